@@ -1,0 +1,360 @@
+//! Who is out there: the nodes and pods the API server knows, as compact records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use tokio::sync::broadcast;
+
+use super::{ContainerName, Labels, Namespace, Nanocores, NodeName, PodKey, PodName};
+
+type Pods = BTreeMap<Namespace, BTreeMap<PodName, Arc<PodRecord>>>;
+
+/// What Loadline keeps of a Node object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// `metadata.name`.
+    pub name: NodeName,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `status.addresses`, in the object's order.
+    pub addresses: Box<[NodeAddress]>,
+    /// `status.daemonEndpoints.kubeletEndpoint.port`, when it is there and not zero.
+    pub kubelet_port: Option<u16>,
+    /// The annotation `metrics.k8s.io/resource-metrics-path`, which replaces `/metrics/resource`.
+    pub resource_metrics_path: Option<Arc<str>>,
+    /// `status.capacity.cpu`: no honest rate is above it.
+    pub cpu_capacity: Option<Nanocores>,
+    /// The `Ready` condition is `True`. A node that is not ready is scraped all the same, only with less noise.
+    pub ready: bool,
+}
+
+/// One entry of a node's `status.addresses`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeAddress {
+    /// What kind of address it is.
+    pub kind: AddressType,
+    /// The address: an IP without brackets, or a host name.
+    pub address: Arc<str>,
+}
+
+/// The address types of `core/v1.NodeAddressType`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressType {
+    /// `Hostname`.
+    Hostname,
+    /// `InternalDNS`.
+    InternalDns,
+    /// `InternalIP`.
+    InternalIp,
+    /// `ExternalDNS`.
+    ExternalDns,
+    /// `ExternalIP`.
+    ExternalIp,
+    /// A type of somebody's own, kept as written so that a flag can name it.
+    Other(Arc<str>),
+}
+
+/// What Loadline keeps of a Pod object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodRecord {
+    /// Namespace and name.
+    pub key: PodKey,
+    /// `metadata.uid`; a pod of the same name with another UID is another pod.
+    pub uid: Arc<str>,
+    /// `spec.nodeName`, once it is scheduled.
+    pub node: Option<NodeName>,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `status.phase`.
+    pub phase: PodPhase,
+    /// Init containers, then containers, then ephemeral ones, each in the order of the spec: "the pod's own order".
+    pub containers: Arc<[ContainerRecord]>,
+}
+
+/// One container of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContainerRecord {
+    /// Its name.
+    pub name: ContainerName,
+    /// Which list of the spec it stands in.
+    pub kind: ContainerKind,
+    /// Its status says `state.running`.
+    pub running: bool,
+}
+
+/// The lists of a pod's spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ContainerKind {
+    /// An init container that must end before the pod runs.
+    Init,
+    /// An init container with `restartPolicy: Always`, which runs beside the others.
+    Sidecar,
+    /// A container of `spec.containers`.
+    Regular,
+    /// A debug container added later.
+    Ephemeral,
+}
+
+/// `status.phase`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PodPhase {
+    /// Accepted, not all containers started.
+    Pending,
+    /// Bound to a node and started: the only phase in which numbers are served.
+    Running,
+    /// All containers ended well.
+    Succeeded,
+    /// All containers ended, one badly.
+    Failed,
+    /// The node cannot be asked.
+    Unknown,
+}
+
+/// What changed in the [`Inventory`], told to whoever keeps schedules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InventoryChange {
+    /// A node appeared, changed or went, or a relist replaced them all: read the nodes again.
+    Nodes,
+    /// A pod on this node turned `Running`: its numbers are wanted soon.
+    PodRunning(NodeName),
+}
+
+/// The nodes and pods of the cluster, written by the watches and read by everybody else.
+///
+/// Readers copy `Arc`s under a short read lock. Change notices go through a bounded channel: a receiver that falls
+/// behind is told so by `Lagged` and reads everything again.
+#[derive(Debug)]
+pub struct Inventory {
+    nodes: RwLock<BTreeMap<NodeName, Arc<NodeRecord>>>,
+    pods: RwLock<Pods>,
+    changes: broadcast::Sender<InventoryChange>,
+}
+
+/// How many change notices wait for a slow receiver before it is told to read everything again.
+const CHANGES_KEPT: usize = 1024;
+
+impl Inventory {
+    /// An empty inventory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            nodes: RwLock::default(),
+            pods: RwLock::default(),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
+        }
+    }
+
+    /// Every change from now on.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<InventoryChange> {
+        self.changes.subscribe()
+    }
+
+    /// The node of this name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<Arc<NodeRecord>> {
+        self.nodes.read().get(name).cloned()
+    }
+
+    /// All nodes, sorted by name.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Arc<NodeRecord>> {
+        self.nodes.read().values().cloned().collect()
+    }
+
+    /// The pod of this namespace and name, in whatever phase it is.
+    #[must_use]
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<PodRecord>> {
+        self.pods.read().get(namespace)?.get(name).cloned()
+    }
+
+    /// All pods in whatever phase, sorted by namespace, then name.
+    #[must_use]
+    pub fn pods(&self) -> Vec<Arc<PodRecord>> {
+        self.pods
+            .read()
+            .values()
+            .flat_map(BTreeMap::values)
+            .cloned()
+            .collect()
+    }
+
+    /// Adds a node or replaces what was known of it.
+    pub fn apply_node(&self, node: NodeRecord) {
+        let before = self
+            .nodes
+            .write()
+            .insert(node.name.clone(), Arc::new(node.clone()));
+        if before.is_none_or(|before| *before != node) {
+            self.tell(InventoryChange::Nodes);
+        }
+    }
+
+    /// Forgets a node.
+    pub fn remove_node(&self, name: &NodeName) {
+        if self.nodes.write().remove(name).is_some() {
+            self.tell(InventoryChange::Nodes);
+        }
+    }
+
+    /// Replaces all nodes, as after a fresh list.
+    pub fn replace_nodes(&self, nodes: impl IntoIterator<Item = NodeRecord>) {
+        let fresh = nodes
+            .into_iter()
+            .map(|node| (node.name.clone(), Arc::new(node)))
+            .collect();
+        *self.nodes.write() = fresh;
+        self.tell(InventoryChange::Nodes);
+    }
+
+    /// Adds a pod or replaces what was known of it.
+    pub fn apply_pod(&self, pod: PodRecord) {
+        let pod = Arc::new(pod);
+        let before = insert(&mut self.pods.write(), Arc::clone(&pod));
+        self.tell_if_now_running(before.as_deref(), &pod);
+    }
+
+    /// Forgets a pod, unless another of the same name (another UID) has taken its place.
+    pub fn remove_pod(&self, key: &PodKey, uid: &str) {
+        let mut pods = self.pods.write();
+        let Some(of_namespace) = pods.get_mut(&key.namespace) else {
+            return;
+        };
+        if of_namespace
+            .get(&key.name)
+            .is_some_and(|pod| pod.uid.as_ref() == uid)
+        {
+            of_namespace.remove(&key.name);
+        }
+        if of_namespace.is_empty() {
+            pods.remove(&key.namespace);
+        }
+    }
+
+    /// Replaces all pods, as after a fresh list.
+    pub fn replace_pods(&self, pods: impl IntoIterator<Item = PodRecord>) {
+        let mut fresh = Pods::new();
+        for pod in pods {
+            insert(&mut fresh, Arc::new(pod));
+        }
+        let before = std::mem::replace(&mut *self.pods.write(), fresh);
+        for pod in self.pods() {
+            let was = before
+                .get(&pod.key.namespace)
+                .and_then(|pods| pods.get(&pod.key.name));
+            self.tell_if_now_running(was.map(AsRef::as_ref), &pod);
+        }
+    }
+
+    fn tell_if_now_running(&self, before: Option<&PodRecord>, pod: &PodRecord) {
+        let ran =
+            before.is_some_and(|before| before.phase == PodPhase::Running && before.uid == pod.uid);
+        if let (PodPhase::Running, false, Some(node)) = (pod.phase, ran, &pod.node) {
+            self.tell(InventoryChange::PodRunning(node.clone()));
+        }
+    }
+
+    fn tell(&self, change: InventoryChange) {
+        // No receiver is no fault: nobody keeps a schedule yet.
+        let _ = self.changes.send(change);
+    }
+}
+
+impl Default for Inventory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn insert(pods: &mut Pods, pod: Arc<PodRecord>) -> Option<Arc<PodRecord>> {
+    pods.entry(pod.key.namespace.clone())
+        .or_default()
+        .insert(pod.key.name.clone(), pod)
+}
+
+impl AddressType {
+    /// The type as Kubernetes spells it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Hostname => "Hostname",
+            Self::InternalDns => "InternalDNS",
+            Self::InternalIp => "InternalIP",
+            Self::ExternalDns => "ExternalDNS",
+            Self::ExternalIp => "ExternalIP",
+            Self::Other(other) => other,
+        }
+    }
+}
+
+impl From<&str> for AddressType {
+    fn from(text: &str) -> Self {
+        match text {
+            "Hostname" => Self::Hostname,
+            "InternalDNS" => Self::InternalDns,
+            "InternalIP" => Self::InternalIp,
+            "ExternalDNS" => Self::ExternalDns,
+            "ExternalIP" => Self::ExternalIp,
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(namespace: &str, name: &str, uid: &str, phase: PodPhase) -> PodRecord {
+        PodRecord {
+            key: PodKey::new(
+                Namespace::new(namespace).unwrap(),
+                PodName::new(name).unwrap(),
+            ),
+            uid: uid.into(),
+            node: Some(NodeName::new("n1").unwrap()),
+            labels: Labels::default(),
+            phase,
+            containers: [].into(),
+        }
+    }
+
+    #[test]
+    fn pods_come_sorted_by_namespace_then_name() {
+        let inventory = Inventory::new();
+        for (namespace, name) in [("b", "a"), ("a", "z"), ("a", "b")] {
+            inventory.apply_pod(pod(namespace, name, "u", PodPhase::Running));
+        }
+        let keys: Vec<_> = inventory
+            .pods()
+            .iter()
+            .map(|pod| pod.key.to_string())
+            .collect();
+        assert_eq!(keys, ["a/b", "a/z", "b/a"]);
+    }
+
+    #[test]
+    fn a_late_delete_of_the_old_pod_leaves_its_successor() {
+        let inventory = Inventory::new();
+        let old = pod("a", "db-0", "old", PodPhase::Running);
+        inventory.apply_pod(old.clone());
+        inventory.apply_pod(pod("a", "db-0", "new", PodPhase::Pending));
+        inventory.remove_pod(&old.key, "old");
+        assert_eq!(inventory.pod("a", "db-0").unwrap().uid.as_ref(), "new");
+        inventory.remove_pod(&old.key, "new");
+        assert_eq!(inventory.pod("a", "db-0"), None);
+    }
+
+    #[test]
+    fn a_pod_is_announced_once_when_it_turns_running() {
+        let inventory = Inventory::new();
+        let mut changes = inventory.changes();
+        inventory.apply_pod(pod("a", "p", "u", PodPhase::Pending));
+        inventory.apply_pod(pod("a", "p", "u", PodPhase::Running));
+        inventory.apply_pod(pod("a", "p", "u", PodPhase::Running));
+        inventory.replace_pods([pod("a", "p", "u", PodPhase::Running)]);
+        let n1 = NodeName::new("n1").unwrap();
+        assert_eq!(changes.try_recv(), Ok(InventoryChange::PodRunning(n1)));
+        assert!(changes.try_recv().is_err());
+    }
+}

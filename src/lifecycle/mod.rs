@@ -1,0 +1,11 @@
+//! How the process lives: its tasks, its end, its health, and how it waits before trying again.
+
+mod backoff;
+mod health;
+mod stop;
+mod tasks;
+
+pub use backoff::{Backoff, Jitter};
+pub use health::{Check, CheckReport, Health, Probe};
+pub use stop::{Stop, StopSender};
+pub use tasks::Tasks;
