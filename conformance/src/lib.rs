@@ -7,3 +7,4 @@ pub mod client;
 pub mod lab;
 pub mod loadline;
 pub mod process;
+pub mod quantity;
