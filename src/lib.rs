@@ -1,6 +1,7 @@
 //! Loadline tells a Kubernetes cluster how loaded it is.
 
 pub mod apimachinery;
+pub mod cluster;
 pub mod domain;
 pub mod lifecycle;
 pub mod live;
