@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::apimachinery::{GoDuration, InvalidLabelSelector, LabelSelector};
+
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
 
@@ -13,8 +15,8 @@ pub struct Scrape {
     /// `--kubelet-request-timeout`: how long one scrape may take, at most nine tenths of the
     /// resolution.
     pub request_timeout: Duration,
-    /// `--node-selector`: which nodes are scraped and listed; the empty text is all.
-    pub node_selector: String,
+    /// `--node-selector`: which nodes are scraped and listed; an empty one is all.
+    pub node_selector: LabelSelector,
 }
 
 /// Kubelets sample their containers about every 10 s, so a shorter period would see no new numbers.
@@ -62,24 +64,29 @@ pub(super) const TOPIC: Topic = Topic {
 pub(super) fn read(given: &mut Given) -> Option<Scrape> {
     let resolution = given.duration(&METRIC_RESOLUTION);
     let request_timeout = given.positive_duration(&REQUEST_TIMEOUT);
-    let node_selector = given.text(&NODE_SELECTOR);
+    let node_selector = given.parsed(&NODE_SELECTOR, |word| {
+        word.parse()
+            .map_err(|error: InvalidLabelSelector| error.to_string())
+    });
     if let Some(resolution) = resolution
         && resolution < SHORTEST_RESOLUTION
     {
         given.refuse(format!(
-            "--metric-resolution must be at least 10s, not {resolution:?}"
+            "--metric-resolution must be at least 10s, not {}",
+            GoDuration::from(resolution)
         ));
     } else if let (Some(resolution), Some(timeout)) = (resolution, request_timeout)
         && resolution / 10 * 9 < timeout
     {
         given.refuse(format!(
-            "--kubelet-request-timeout ({timeout:?}) must not exceed nine tenths of \
-             --metric-resolution ({resolution:?})"
+            "--kubelet-request-timeout ({}) must not exceed nine tenths of --metric-resolution ({})",
+            GoDuration::from(timeout),
+            GoDuration::from(resolution)
         ));
     }
     Some(Scrape {
         resolution: resolution?,
         request_timeout: request_timeout?,
-        node_selector,
+        node_selector: node_selector?,
     })
 }

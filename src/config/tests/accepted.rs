@@ -35,7 +35,7 @@ fn the_defaults_are_metrics_servers_but_for_resolution_and_port() {
     assert_eq!(s.kubeconfig, None);
     assert_eq!(s.scrape.resolution, Duration::from_secs(15));
     assert_eq!(s.scrape.request_timeout, Duration::from_secs(10));
-    assert_eq!(s.scrape.node_selector, "");
+    assert!(s.scrape.node_selector.is_empty());
     assert_eq!(s.kubelet.port, 10250);
     assert!(!s.kubelet.use_node_status_port);
     assert_eq!(
@@ -134,7 +134,11 @@ fn booleans_and_short_names_are_written_as_in_go() {
     }
     assert_eq!(settings(&["-v=1000"]).logging.level, LogLevel(255));
     for l in [&["-l", "a=b"][..], &["-l=a=b"], &["--node-selector", "a=b"]] {
-        assert_eq!(settings(l).scrape.node_selector, "a=b", "{l:?}");
+        assert_eq!(
+            settings(l).scrape.node_selector,
+            "a=b".parse().unwrap(),
+            "{l:?}"
+        );
     }
 }
 

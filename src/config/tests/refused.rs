@@ -100,6 +100,7 @@ fn a_value_that_cannot_be_read_is_told_in_gos_words() {
 #[test]
 fn other_wrong_values_name_their_flag() {
     for flag in [
+        "--node-selector=a b",
         "--kubelet-port=0",
         "--kubelet-port=65536",
         "--secure-port=0",
