@@ -18,11 +18,13 @@
 //! The modules below stand in the order of that path, ground first. A room names only rooms above it in this list
 //! (`tests/architecture.rs` holds that); `app` alone knows them all. What a room offers is in its `mod.rs`.
 
-pub mod apimachinery;
-pub mod cluster;
+// ground
 pub mod domain;
 pub mod lifecycle;
 pub mod telemetry;
+pub mod apimachinery;
 // in
+pub mod cluster;
 pub mod live;
-// out
+// wiring
+pub mod config;
