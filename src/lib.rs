@@ -26,5 +26,7 @@ pub mod apimachinery;
 // in
 pub mod cluster;
 pub mod live;
+// out
+pub mod auth;
 // wiring
 pub mod config;
