@@ -1,8 +1,16 @@
 //! Checks Loadline from outside: over HTTPS alone, as the API server, `kubectl` and the HPA do.
+//!
+//! - [`lab`] is a simulated cluster: certificates, an API server, kubelets.
+//! - [`lanes`] are the groups of checks.
+//! - [`real`] drives real ones: a control plane, a node with containers.
+//! - [`report`] runs checks and says how they ended.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "the bans keep the product testable; a test driver reads the clock and its environment"
 )]
 
+pub mod lab;
+pub mod lanes;
+pub mod real;
 pub mod report;

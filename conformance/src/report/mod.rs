@@ -202,6 +202,11 @@ impl Lane {
         None
     }
 
+    /// Counts a failure that belongs to no single check.
+    pub fn fail(&self, name: &str, fault: &str) {
+        self.failed(name, Duration::ZERO, fault);
+    }
+
     /// Says loudly that this machine cannot run a check, and why.
     pub fn skip(&self, name: &str, reason: &str) {
         let line = format!("skipped {name}: {reason}");

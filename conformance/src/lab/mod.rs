@@ -1,0 +1,4 @@
+//! A simulated cluster's parts.
+
+pub mod kubeconfig;
+pub mod pki;
