@@ -3,10 +3,10 @@
 mod access;
 mod apiserver;
 mod cluster;
-mod kubeconfig;
+pub mod kubeconfig;
 mod kubelet;
 mod load;
-mod pki;
+pub mod pki;
 mod serve;
 mod stamp;
 mod world;
