@@ -2,7 +2,7 @@
 //!
 //! - [`lab`] is a simulated cluster: an API server with aggregator, kubelets, their certificates.
 //! - [`loadline`] starts Loadline as a child [`process`]; a [`client`] talks to it.
-//! - [`lanes`] are the groups of checks.
+//! - [`lanes`] are the groups of checks; [`simulated`] are those beside a [`lab`].
 //! - [`real`] drives real ones: a control plane, a node with containers.
 //! - [`report`] runs checks and says how they ended.
 
@@ -19,3 +19,4 @@ pub mod process;
 pub mod quantity;
 pub mod real;
 pub mod report;
+pub mod simulated;

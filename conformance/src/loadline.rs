@@ -94,6 +94,13 @@ impl Start {
         self
     }
 
+    /// The same with its output in another file.
+    #[must_use]
+    pub fn logging_to(mut self, log: PathBuf) -> Self {
+        self.log = log;
+        self
+    }
+
     /// Starts the process and does not wait for anything.
     pub fn launch(&self, lab: &Lab) -> Result<Loadline> {
         let mut launch = Launch::new(&self.binary, self.log.clone());
