@@ -24,10 +24,11 @@ pub(super) fn clauses(accept: &str) -> Vec<Clause<'_>> {
 impl<'a> Clause<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';');
-        let (main, sub) = match parts.next()?.trim().split_once('/') {
+        let range = parts.next()?.trim();
+        let (main, sub) = match range.split_once('/') {
             Some((_, sub)) if sub.contains('/') || sub.is_empty() => return None,
             Some((main, sub)) => (main.trim(), sub.trim()),
-            None if text.trim() == "*" => ("*", "*"),
+            None if range == "*" => ("*", "*"),
             None => return None,
         };
         let mut clause = Self {

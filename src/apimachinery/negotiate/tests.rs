@@ -23,6 +23,7 @@ fn the_first_servable_clause_wins() {
         ("application/json", Json),
         ("*/*", Json),
         ("*", Json),
+        ("*;q=0.5", Json),
         ("application/*", Json),
         ("application/yaml", Yaml),
         ("application/vnd.kubernetes.protobuf, */*", Protobuf),
