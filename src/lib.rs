@@ -27,6 +27,7 @@ pub mod apimachinery;
 pub mod cluster;
 pub mod live;
 // out
+pub mod api;
 pub mod auth;
 // wiring
 pub mod config;
