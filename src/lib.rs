@@ -22,5 +22,6 @@ pub mod domain;
 pub mod lifecycle;
 pub mod telemetry;
 // in
+pub mod kubelet;
 pub mod live;
 // out

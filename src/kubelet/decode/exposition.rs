@@ -58,7 +58,16 @@ pub(super) fn split_name(line: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
     }
 }
 
-/// The labels of a line, from behind the opening brace; hands out name and raw (still escaped) value of each.
+/// What stands next among the labels of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label<'a> {
+    /// One label: its name, and its value as written, still escaped.
+    Pair(&'a [u8], &'a [u8]),
+    /// The closing brace, and what follows it.
+    End(&'a [u8]),
+}
+
+/// The labels of a line, from behind the opening brace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Labels<'a> {
     rest: &'a [u8],
@@ -70,14 +79,14 @@ impl<'a> Labels<'a> {
         Self { rest }
     }
 
-    /// The next label, or what follows the closing brace.
+    /// The next label, or the end of them.
     ///
     /// # Errors
     /// [`Unreadable`] when neither a label nor the closing brace stands here.
-    pub(super) fn next(&mut self) -> Result<Result<(&'a [u8], &'a [u8]), &'a [u8]>, Unreadable> {
+    pub(super) fn next(&mut self) -> Result<Label<'a>, Unreadable> {
         let rest = skip_blanks(self.rest);
         if let [b'}', after @ ..] = rest {
-            return Ok(Err(after));
+            return Ok(Label::End(after));
         }
         let equals = memchr(b'=', rest).ok_or(Unreadable)?;
         let (name, rest) = rest.split_at_checked(equals).ok_or(Unreadable)?;
@@ -94,7 +103,7 @@ impl<'a> Labels<'a> {
             [b'}', ..] => rest,
             _ => return Err(Unreadable),
         };
-        Ok(Ok((name, value)))
+        Ok(Label::Pair(name, value))
     }
 }
 

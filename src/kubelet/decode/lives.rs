@@ -89,12 +89,14 @@ impl<'a> Lives<'a> {
     pub(super) fn add(&mut self, at: At, measurement: Measurement) -> Result<(), Full> {
         let At(index) = at;
         self.next = index + 1;
-        match self.readings.get_mut(index) {
-            Some(reading) if set_if_new(reading, measurement) => Ok(()),
-            Some(_) => match self.places.get(index) {
-                Some(&Place { key, labels, .. }) => self.find_or_add(key, labels, measurement),
-                None => Ok(()),
-            },
+        let Some(reading) = self.readings.get_mut(index) else {
+            return Ok(());
+        };
+        if set_if_new(reading, measurement) {
+            return Ok(());
+        }
+        match self.places.get(index) {
+            Some(&Place { key, labels, .. }) => self.find_or_add(key, labels, measurement),
             None => Ok(()),
         }
     }
@@ -155,9 +157,10 @@ impl<'a> Lives<'a> {
     ) -> Result<(), Full> {
         let mut index = first;
         for life in 1..=MAX_LIVES {
-            let (Some(reading), Some(place)) =
-                (self.readings.get_mut(index), self.places.get(index).copied())
-            else {
+            let (Some(reading), Some(place)) = (
+                self.readings.get_mut(index),
+                self.places.get(index).copied(),
+            ) else {
                 return Ok(());
             };
             self.next = index + 1;

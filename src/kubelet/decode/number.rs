@@ -72,8 +72,7 @@ impl Decimal {
                 None => Some(10_u64.checked_pow(down).map_or(0, |by| self.head / by)),
             };
         }
-        let whole =
-            u128::from(self.head) * 10_u128.pow(self.tail_digits) + u128::from(self.tail);
+        let whole = u128::from(self.head) * 10_u128.pow(self.tail_digits) + u128::from(self.tail);
         let scaled = match up {
             Some(up) => 10_u128.checked_pow(up)?.checked_mul(whole)?,
             None => 10_u128.checked_pow(down).map_or(0, |by| whole / by),
@@ -217,7 +216,9 @@ mod tests {
             let read = Decimal::parse(text.as_bytes());
             assert_eq!(read, Err(NotDecimal::NoMeasurement), "{text}");
         }
-        for text in ["", "-", "+", ".", "e5", "1e", "1e+", "1.2.3", "0x1p3", "1_000", "--1", "1 "] {
+        for text in [
+            "", "-", "+", ".", "e5", "1e", "1e+", "1.2.3", "0x1p3", "1_000", "--1", "1 ",
+        ] {
             let read = Decimal::parse(text.as_bytes());
             assert_eq!(read, Err(NotDecimal::Malformed), "{text}");
         }

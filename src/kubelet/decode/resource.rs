@@ -2,11 +2,13 @@
 
 use std::str;
 
-use super::exposition::{Labels, Sample, Unreadable, millis, next_line, sample, skip_blanks, split_name};
+use super::exposition::{
+    Label, Labels, Sample, Unreadable, millis, next_line, sample, skip_blanks, split_name,
+};
 use super::lives::{Full, Key, Lives, Measurement};
 use crate::domain::{
-    Bytes, ContainerName, CounterSample, CpuTime, GaugeSample, Namespace, PodName,
-    ResourceReading, Timestamp,
+    Bytes, ContainerName, CounterSample, CpuTime, GaugeSample, Namespace, PodName, ResourceReading,
+    Timestamp,
 };
 
 /// Bounds on what one answer may make us hold.
@@ -237,7 +239,7 @@ fn node_sample(rest: &[u8]) -> Result<Sample, Unreadable> {
     };
     let mut labels = Labels::new(labels);
     loop {
-        if let Err(rest) = labels.next()? {
+        if let Label::End(rest) = labels.next()? {
             return sample(rest);
         }
     }
@@ -250,8 +252,8 @@ fn container_key(labels: &[u8]) -> Result<(Key<'_>, &[u8]), Unreadable> {
     let mut labels = Labels::new(labels);
     let rest = loop {
         let (name, value) = match labels.next()? {
-            Ok(label) => label,
-            Err(rest) => break rest,
+            Label::Pair(name, value) => (name, value),
+            Label::End(rest) => break rest,
         };
         let place = match name {
             b"namespace" => &mut namespace,
