@@ -1,1 +1,21 @@
-//! x
+//! Checks Loadline from outside: over HTTPS alone, as the API server, `kubectl` and the HPA do.
+//!
+//! - [`lab`] is a simulated cluster: an API server with aggregator, kubelets, their certificates.
+//! - [`loadline`] starts Loadline as a child [`process`]; a [`client`] talks to it.
+//! - [`lanes`] are the groups of checks.
+//! - [`real`] drives real ones: a control plane, a node with containers.
+//! - [`report`] runs checks and says how they ended.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the bans keep the product testable; a test driver reads the clock and its environment"
+)]
+
+pub mod client;
+pub mod lab;
+pub mod lanes;
+pub mod loadline;
+pub mod process;
+pub mod quantity;
+pub mod real;
+pub mod report;
