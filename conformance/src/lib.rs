@@ -1,5 +1,6 @@
 //! Checks Loadline from outside: over HTTPS alone, as the API server, `kubectl` and the HPA do.
 //!
+//! - [`image`] wraps a static program as a container image.
 //! - [`lab`] is a simulated cluster: certificates, an API server, kubelets.
 //! - [`lanes`] are the groups of checks.
 //! - [`real`] drives real ones: a control plane, a node with containers.
@@ -9,7 +10,12 @@
     clippy::disallowed_methods,
     reason = "the bans keep the product testable; a test driver reads the clock and its environment"
 )]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a check that panics is a check that fails, and a JSON value answers null for what is missing"
+)]
 
+pub mod image;
 pub mod lab;
 pub mod lanes;
 pub mod real;
