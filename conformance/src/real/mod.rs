@@ -6,6 +6,7 @@
 mod controlplane;
 mod daemon;
 mod kubectl;
+mod node;
 mod scratch;
 mod tools;
 mod wait;
@@ -13,6 +14,7 @@ mod wait;
 pub use controlplane::{ControlPlane, Place};
 pub use daemon::Daemon;
 pub use kubectl::{Answer, Kubectl};
+pub use node::{CpuCounter, RealNode};
 pub use scratch::{Scratch, sweep};
 pub use tools::{Tools, cache};
 pub use wait::until;
