@@ -70,6 +70,12 @@ impl Writer {
         self.bytes(1, b"");
     }
 
+    /// The fields of a `metav1.Time`, which never has nanoseconds.
+    pub fn time(&mut self, seconds: i64) {
+        self.int(2, 0);
+        self.int(1, seconds);
+    }
+
     /// Bytes already encoded.
     pub fn raw(&mut self, bytes: &[u8]) {
         if bytes.len() > self.start {

@@ -15,7 +15,7 @@ pub struct Status {
     code: u16,
     reason: StatusReason,
     message: String,
-    details: Option<StatusDetails>,
+    details: Option<Box<StatusDetails>>,
 }
 
 /// Why a request failed, which is what clients branch on (`metav1.StatusReason`).
@@ -101,8 +101,8 @@ impl Status {
 
     /// What it is about; `None` where the original sends no details, which is not the same as empty ones.
     #[must_use]
-    pub const fn details(&self) -> Option<&StatusDetails> {
-        self.details.as_ref()
+    pub fn details(&self) -> Option<&StatusDetails> {
+        self.details.as_deref()
     }
 }
 

@@ -74,7 +74,7 @@ impl Object for Status {
             status: "Failure",
             message: &self.message,
             reason: self.reason,
-            details: self.details.as_ref(),
+            details: self.details(),
             code: self.code,
         };
         json::write(out, &status);
