@@ -5,66 +5,59 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-/// A document in one encoding, with its tag.
+/// The entity tag of a document: the SHA-512 hash of its text in upper case hexadecimal, as
+/// Kubernetes tags them.
 #[derive(Clone, Debug)]
-pub(super) struct Tagged {
-    body: Bytes,
-    content_type: &'static str,
+pub(super) struct Tag {
     hash: String,
-    tag: HeaderValue,
+    header: HeaderValue,
 }
 
-impl Tagged {
-    /// Tags a document with the hash of its own bytes.
-    pub(super) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let body = body.into();
-        let hash = upper_hex_sha512(&body);
-        Self::with_hash(content_type, body, hash)
-    }
-
-    /// Tags a document with a hash of the caller's.
-    pub(super) fn with_hash(content_type: &'static str, body: Bytes, hash: String) -> Self {
-        // Hexadecimal digits in quotes are a header value.
-        let tag = HeaderValue::try_from(format!("\"{hash}\""))
+impl Tag {
+    /// The tag of this text.
+    pub(super) fn of(text: &[u8]) -> Self {
+        let hash = upper_hex_sha512(text);
+        // Hexadecimal digits in quotes are always a header value.
+        let header = HeaderValue::try_from(format!("\"{hash}\""))
             .unwrap_or_else(|_| HeaderValue::from_static("\"\""));
-        Self {
-            body,
-            content_type,
-            hash,
-            tag,
-        }
+        Self { hash, header }
     }
 
-    /// The hash, in upper case hexadecimal.
+    /// The hash alone.
     pub(super) fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// Answers with the document, or with 304 when the request says that it is known (RFC 9110, 13.1.2).
+    /// Answers with the document, or with 304 when the request says that it is known (RFC 9110,
+    /// 13.1.2).
     ///
     /// `ETag` and `Vary: Accept` are in both answers.
-    pub(super) fn answer(&self, request: &HeaderMap) -> Response<Bytes> {
-        let known = is_known(request, self.tag.as_bytes());
-        let mut response = Response::new(if known { Bytes::new() } else { self.body.clone() });
-        let headers = response.headers_mut();
-        headers.insert(ETAG, self.tag.clone());
-        headers.insert(VARY, HeaderValue::from_static("Accept"));
-        if known {
+    pub(super) fn answer(
+        &self,
+        request: &HeaderMap,
+        content_type: HeaderValue,
+        body: impl FnOnce() -> Bytes,
+    ) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        if is_known(request, self.header.as_bytes()) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+            *response.body_mut() = body();
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
         }
+        let headers = response.headers_mut();
+        headers.insert(ETAG, self.header.clone());
+        headers.insert(VARY, HeaderValue::from_static("Accept"));
         response
     }
 }
 
-/// The SHA-512 hash in upper case hexadecimal, which is how Kubernetes tags its documents.
-pub(super) fn upper_hex_sha512(bytes: &[u8]) -> String {
+fn upper_hex_sha512(text: &[u8]) -> String {
     const DIGITS: [char; 16] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
     ];
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
-    digest(&SHA512, bytes)
+    digest(&SHA512, text)
         .as_ref()
         .iter()
         .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)])
@@ -89,7 +82,7 @@ mod tests {
     fn the_hash_is_sha512_in_upper_case() {
         // FIPS 180-2, appendix C.1.
         assert_eq!(
-            upper_hex_sha512(b"abc"),
+            Tag::of(b"abc").hash(),
             "DDAF35A193617ABACC417349AE20413112E6FA4E89A97EA20A9EEEE64B55D39A\
              2192992A274FC1A836BA3C23A3FEEBBD454D4423643CE80E2A9AC94FA54CA49F"
         );
@@ -97,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_known_document_is_not_sent_again() {
-        let document = Tagged::new("application/json", "{}");
+        let document = Tag::of(b"{}");
         let tag = format!("\"{}\"", document.hash());
         for (if_none_match, status) in [
             (tag.clone(), 304),
@@ -107,9 +100,9 @@ mod tests {
             ("\"other\"".to_owned(), 200),
             (document.hash().to_owned(), 200),
         ] {
-            let headers =
-                HeaderMap::from_iter([(IF_NONE_MATCH, if_none_match.parse().unwrap())]);
-            let answer = document.answer(&headers);
+            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, if_none_match.parse().unwrap())]);
+            let json = HeaderValue::from_static("application/json");
+            let answer = document.answer(&headers, json, || Bytes::from_static(b"{}"));
             assert_eq!(answer.status(), status, "{if_none_match}");
             assert_eq!(answer.body().is_empty(), status == 304);
             assert_eq!(answer.headers()[ETAG], tag);

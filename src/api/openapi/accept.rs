@@ -13,8 +13,9 @@ pub(super) enum Form {
 /// The subtypes of `application` that mean the protobuf form.
 pub(super) type ProtobufNames = &'static [&'static str];
 
-/// Picks the first clause of `Accept` that names a form, the highest quality first; JSON comes before protobuf where a
-/// wildcard leaves the choice. No header is as good as `*/*`; `None` when nothing fits.
+/// Picks the first clause of `Accept` that names a form, the highest quality first; JSON comes
+/// before protobuf where a wildcard leaves the choice. No header is as good as `*/*`; `None` when
+/// nothing fits.
 pub(super) fn accepted(headers: &HeaderMap, protobuf: ProtobufNames) -> Option<Form> {
     let accept = match headers.get(ACCEPT) {
         Some(accept) => accept.to_str().ok()?,
@@ -53,8 +54,14 @@ mod tests {
             ("application/*", Some(Form::Json)),
             ("application/spec+protobuf", Some(Form::Protobuf)),
             ("application/spec+protobuf, */*", Some(Form::Protobuf)),
-            ("application/json;q=0.5, application/spec+protobuf", Some(Form::Protobuf)),
-            ("application/spec+protobuf;q=0.5,application/json ; q=0.9", Some(Form::Json)),
+            (
+                "application/json;q=0.5, application/spec+protobuf",
+                Some(Form::Protobuf),
+            ),
+            (
+                "application/spec+protobuf;q=0.5,application/json ; q=0.9",
+                Some(Form::Json),
+            ),
             ("text/html, application/json;q=0.1", Some(Form::Json)),
             ("text/html", None),
             ("text/*", None),

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definitions::{Dialect, Scope, group_types, shared_types};
+use super::definitions::{Dialect, Naming, group_types, shared_types};
 use super::paths::{group_paths, version_paths};
+use crate::api::Group;
 
 /// The document of OpenAPI 2.
 pub(super) fn v2(groups: &[Group], release: &str) -> Value {
@@ -12,10 +13,10 @@ pub(super) fn v2(groups: &[Group], release: &str) -> Value {
     for group in groups {
         for version in group.versions {
             let package = package(group.name, version);
-            let scope = scope(Dialect::V2, &package, group, version);
-            paths.extend(group_paths(scope));
-            paths.extend(version_paths(scope, group.resources));
-            definitions.extend(schemas(scope));
+            let naming = naming(Dialect::V2, &package, group, version);
+            paths.extend(group_paths(naming));
+            paths.extend(version_paths(naming, group.resources));
+            definitions.extend(schemas(naming));
         }
     }
     json!({
@@ -30,7 +31,7 @@ pub(super) fn v2(groups: &[Group], release: &str) -> Value {
 pub(super) fn v3(groups: &[Group], release: &str) -> Vec<(String, Value)> {
     let mut documents = Vec::new();
     for group in groups {
-        let bare = scope(Dialect::V3, "", group, "");
+        let bare = naming(Dialect::V3, "", group, "");
         let shared = shared_types()
             .map(|ty| (ty.name.to_owned(), bare.schema(ty)))
             .collect();
@@ -40,10 +41,14 @@ pub(super) fn v3(groups: &[Group], release: &str) -> Vec<(String, Value)> {
         ));
         for version in group.versions {
             let package = package(group.name, version);
-            let scope = scope(Dialect::V3, &package, group, version);
+            let naming = naming(Dialect::V3, &package, group, version);
             documents.push((
                 format!("apis/{}/{version}", group.name),
-                v3_document(release, version_paths(scope, group.resources), schemas(scope)),
+                v3_document(
+                    release,
+                    version_paths(naming, group.resources),
+                    schemas(naming),
+                ),
             ));
         }
     }
@@ -63,16 +68,21 @@ fn info(release: &str) -> Value {
     json!({ "title": "Loadline", "version": release })
 }
 
-fn schemas(scope: Scope<'_>) -> Map<String, Value> {
-    let shared = shared_types().map(|ty| (ty.name.to_owned(), scope.schema(ty)));
-    let own = group_types()
+fn schemas(naming: Naming<'_>) -> Map<String, Value> {
+    let shared = shared_types().map(|ty| (ty.name.to_owned(), naming.schema(ty)));
+    let own = group_types(naming.group)
         .iter()
-        .map(|ty| (scope.name(ty.name), scope.schema(ty)));
+        .map(|ty| (naming.name(ty.name), naming.schema(ty)));
     shared.chain(own).collect()
 }
 
-fn scope<'a>(dialect: Dialect, package: &'a str, group: &'a Group, version: &'a str) -> Scope<'a> {
-    Scope {
+fn naming<'a>(
+    dialect: Dialect,
+    package: &'a str,
+    group: &'a Group,
+    version: &'a str,
+) -> Naming<'a> {
+    Naming {
         dialect,
         package,
         group: group.name,
@@ -80,8 +90,8 @@ fn scope<'a>(dialect: Dialect, package: &'a str, group: &'a Group, version: &'a 
     }
 }
 
-/// What the full names of a version's types begin with, by Kubernetes' rule for the Go package they come from:
-/// `k8s.io/metrics/pkg/apis/metrics/v1`.
+/// What the full names of a version's types begin with, by Kubernetes' rule for the Go package they
+/// come from: `k8s.io/metrics/pkg/apis/metrics/v1`.
 fn package(group: &str, version: &str) -> String {
     let short = group.split('.').next().unwrap_or_default();
     format!("io.k8s.{short}.pkg.apis.{short}.{version}")

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definitions::{Dialect, Scope};
+use super::definitions::{Dialect, Naming};
+use crate::api::Resource;
 
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
@@ -22,20 +23,56 @@ type Parameter = (&'static str, &'static str, &'static str);
 
 /// What every list can be asked for. What has no effect here says so.
 const LIST_PARAMETERS: [Parameter; 11] = [
-    ("allowWatchBookmarks", "boolean", "Concerns watches, which are not served."),
-    ("continue", "string", "Without effect: lists are always whole."),
+    (
+        "allowWatchBookmarks",
+        "boolean",
+        "Concerns watches, which are not served.",
+    ),
+    (
+        "continue",
+        "string",
+        "Without effect: lists are always whole.",
+    ),
     (
         "fieldSelector",
         "string",
-        "Restricts the list to objects with these fields: metadata.name and metadata.namespace are known.",
+        "Restricts the list to objects with these fields, as in metadata.name=NAME.",
     ),
-    ("labelSelector", "string", "Restricts the list to objects with these labels."),
-    ("limit", "integer", "Without effect: lists are always whole."),
-    ("resourceVersion", "string", "Without effect: the newest numbers are listed."),
-    ("resourceVersionMatch", "string", "How resourceVersion is meant."),
-    ("sendInitialEvents", "boolean", "Concerns watches, which are not served."),
-    ("timeoutSeconds", "integer", "How long the request may take."),
-    ("watch", "boolean", "Ask for changes instead of a list, which is not served."),
+    (
+        "labelSelector",
+        "string",
+        "Restricts the list to objects with these labels.",
+    ),
+    (
+        "limit",
+        "integer",
+        "Without effect: lists are always whole.",
+    ),
+    (
+        "resourceVersion",
+        "string",
+        "Without effect: the newest numbers are listed.",
+    ),
+    (
+        "resourceVersionMatch",
+        "string",
+        "How resourceVersion is meant.",
+    ),
+    (
+        "sendInitialEvents",
+        "boolean",
+        "Concerns watches, which are not served.",
+    ),
+    (
+        "timeoutSeconds",
+        "integer",
+        "How long the request may take.",
+    ),
+    (
+        "watch",
+        "boolean",
+        "Ask for changes instead of a list, which is not served.",
+    ),
     PRETTY,
 ];
 
@@ -55,8 +92,8 @@ struct Operation<'a> {
 }
 
 /// The path that tells the versions of a group.
-pub(super) fn group_paths(scope: Scope<'_>) -> Map<String, Value> {
-    let title = title(scope.group);
+pub(super) fn group_paths(naming: Naming<'_>) -> Map<String, Value> {
+    let title = title(naming.group);
     let operation = Operation {
         id: format!("get{title}APIGroup"),
         text: "tell the versions of the group".to_owned(),
@@ -64,53 +101,61 @@ pub(super) fn group_paths(scope: Scope<'_>) -> Map<String, Value> {
         action: None,
         tag: title.to_lowercase(),
     };
-    let path = format!("/apis/{}/", scope.group);
-    Map::from_iter([(path, item(scope, &operation, &[]))])
+    let path = format!("/apis/{}/", naming.group);
+    Map::from_iter([(path, item(naming, &operation, &[]))])
 }
 
 /// The paths of one version: discovery and its resources.
-pub(super) fn version_paths(scope: Scope<'_>, resources: &[Resource]) -> Map<String, Value> {
-    let root = format!("/apis/{}/{}/", scope.group, scope.version);
+pub(super) fn version_paths(naming: Naming<'_>, resources: &[Resource]) -> Map<String, Value> {
+    let root = format!("/apis/{}/{}/", naming.group, naming.version);
     let discovery = Operation {
-        id: format!("get{}APIResources", id_part(scope)),
+        id: format!("get{}APIResources", id_part(naming)),
         text: "tell the resources of this version".to_owned(),
         answer: format!("{META}.APIResourceList"),
         action: None,
-        tag: tag(scope),
+        tag: tag(naming),
     };
-    let mut paths = Map::from_iter([(root.clone(), item(scope, &discovery, &[]))]);
+    let mut paths = Map::from_iter([(root.clone(), item(naming, &discovery, &[]))]);
     for resource in resources {
-        paths.extend(resource_paths(scope, &root, resource));
+        paths.extend(resource_paths(naming, &root, resource));
     }
     paths
 }
 
-fn resource_paths(scope: Scope<'_>, root: &str, resource: &Resource) -> Vec<(String, Value)> {
-    let Resource { kind, plural, .. } = resource;
+fn resource_paths(naming: Naming<'_>, root: &str, resource: &Resource) -> Vec<(String, Value)> {
+    let Resource {
+        kind,
+        name: plural,
+        list_kind,
+        ..
+    } = resource;
     let query = LIST_PARAMETERS.map(|parameter| (Place::Query, parameter));
     let pretty = (Place::Query, PRETTY);
     let name = (Place::Path, NAME);
     let namespace = (Place::Path, NAMESPACE);
     let list = |id: &str, where_: &str| Operation {
-        id: format!("list{}{id}", id_part(scope)),
+        id: format!("list{}{id}", id_part(naming)),
         text: format!("list objects of kind {kind}{where_}"),
-        answer: scope.name(&format!("{kind}List")),
+        answer: naming.name(list_kind),
         action: Some(("list", kind)),
-        tag: tag(scope),
+        tag: tag(naming),
     };
     let get = |id: &str| Operation {
-        id: format!("read{}{id}", id_part(scope)),
+        id: format!("read{}{id}", id_part(naming)),
         text: format!("read one object of kind {kind}"),
-        answer: scope.name(kind),
+        answer: naming.name(kind),
         action: Some(("get", kind)),
-        tag: tag(scope),
+        tag: tag(naming),
     };
-    if !resource.namespaced {
+    if !resource.is_namespaced() {
         return vec![
-            (format!("{root}{plural}"), item(scope, &list(kind, ""), &query)),
+            (
+                format!("{root}{plural}"),
+                item(naming, &list(kind, ""), &query),
+            ),
             (
                 format!("{root}{plural}/{{name}}"),
-                item(scope, &get(kind), &[name, pretty]),
+                item(naming, &get(kind), &[name, pretty]),
             ),
         ];
     }
@@ -120,29 +165,29 @@ fn resource_paths(scope: Scope<'_>, root: &str, resource: &Resource) -> Vec<(Str
         (
             format!("{root}{plural}"),
             item(
-                scope,
+                naming,
                 &list(&format!("{kind}ForAllNamespaces"), " in all namespaces"),
                 &query,
             ),
         ),
         (
             format!("{root}namespaces/{{namespace}}/{plural}"),
-            item(scope, &list(&one, " in one namespace"), &in_namespace),
+            item(naming, &list(&one, " in one namespace"), &in_namespace),
         ),
         (
             format!("{root}namespaces/{{namespace}}/{plural}/{{name}}"),
-            item(scope, &get(&one), &[name, namespace, pretty]),
+            item(naming, &get(&one), &[name, namespace, pretty]),
         ),
     ]
 }
 
 /// A path item with its one operation.
-fn item(scope: Scope<'_>, operation: &Operation<'_>, parameters: &[(Place, Parameter)]) -> Value {
-    let mut item = Map::from_iter([("get".to_owned(), operation.write(scope))]);
+fn item(naming: Naming<'_>, operation: &Operation<'_>, parameters: &[(Place, Parameter)]) -> Value {
+    let mut item = Map::from_iter([("get".to_owned(), operation.write(naming))]);
     if !parameters.is_empty() {
         let parameters = parameters
             .iter()
-            .map(|(place, parameter)| write_parameter(scope.dialect, *place, *parameter))
+            .map(|(place, parameter)| write_parameter(naming.dialect, *place, *parameter))
             .collect();
         item.insert("parameters".into(), Value::Array(parameters));
     }
@@ -150,15 +195,15 @@ fn item(scope: Scope<'_>, operation: &Operation<'_>, parameters: &[(Place, Param
 }
 
 impl Operation<'_> {
-    fn write(&self, scope: Scope<'_>) -> Value {
-        let schema = scope.dialect.reference(&self.answer);
+    fn write(&self, naming: Naming<'_>) -> Value {
+        let schema = naming.dialect.reference(&self.answer);
         let types = [JSON, YAML, PROTOBUF];
         let mut operation = json!({
             "description": self.text,
             "operationId": self.id,
             "tags": [self.tag],
         });
-        let (members, ok) = match scope.dialect {
+        let (members, ok) = match naming.dialect {
             Dialect::V2 => (
                 json!({ "consumes": ["*/*"], "produces": types, "schemes": ["https"] }),
                 json!({ "description": "OK", "schema": schema }),
@@ -168,7 +213,10 @@ impl Operation<'_> {
                     .map(|media_type| (media_type.to_owned(), json!({ "schema": schema })))
                     .into_iter()
                     .collect();
-                (json!({}), json!({ "description": "OK", "content": content }))
+                (
+                    json!({}),
+                    json!({ "description": "OK", "content": content }),
+                )
             }
         };
         extend(&mut operation, members);
@@ -181,7 +229,7 @@ impl Operation<'_> {
                 &mut operation,
                 json!({
                     "x-kubernetes-action": action,
-                    "x-kubernetes-group-version-kind": scope.group_version_kind(kind),
+                    "x-kubernetes-group-version-kind": naming.group_version_kind(kind),
                 }),
             );
         }
@@ -216,12 +264,12 @@ fn extend(object: &mut Value, members: Value) {
 }
 
 /// The part of an operation's id that names group and version: `MetricsV1beta1`.
-fn id_part(scope: Scope<'_>) -> String {
-    format!("{}{}", title(scope.group), capitalised(scope.version))
+fn id_part(naming: Naming<'_>) -> String {
+    format!("{}{}", title(naming.group), capitalised(naming.version))
 }
 
-fn tag(scope: Scope<'_>) -> String {
-    format!("{}_{}", title(scope.group).to_lowercase(), scope.version)
+fn tag(naming: Naming<'_>) -> String {
+    format!("{}_{}", title(naming.group).to_lowercase(), naming.version)
 }
 
 /// The first part of a group's name, capitalised: `Metrics`.

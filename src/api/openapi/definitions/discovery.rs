@@ -52,16 +52,32 @@ pub(super) static TYPES: [Type; 6] = [
         name: "io.k8s.apimachinery.pkg.apis.meta.v1.APIResource",
         text: "A resource: what stands in a path, and the kind of its objects.",
         form: Form::Fields(&[
-            field("categories", TEXTS, "Words that name this resource among others, such as all."),
-            field("group", Shape::Text, "The group of the kind, if it is not that of the list."),
+            field(
+                "categories",
+                TEXTS,
+                "Words that name this resource among others, such as all.",
+            ),
+            field(
+                "group",
+                Shape::Text,
+                "The group of the kind, if it is not that of the list.",
+            ),
             required("kind", Shape::Text, "The kind of the objects."),
             required("name", Shape::Text, "The plural that stands in paths."),
             required("namespaced", Shape::Bool, "The objects live in namespaces."),
             field("shortNames", TEXTS, "Shorter names for typing."),
             required("singularName", Shape::Text, "The singular, for typing."),
-            field("storageVersionHash", Shape::Text, "A mark of the version objects are stored in."),
+            field(
+                "storageVersionHash",
+                Shape::Text,
+                "A mark of the version objects are stored in.",
+            ),
             required("verbs", TEXTS, "What can be done with the objects."),
-            field("version", Shape::Text, "The version of the kind, if it is not that of the list."),
+            field(
+                "version",
+                Shape::Text,
+                "The version of the kind, if it is not that of the list.",
+            ),
         ]),
         kind: false,
     },
@@ -74,7 +90,9 @@ pub(super) static TYPES: [Type; 6] = [
             KIND,
             required(
                 "resources",
-                Shape::List(&Shape::Of("io.k8s.apimachinery.pkg.apis.meta.v1.APIResource")),
+                Shape::List(&Shape::Of(
+                    "io.k8s.apimachinery.pkg.apis.meta.v1.APIResource",
+                )),
                 "The resources.",
             ),
         ]),
@@ -84,7 +102,11 @@ pub(super) static TYPES: [Type; 6] = [
         name: GROUP_VERSION,
         text: "A version of a group.",
         form: Form::Fields(&[
-            required("groupVersion", Shape::Text, "The group and version, as in group/version."),
+            required(
+                "groupVersion",
+                Shape::Text,
+                "The group and version, as in group/version.",
+            ),
             required("version", Shape::Text, "The version alone."),
         ]),
         kind: false,
@@ -94,7 +116,11 @@ pub(super) static TYPES: [Type; 6] = [
         text: "An address of the server for clients of one network.",
         form: Form::Fields(&[
             required("clientCIDR", Shape::Text, "The network the client is in."),
-            required("serverAddress", Shape::Text, "The address to use from there."),
+            required(
+                "serverAddress",
+                Shape::Text,
+                "The address to use from there.",
+            ),
         ]),
         kind: false,
     },

@@ -53,16 +53,32 @@ pub(super) static TYPES: [Type; 11] = [
         name: "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry",
         text: "Which fields of an object one client manages.",
         form: Form::Fields(&[
-            field("apiVersion", Shape::Text, "The version the fields are named in."),
-            field("fieldsType", Shape::Text, "The format of the set of fields: FieldsV1."),
+            field(
+                "apiVersion",
+                Shape::Text,
+                "The version the fields are named in.",
+            ),
+            field(
+                "fieldsType",
+                Shape::Text,
+                "The format of the set of fields: FieldsV1.",
+            ),
             field(
                 "fieldsV1",
                 Shape::Of("io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1"),
                 "The fields.",
             ),
             field("manager", Shape::Text, "The client."),
-            field("operation", Shape::Text, "How the client came to manage them: Apply or Update."),
-            field("subresource", Shape::Text, "The subresource the client wrote to."),
+            field(
+                "operation",
+                Shape::Text,
+                "How the client came to manage them: Apply or Update.",
+            ),
+            field(
+                "subresource",
+                Shape::Text,
+                "The subresource the client wrote to.",
+            ),
             field("time", TIME, "When the entry last changed."),
         ]),
         kind: false,
@@ -77,7 +93,11 @@ pub(super) static TYPES: [Type; 11] = [
                 Shape::Bool,
                 "The owner stays until this object is gone, when deleted in the foreground.",
             ),
-            field("controller", Shape::Bool, "The owner is the one that controls this object."),
+            field(
+                "controller",
+                Shape::Bool,
+                "The owner is the one that controls this object.",
+            ),
             required("kind", Shape::Text, "The owner's kind."),
             required("name", Shape::Text, "The owner's name."),
             required("uid", Shape::Text, "The owner's UID."),
@@ -88,7 +108,11 @@ pub(super) static TYPES: [Type; 11] = [
         name: "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
         text: "Metadata every object has room for.",
         form: Form::Fields(&[
-            field("annotations", TEXT_MAP, "Notes of tools on the object; not for selecting it."),
+            field(
+                "annotations",
+                TEXT_MAP,
+                "Notes of tools on the object; not for selecting it.",
+            ),
             field("creationTimestamp", TIME, "When the object was made."),
             field(
                 "deletionGracePeriodSeconds",
@@ -96,10 +120,26 @@ pub(super) static TYPES: [Type; 11] = [
                 "How long the object may take to end after it was deleted.",
             ),
             field("deletionTimestamp", TIME, "When the object is to be gone."),
-            field("finalizers", TEXTS, "Who must still agree before the object goes."),
-            field("generateName", Shape::Text, "What a name made by the server begins with."),
-            field("generation", Shape::Int64, "A number that grows when the wanted state changes."),
-            field("labels", TEXT_MAP, "What the object can be selected by; that of the node or pod."),
+            field(
+                "finalizers",
+                TEXTS,
+                "Who must still agree before the object goes.",
+            ),
+            field(
+                "generateName",
+                Shape::Text,
+                "What a name made by the server begins with.",
+            ),
+            field(
+                "generation",
+                Shape::Int64,
+                "A number that grows when the wanted state changes.",
+            ),
+            field(
+                "labels",
+                TEXT_MAP,
+                "What the object can be selected by; that of the node or pod.",
+            ),
             field(
                 "managedFields",
                 Shape::List(&Shape::Of(
@@ -107,8 +147,16 @@ pub(super) static TYPES: [Type; 11] = [
                 )),
                 "Which client manages which fields.",
             ),
-            field("name", Shape::Text, "The name, unique within the namespace."),
-            field("namespace", Shape::Text, "The namespace; empty for objects without one."),
+            field(
+                "name",
+                Shape::Text,
+                "The name, unique within the namespace.",
+            ),
+            field(
+                "namespace",
+                Shape::Text,
+                "The namespace; empty for objects without one.",
+            ),
             field(
                 "ownerReferences",
                 Shape::List(&Shape::Of(
@@ -116,9 +164,17 @@ pub(super) static TYPES: [Type; 11] = [
                 )),
                 "The objects this one belongs to.",
             ),
-            field("resourceVersion", Shape::Text, "A mark that changes whenever the object does."),
+            field(
+                "resourceVersion",
+                Shape::Text,
+                "A mark that changes whenever the object does.",
+            ),
             field("selfLink", Shape::Text, "No longer set."),
-            field("uid", Shape::Text, "Tells this object from any other, earlier ones of its name included."),
+            field(
+                "uid",
+                Shape::Text,
+                "Tells this object from any other, earlier ones of its name included.",
+            ),
         ]),
         kind: false,
     },
@@ -126,9 +182,21 @@ pub(super) static TYPES: [Type; 11] = [
         name: "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta",
         text: "Metadata every list has room for.",
         form: Form::Fields(&[
-            field("continue", Shape::Text, "Where the next part of the list begins."),
-            field("remainingItemCount", Shape::Int64, "How many items the next parts hold."),
-            field("resourceVersion", Shape::Text, "A mark of the state that was listed."),
+            field(
+                "continue",
+                Shape::Text,
+                "Where the next part of the list begins.",
+            ),
+            field(
+                "remainingItemCount",
+                Shape::Int64,
+                "How many items the next parts hold.",
+            ),
+            field(
+                "resourceVersion",
+                Shape::Text,
+                "A mark of the state that was listed.",
+            ),
             field("selfLink", Shape::Text, "No longer set."),
         ]),
         kind: false,
@@ -147,7 +215,11 @@ pub(super) static TYPES: [Type; 11] = [
             KIND,
             field("message", Shape::Text, "What happened, for people."),
             LIST_META,
-            field("reason", Shape::Text, "What happened, for programs: one word."),
+            field(
+                "reason",
+                Shape::Text,
+                "What happened, for programs: one word.",
+            ),
             field("status", Shape::Text, "Success or Failure."),
         ]),
         kind: false,

@@ -3,9 +3,12 @@
 use super::meta::{API_VERSION, KIND, LIST_META, OBJECT_META};
 use super::{Field, Form, Shape, Type, field, required};
 
-/// The types of a group we serve.
-pub(in super::super) const fn group_types() -> &'static [Type] {
-    &TYPES
+/// The group's own types; one whose types are not described here has none.
+pub(in super::super) fn group_types(group: &str) -> &'static [Type] {
+    match group {
+        "metrics.k8s.io" => &TYPES,
+        _ => &[],
+    }
 }
 
 const QUANTITIES: Shape = Shape::MapOf(&Shape::Of("io.k8s.apimachinery.pkg.api.resource.Quantity"));
@@ -26,7 +29,11 @@ static TYPES: [Type; 5] = [
         name: "ContainerMetrics",
         text: "What one container of a pod uses.",
         form: Form::Fields(&[
-            required("name", Shape::Text, "The container's name in the pod's spec."),
+            required(
+                "name",
+                Shape::Text,
+                "The container's name in the pod's spec.",
+            ),
             required(
                 "usage",
                 QUANTITIES,

@@ -72,7 +72,7 @@ pub(super) enum Shape {
 
 /// A version of a group, as far as its types need it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scope<'a> {
+pub(super) struct Naming<'a> {
     pub(super) dialect: Dialect,
     /// What full names of the group's own types begin with, up to the last dot.
     pub(super) package: &'a str,
@@ -114,7 +114,7 @@ impl Dialect {
     }
 }
 
-impl Scope<'_> {
+impl Naming<'_> {
     /// The full name of a type of the group.
     pub(super) fn name(&self, kind: &str) -> String {
         format!("{}.{kind}", self.package)
@@ -168,20 +168,15 @@ impl Scope<'_> {
     }
 
     fn property(&self, field: &Field) -> Value {
-        let value = match (self.dialect, self.shape(&field.shape)) {
-            // OpenAPI 3.0 ignores whatever stands beside a "$ref".
-            (Dialect::V3, reference) if reference.get("$ref").is_some() => {
-                json!({ "allOf": [reference] })
-            }
-            (_, value) => value,
-        };
-        match value {
-            Value::Object(mut property) => {
-                property.insert("description".into(), field.text.into());
-                Value::Object(property)
-            }
-            other => other,
+        let mut property = self.shape(&field.shape);
+        // OpenAPI 3.0 ignores whatever stands beside a "$ref".
+        if self.dialect == Dialect::V3 && property.get("$ref").is_some() {
+            property = json!({ "allOf": [property] });
         }
+        if let Value::Object(property) = &mut property {
+            property.insert("description".into(), field.text.into());
+        }
+        property
     }
 
     fn shape(&self, shape: &Shape) -> Value {

@@ -6,6 +6,9 @@
 mod v2;
 mod v3;
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value};
 
 use crate::apimachinery::protobuf::Writer;
@@ -36,8 +39,8 @@ enum Shape {
     Named(&'static Self),
     /// A message whose only field, of this number, holds the value.
     Within(u32, &'static Self),
-    /// OpenAPI 3's "... or reference": 1 the value, 2 a reference.
-    OrReference(&'static Self),
+    /// OpenAPI 3's "... or reference": 1 the message, 2 a reference.
+    OrReference(&'static Message),
     /// OpenAPI 2's parameters, whose message depends on where they stand.
     Parameter,
 }
@@ -62,7 +65,9 @@ impl Encoder {
             let known = message.members.iter().find(|(known, ..)| known == name);
             match known {
                 Some((_, field, shape)) => self.value(writer, *field, shape, value),
-                None if name.starts_with("x-") => extension(writer, message.extensions, name, value),
+                None if name.starts_with("x-") => {
+                    extension(writer, message.extensions, name, value)
+                }
                 None => self.unknown.push(name.clone()),
             }
         }
@@ -89,9 +94,9 @@ impl Encoder {
             Shape::Within(inner, shape) => {
                 writer.message(field, |w| self.value(w, *inner, shape, value));
             }
-            Shape::OrReference(shape) => writer.message(field, |w| match value.get("$ref") {
-                Some(_) => self.value(w, 2, &v3::REFERENCE, value),
-                None => self.value(w, 1, shape, value),
+            Shape::OrReference(message) => writer.message(field, |w| match value.get("$ref") {
+                Some(_) => w.message(2, |w| self.object(w, &v3::REFERENCE, value)),
+                None => w.message(1, |w| self.object(w, message, value)),
             }),
             Shape::Parameter => self.value(writer, field, v2::parameter(value), value),
         }

@@ -12,8 +12,16 @@ pub(in super::super) static DOCUMENT: Message = Message {
         ("swagger", 1, Shape::Text),
         ("info", 2, Shape::Of(&INFO)),
         // Paths has the paths in its field 2, Definitions the definitions in its field 1.
-        ("paths", 8, Shape::Within(2, &Shape::Named(&Shape::Of(&PATH_ITEM)))),
-        ("definitions", 9, Shape::Within(1, &Shape::Named(&Shape::Of(&SCHEMA)))),
+        (
+            "paths",
+            8,
+            Shape::Within(2, &Shape::Named(&Shape::Of(&PATH_ITEM))),
+        ),
+        (
+            "definitions",
+            9,
+            Shape::Within(1, &Shape::Named(&Shape::Of(&SCHEMA))),
+        ),
     ],
     extensions: 16,
 };
@@ -42,7 +50,8 @@ static OPERATION: Message = Message {
         ("operationId", 5, Shape::Text),
         ("produces", 6, TEXTS),
         ("consumes", 7, TEXTS),
-        // Responses has the codes in its field 1; each is a ResponseValue with a response in its field 1.
+        // Responses has the codes in its field 1; each is a ResponseValue with a response in its
+        // field 1.
         (
             "responses",
             9,
@@ -67,22 +76,33 @@ static SCHEMA: Message = Message {
         ("format", 2, Shape::Text),
         ("description", 4, Shape::Text),
         ("required", 19, TEXTS),
-        ("additionalProperties", 21, Shape::Within(1, &Shape::Of(&SCHEMA))),
+        (
+            "additionalProperties",
+            21,
+            Shape::Within(1, &Shape::Of(&SCHEMA)),
+        ),
         ("type", 22, Shape::Within(1, &Shape::Text)),
         ("items", 23, Shape::Within(1, &Shape::Of(&SCHEMA))),
-        ("properties", 25, Shape::Within(1, &Shape::Named(&Shape::Of(&SCHEMA)))),
+        (
+            "properties",
+            25,
+            Shape::Within(1, &Shape::Named(&Shape::Of(&SCHEMA))),
+        ),
     ],
     extensions: 31,
 };
 
-/// `ParametersItem` holds a parameter in its field 1, which holds one without a body in its field 2, which holds one of
-/// the query in its field 3 and one of the path in its field 4.
+/// `ParametersItem` holds a parameter in its field 1, which holds one without a body in its field
+/// 2, which holds one of the query in its field 3 and one of the path in its field 4.
 pub(super) fn parameter(value: &Value) -> &'static Shape {
     match value.get("in").and_then(Value::as_str) {
-        Some("path") => &Shape::Within(1, &Shape::Within(2, &Shape::Within(4, &Shape::Of(&PATH)))),
-        _ => &Shape::Within(1, &Shape::Within(2, &Shape::Within(3, &Shape::Of(&QUERY)))),
+        Some("path") => &OF_PATH,
+        _ => &OF_QUERY,
     }
 }
+
+static OF_PATH: Shape = Shape::Within(1, &Shape::Within(2, &Shape::Within(4, &Shape::Of(&PATH))));
+static OF_QUERY: Shape = Shape::Within(1, &Shape::Within(2, &Shape::Within(3, &Shape::Of(&QUERY))));
 
 static QUERY: Message = Message {
     members: &[

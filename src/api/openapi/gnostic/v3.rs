@@ -3,24 +3,27 @@
 use super::{Message, Shape};
 
 const TEXTS: Shape = Shape::Each(&Shape::Text);
-const SCHEMA_OR_REFERENCE: Shape = Shape::OrReference(&Shape::Of(&SCHEMA));
 
 /// `openapi.v3.Document`.
 pub(in super::super) static DOCUMENT: Message = Message {
     members: &[
         ("openapi", 1, Shape::Text),
         ("info", 2, Shape::Of(&INFO)),
-        ("paths", 4, Shape::Within(1, &Shape::Named(&Shape::Of(&PATH_ITEM)))),
+        (
+            "paths",
+            4,
+            Shape::Within(1, &Shape::Named(&Shape::Of(&PATH_ITEM))),
+        ),
         ("components", 5, Shape::Of(&COMPONENTS)),
     ],
     extensions: 9,
 };
 
 /// `openapi.v3.Reference`.
-pub(super) static REFERENCE: Shape = Shape::Of(&Message {
+pub(super) static REFERENCE: Message = Message {
     members: &[("$ref", 1, Shape::Text)],
     extensions: 0,
-});
+};
 
 static INFO: Message = Message {
     members: &[
@@ -34,7 +37,11 @@ static INFO: Message = Message {
 static PATH_ITEM: Message = Message {
     members: &[
         ("get", 4, Shape::Of(&OPERATION)),
-        ("parameters", 13, Shape::Each(&Shape::OrReference(&Shape::Of(&PARAMETER)))),
+        (
+            "parameters",
+            13,
+            Shape::Each(&Shape::OrReference(&PARAMETER)),
+        ),
     ],
     extensions: 14,
 };
@@ -48,7 +55,7 @@ static OPERATION: Message = Message {
         (
             "responses",
             8,
-            Shape::Within(2, &Shape::Named(&Shape::OrReference(&Shape::Of(&RESPONSE)))),
+            Shape::Within(2, &Shape::Named(&Shape::OrReference(&RESPONSE))),
         ),
     ],
     extensions: 13,
@@ -60,7 +67,7 @@ static PARAMETER: Message = Message {
         ("in", 2, Shape::Text),
         ("description", 3, Shape::Text),
         ("required", 4, Shape::Flag),
-        ("schema", 10, SCHEMA_OR_REFERENCE),
+        ("schema", 10, Shape::OrReference(&SCHEMA)),
     ],
     extensions: 14,
 };
@@ -68,18 +75,26 @@ static PARAMETER: Message = Message {
 static RESPONSE: Message = Message {
     members: &[
         ("description", 1, Shape::Text),
-        ("content", 3, Shape::Within(1, &Shape::Named(&Shape::Of(&MEDIA_TYPE)))),
+        (
+            "content",
+            3,
+            Shape::Within(1, &Shape::Named(&Shape::Of(&MEDIA_TYPE))),
+        ),
     ],
     extensions: 5,
 };
 
 static MEDIA_TYPE: Message = Message {
-    members: &[("schema", 1, SCHEMA_OR_REFERENCE)],
+    members: &[("schema", 1, Shape::OrReference(&SCHEMA))],
     extensions: 5,
 };
 
 static COMPONENTS: Message = Message {
-    members: &[("schemas", 1, Shape::Within(1, &Shape::Named(&SCHEMA_OR_REFERENCE)))],
+    members: &[(
+        "schemas",
+        1,
+        Shape::Within(1, &Shape::Named(&Shape::OrReference(&SCHEMA))),
+    )],
     extensions: 10,
 };
 
@@ -88,10 +103,18 @@ static SCHEMA: Message = Message {
         ("uniqueItems", 20, Shape::Flag),
         ("required", 23, TEXTS),
         ("type", 25, Shape::Text),
-        ("allOf", 26, Shape::Each(&SCHEMA_OR_REFERENCE)),
-        ("items", 30, Shape::Within(1, &SCHEMA_OR_REFERENCE)),
-        ("properties", 31, Shape::Within(1, &Shape::Named(&SCHEMA_OR_REFERENCE))),
-        ("additionalProperties", 32, Shape::Within(1, &SCHEMA_OR_REFERENCE)),
+        ("allOf", 26, Shape::Each(&Shape::OrReference(&SCHEMA))),
+        ("items", 30, Shape::Within(1, &Shape::OrReference(&SCHEMA))),
+        (
+            "properties",
+            31,
+            Shape::Within(1, &Shape::Named(&Shape::OrReference(&SCHEMA))),
+        ),
+        (
+            "additionalProperties",
+            32,
+            Shape::Within(1, &Shape::OrReference(&SCHEMA)),
+        ),
         ("description", 34, Shape::Text),
         ("format", 35, Shape::Text),
     ],
