@@ -1,5 +1,6 @@
 //! Loadline tells a Kubernetes cluster how loaded it is.
 
+pub mod api;
 pub mod apimachinery;
 pub mod auth;
 pub mod domain;
