@@ -1,7 +1,8 @@
 //! Checks Loadline from outside: over HTTPS alone, as the API server, `kubectl` and the HPA do.
 //!
 //! - [`image`] wraps a static program as a container image.
-//! - [`lab`] is a simulated cluster: certificates, an API server, kubelets.
+//! - [`lab`] is a simulated cluster: an API server with aggregator, kubelets, their certificates.
+//! - [`loadline`] starts Loadline as a child [`process`]; a [`client`] talks to it.
 //! - [`lanes`] are the groups of checks.
 //! - [`real`] drives real ones: a control plane, a node with containers.
 //! - [`report`] runs checks and says how they ended.
@@ -15,8 +16,12 @@
     reason = "a check that panics is a check that fails, and a JSON value answers null for what is missing"
 )]
 
+pub mod client;
 pub mod image;
 pub mod lab;
 pub mod lanes;
+pub mod loadline;
+pub mod process;
+pub mod quantity;
 pub mod real;
 pub mod report;

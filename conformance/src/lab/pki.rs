@@ -217,6 +217,8 @@ pub struct Pki {
     pub cluster: Authority,
     /// Signs the aggregator's client certificate (`requestheader-client-ca-file`).
     pub front_proxy: Authority,
+    /// Signs the certificate Loadline serves with (`caBundle` of the APIServices).
+    pub serving: Authority,
     /// Nobody trusts it.
     pub stranger: Authority,
 }
@@ -227,6 +229,7 @@ impl Pki {
         Ok(Self {
             cluster: Authority::new("kubernetes")?,
             front_proxy: Authority::new("front-proxy-ca")?,
+            serving: Authority::new("serving-ca")?,
             stranger: Authority::new("stranger-ca")?,
         })
     }
