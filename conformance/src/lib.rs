@@ -1,8 +1,8 @@
 //! Checks Loadline from outside: over HTTPS alone, as the API server, `kubectl` and the HPA do.
 //!
-//! - [`image`] wraps a static program as a container image.
 //! - [`lab`] is a simulated cluster: an API server with aggregator, kubelets, their certificates.
 //! - [`loadline`] starts Loadline as a child [`process`]; a [`client`] talks to it.
+//! - [`image`] wraps a static program as a container image.
 //! - [`lanes`] are the groups of checks.
 //! - [`real`] drives real ones: a control plane, a node with containers.
 //! - [`report`] runs checks and says how they ended.

@@ -2,14 +2,25 @@
 //! content negotiation and the encodings. Pure functions, no I/O.
 
 mod duration;
+pub mod json;
+mod negotiate;
+mod object;
+pub mod plain;
+pub mod protobuf;
 mod quantity;
 mod query;
 mod quote;
 mod request_info;
 mod selector;
+mod status;
 mod time;
+pub mod yaml;
 
 pub use duration::{GoDuration, InvalidDuration};
+pub use negotiate::{
+    Conversion, MediaType, MetaVersion, Negotiated, NotAcceptable, Transform, negotiate,
+};
+pub use object::{Object, encode, respond};
 pub use quantity::{CanonicalQuantity, InvalidQuantity, Quantity};
 pub use query::{InvalidEscape, Query, decode_path};
 pub use quote::Quoted;
@@ -17,5 +28,8 @@ pub use request_info::{InvalidRequest, RequestInfo, ResourceInfo};
 pub use selector::{
     FieldOperator, FieldRequirement, FieldSelector, InvalidFieldSelector, InvalidLabelSelector,
     LabelOperator, LabelRequirement, LabelSelector,
+};
+pub use status::{
+    ForbiddenRequest, GroupResource, Status, StatusCause, StatusDetails, StatusReason,
 };
 pub use time::Rfc3339;

@@ -3,15 +3,17 @@
 //! kube-apiserver takes these headers away before it proxies, so they reach us on direct calls only. Acting for another
 //! needs the verb `impersonate` on each part of the identity, as in `k8s.io/apiserver`.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::HeaderName;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 
 use super::access::{Authorization, Decision};
 use super::question::Question;
-use super::request_header::percent_decode;
 use super::user::{ALL_UNAUTHENTICATED, User};
 use super::verdicts::ReviewError;
+use crate::apimachinery::decode_path;
 
 /// Why a request may not be done in another's name.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -101,7 +103,7 @@ impl Claim {
         };
         for (name, value) in headers {
             if let Some(key) = name.as_str().strip_prefix(EXTRA) {
-                let key = percent_decode(key).unwrap_or_else(|| key.to_owned());
+                let key = decode_path(key).unwrap_or(Cow::Borrowed(key)).into_owned();
                 claim.extra.push((key, text(value)?));
             }
         }

@@ -15,6 +15,10 @@ mod metrics;
 mod peer;
 mod question;
 mod request_header;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod token;
 mod trust;
 mod trust_lookup;

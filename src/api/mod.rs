@@ -1,0 +1,6 @@
+//! The Kubernetes APIs we serve.
+
+pub mod metrics;
+mod resource;
+
+pub use resource::{Group, Resource, Scope};
