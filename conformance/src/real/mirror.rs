@@ -159,7 +159,9 @@ impl Mirror {
         path: &str,
         body: &Value,
     ) -> Result<Answer> {
-        client.send(method, path, Bytes::from(body.to_string())).await
+        client
+            .send(method, path, Bytes::from(body.to_string()))
+            .await
     }
 }
 

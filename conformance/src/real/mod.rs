@@ -10,6 +10,7 @@ mod mirror;
 mod node;
 mod overlay;
 mod scratch;
+mod table;
 mod tools;
 mod wait;
 
@@ -20,5 +21,6 @@ pub use mirror::{Mirror, Workload};
 pub use node::{CpuCounter, RealNode};
 pub use overlay::Overlay;
 pub use scratch::{Scratch, sweep};
+pub use table::Table;
 pub use tools::{Tools, cache};
 pub use wait::until;
