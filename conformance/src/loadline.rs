@@ -94,6 +94,13 @@ impl Start {
         self
     }
 
+    /// The same with its output going to this file.
+    #[must_use]
+    pub fn log(mut self, path: &Path) -> Self {
+        path.clone_into(&mut self.log);
+        self
+    }
+
     /// Starts the process and does not wait for anything.
     pub fn launch(&self, lab: &Lab) -> Result<Loadline> {
         let mut launch = Launch::new(&self.binary, self.log.clone());
