@@ -26,7 +26,8 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const CONTROLLERS: &str = "horizontal-pod-autoscaler-controller,deployment-controller,\
     replicaset-controller,endpoints-controller,endpointslice-controller,namespace-controller,\
     serviceaccount-controller,serviceaccount-token-controller,\
-    root-ca-certificate-publisher-controller,garbage-collector-controller";
+    root-ca-certificate-publisher-controller,garbage-collector-controller,\
+    clusterrole-aggregation-controller";
 
 /// Where processes run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum Place {
     /// On the machine itself, on free ports of the loopback address. No pod can be reached from here: the aggregator
     /// goes where a Service of type ExternalName points.
     Host,
-    /// In the network namespace of this name, which has addresses for a node and its pods.
+    /// In a network namespace of this name, made for the purpose, with an address for a node and room for its pods.
     Namespace(String),
 }
 
@@ -89,6 +90,9 @@ impl ControlPlane {
         place: Place,
     ) -> Result<Self> {
         let folder = scratch.subfolder("controlplane")?;
+        if matches!(place, Place::Namespace(_)) {
+            scratch.add_namespace(&format!("{NODE_ADDRESS}/24"))?;
+        }
         let pki = Pki::new()?;
         let [etcd_port, api_port] = free_ports()?;
         let address = SocketAddr::new(place.address(), api_port);

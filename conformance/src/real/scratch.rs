@@ -62,13 +62,14 @@ impl Scratch {
         Ok(folder)
     }
 
-    /// Makes a network namespace with the loopback device up.
+    /// Makes a network namespace whose loopback device is up and has `address` too.
     ///
     /// # Errors
     /// When `ip` refuses.
-    pub fn add_namespace(&self) -> Result<()> {
+    pub fn add_namespace(&self, address: &str) -> Result<()> {
         ip(&["netns", "add", &self.name])?;
-        ip(&["-n", &self.name, "link", "set", "lo", "up"])
+        ip(&["-n", &self.name, "link", "set", "lo", "up"])?;
+        ip(&["-n", &self.name, "address", "add", address, "dev", "lo"])
     }
 
     /// Makes a control group in every hierarchy of this machine and returns its path below each root. A kubelet given
@@ -152,6 +153,7 @@ fn take_away(name: &str, folder: &Path) {
     remove_control_group(name);
     let _ = ip(&["netns", "del", name]);
     unmount_below(folder);
+    remove_traces(name, folder);
     let _ = Command::new("rm")
         .args(["-rf", "--one-file-system"])
         .arg(folder)
@@ -264,6 +266,29 @@ fn unmount_below(folder: &Path) {
             let _ = Command::new("umount").args(["-l", path]).status();
         }
     }
+}
+
+/// Removes what network plugins and kubelets keep at fixed places: files named after our network, and links to logs.
+fn remove_traces(name: &str, folder: &Path) {
+    let of_network = format!("{name}-");
+    for path in paths_in(Path::new("/var/lib/cni/results")) {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        if file.starts_with(&of_network) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+    for path in paths_in(Path::new("/var/log/containers")) {
+        if fs::read_link(&path).is_ok_and(|target| target.starts_with(folder)) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+fn paths_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {

@@ -79,10 +79,7 @@ async fn a_taken_port(bench: &Bench) -> Result<()> {
     let lab = Lab::start(small_world(), LabConfig::default()).await?;
     let start = bench.start(&lab, &[])?;
     let first = start.ready(&lab, super::stage::READY).await?;
-    let mut second = start
-        .clone()
-        .logging_to(lab.file("second.log"))
-        .launch(&lab)?;
+    let mut second = start.clone().log(&lab.file("second.log")).launch(&lab)?;
     let status = second.process.wait(SOON).await?;
     let text = second.process.log();
     ensure!(!status.success(), "two listen on one port");
