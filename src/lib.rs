@@ -25,6 +25,8 @@
 // ground
 
 // ground
+
+// ground
 pub mod domain;
 pub mod lifecycle;
 pub mod telemetry;
