@@ -19,24 +19,19 @@
 //! (`tests/architecture.rs` holds that); `app` alone knows them all. What a room offers is in its `mod.rs`.
 
 // ground
-
-// ground
-
-// ground
-
-// ground
-
-// ground
 pub mod domain;
 pub mod lifecycle;
 pub mod telemetry;
 pub mod apimachinery;
+
 // in
 pub mod cluster;
 pub mod kubelet;
 pub mod live;
+
 // out
 pub mod api;
 pub mod auth;
+
 // wiring
 pub mod config;
