@@ -6,4 +6,5 @@ pub mod auth;
 pub mod domain;
 pub mod lifecycle;
 pub mod live;
+pub mod server;
 pub mod telemetry;
