@@ -32,6 +32,7 @@ pub mod live;
 // out
 pub mod api;
 pub mod auth;
+pub mod server;
 
 // wiring
 pub mod config;
