@@ -181,6 +181,18 @@ impl Inventory {
             .collect()
     }
 
+    /// How many nodes are known.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.read().len()
+    }
+
+    /// How many pods are known, in whatever phase.
+    #[must_use]
+    pub fn pod_count(&self) -> usize {
+        self.pods.read().values().map(BTreeMap::len).sum()
+    }
+
     /// Adds a node or replaces what was known of it.
     pub fn apply_node(&self, node: NodeRecord) {
         let before = self

@@ -304,6 +304,16 @@ fn promise_1_an_answer_that_says_it_is_incomplete_ends_nothing() {
 }
 
 #[test]
+fn promise_1_a_line_that_could_not_be_read_ends_nothing() {
+    let world = one_pod();
+    world.after(15);
+    let mut answer = world.answer().node(35_000);
+    answer.reading.skipped_lines = 1;
+    world.commit("n1", answer);
+    assert_eq!(world.cpu("web", "app"), Some(200));
+}
+
+#[test]
 fn promise_2_a_node_that_goes_wrong_harms_only_itself() {
     let world = World::new()
         .with_node("n1")
