@@ -19,6 +19,12 @@
 //! (`tests/architecture.rs` holds that); `app` alone knows them all. What a room offers is in its `mod.rs`.
 
 // ground
+
+// ground
+
+// ground
+
+// ground
 pub mod domain;
 pub mod lifecycle;
 pub mod telemetry;
@@ -29,6 +35,7 @@ pub mod kubelet;
 pub mod live;
 pub mod scrape;
 // out
+pub mod api;
 pub mod auth;
 // wiring
 pub mod config;

@@ -85,3 +85,35 @@ fn fingerprint(der: &CertificateDer<'_>) -> String {
         hex
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::asn1_rs::{Any, Class, Header, Length, Oid, Tag};
+    use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName};
+
+    use super::*;
+
+    fn uids(values: &[(Tag, &str)]) -> Result<String, SubjectError> {
+        let attributes = values.iter().map(|(tag, value)| {
+            let oid = Oid::from(&[1, 3, 6, 1, 4, 1, 57683, 2]).unwrap();
+            let header = Header::new(Class::Universal, false, *tag, Length::Definite(value.len()));
+            let attribute = AttributeTypeAndValue::new(oid, Any::new(header, value.as_bytes()));
+            RelativeDistinguishedName::new(vec![attribute])
+        });
+        uid(&X509Name::new(attributes.collect(), &[]))
+    }
+
+    #[test]
+    fn a_uid_is_one_text_or_none() {
+        let text = Tag::Utf8String;
+        for (values, expected) in [
+            (&[][..], Ok(String::new())),
+            (&[(text, "u1")], Ok("u1".to_owned())),
+            (&[(text, "u1"), (text, "u1")], Err(SubjectError::ManyUids)),
+            (&[(text, "")], Err(SubjectError::UnreadableUid)),
+            (&[(Tag::Integer, "1")], Err(SubjectError::UnreadableUid)),
+        ] {
+            assert_eq!(uids(values), expected, "{values:?}");
+        }
+    }
+}

@@ -15,6 +15,10 @@ mod metrics;
 mod peer;
 mod question;
 mod request_header;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod token;
 mod trust;
 mod trust_lookup;
@@ -30,7 +34,6 @@ pub use impersonation::ImpersonationError;
 pub use kube_reviews::KubeReviews;
 pub use metrics::Metrics;
 pub use peer::Peer;
-pub use question::Question;
 pub use token::{BearerToken, TokenReviewer};
 pub use trust::{FrontProxy, LiveTrust, ProxyHeaders, Trust, TrustConfig, TrustFileError};
 pub use trust_lookup::TrustLookup;

@@ -1,5 +1,6 @@
 //! Users whom the front proxy, kube-apiserver's aggregator, speaks for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
@@ -9,6 +10,7 @@ use super::authentication::AuthenticationError;
 use super::peer::Peer;
 use super::trust::{FrontProxy, Trust};
 use super::user::User;
+use crate::apimachinery::decode_path;
 use crate::domain::Timestamp;
 
 /// Believes the `X-Remote-*` headers when the connection's certificate is the front proxy's.
@@ -88,7 +90,7 @@ fn extra(
         // Header names arrive in lower case, and so are the prefixes kept.
         for (name, value) in headers {
             if let Some(key) = name.as_str().strip_prefix(prefix) {
-                let key = percent_decode(key).unwrap_or_else(|| key.to_owned());
+                let key = decode_path(key).unwrap_or(Cow::Borrowed(key)).into_owned();
                 extra.entry(key).or_default().push(text(value)?);
             }
         }
@@ -96,45 +98,9 @@ fn extra(
     Ok(extra)
 }
 
-/// Undoes percent-encoding; `None` when an escape is broken or the result is no text.
-pub(super) fn percent_decode(key: &str) -> Option<String> {
-    let mut bytes = key.bytes();
-    let mut decoded = Vec::with_capacity(key.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(bytes.next()?).to_digit(16);
-        let value = digit()? * 16 + digit()?;
-        decoded.push(u8::try_from(value).ok()?);
-    }
-    String::from_utf8(decoded).ok()
-}
-
 /// An identity is text: bytes that are none could make two users look alike.
 fn text(value: &HeaderValue) -> Result<String, AuthenticationError> {
     std::str::from_utf8(value.as_bytes())
         .map(ToOwned::to_owned)
         .map_err(|_| AuthenticationError::UnreadableHeader)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percent_encoding_is_undone_or_refused() {
-        for (given, expected) in [
-            ("acme.com%2fproject", Some("acme.com/project")),
-            ("plain", Some("plain")),
-            ("", Some("")),
-            ("%zz", None),
-            ("%2", None),
-            ("%", None),
-            ("%ff", None),
-        ] {
-            assert_eq!(percent_decode(given).as_deref(), expected, "{given}");
-        }
-    }
 }

@@ -79,7 +79,7 @@ impl TrustLookup {
         };
         let lookup = async {
             match &self.client {
-                Some(client) => self.follow(events(client.clone())).await,
+                Some(client) => self.follow(events(client.clone()).boxed()).await,
                 None => std::future::pending().await,
             }
         };
