@@ -28,6 +28,7 @@ pub mod apimachinery;
 pub mod cluster;
 pub mod kubelet;
 pub mod live;
+pub mod scrape;
 
 // out
 pub mod api;
