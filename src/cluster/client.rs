@@ -1,6 +1,7 @@
 //! The client every room asks the API server with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -14,6 +15,7 @@ use kube::config::{AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, Kube
 use secrecy::ExposeSecret;
 use tower::{BoxError, Layer, ServiceExt};
 
+use super::bearer::TokenFile;
 use super::credentials::{BearerToken, ClientCertificate, Credentials, Material, Token};
 use super::request::describe;
 
@@ -62,6 +64,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The token file cannot be read, or holds no token.
+    #[error("cannot read the token file {}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The certificates or the token do not make a client.
     #[error("cannot set up the client for the API server: {reason}")]
     Client {
@@ -93,10 +103,21 @@ pub async fn connect(config: Config) -> Result<(kube::Client, Credentials), Erro
         None => in_cluster()?,
         Some(path) => from_kubeconfig(path).await?,
     };
-    let client = client(config).map_err(|error| Error::Client {
+    let token = match &credentials.token {
+        Some(Token::File(path)) => Some(token_file(path)?),
+        Some(Token::Inline(_)) | None => None,
+    };
+    let client = client(config, token).map_err(|error| Error::Client {
         reason: describe(&error),
     })?;
     Ok((client, credentials))
+}
+
+fn token_file(path: &Path) -> Result<TokenFile, Error> {
+    TokenFile::open(path.into()).map_err(|source| Error::TokenFile {
+        path: path.into(),
+        source,
+    })
 }
 
 fn in_cluster() -> Result<(kube::Config, Credentials), Error> {
@@ -201,7 +222,14 @@ fn material(
         .map(|file| Material::File(file.into())))
 }
 
-pub(super) fn client(mut config: kube::Config) -> Result<kube::Client, kube::Error> {
+pub(super) fn client(
+    mut config: kube::Config,
+    token: Option<TokenFile>,
+) -> Result<kube::Client, kube::Error> {
+    if token.is_some() {
+        // kube refuses a file that ends with a newline, as most do that a person wrote.
+        config.auth_info.token_file = None;
+    }
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Somebody may have been faster; then there is one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -227,6 +255,11 @@ pub(super) fn client(mut config: kube::Config) -> Result<kube::Client, kube::Err
     let service = config
         .extra_headers_layer()?
         .layer(http.map_err(BoxError::from));
+    let token = token.map(Arc::new);
+    let service = service.map_request(move |request| match &token {
+        Some(token) => token.sign(request),
+        None => request,
+    });
     let service = tower::util::option_layer(config.auth_layer()?).layer(service);
     let service = config.base_uri_layer().layer(service);
     Ok(kube::Client::new(service, config.default_namespace))

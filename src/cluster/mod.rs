@@ -9,6 +9,7 @@
 //! unknown pod and one that does not run get the same answer. A pod that starts arrives as added, one that ends as
 //! deleted.
 
+mod bearer;
 mod client;
 mod credentials;
 mod interner;
