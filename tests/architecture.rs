@@ -1,7 +1,8 @@
-//! Holds the map of the rooms: which one may name which, how long a file may be, what a module may not be called.
+//! Holds the map of the rooms: which one may name which, how long a file may be, what a module may
+//! not be called.
 //!
-//! A room names only itself and rooms before it in [`ORDER`]. What is inside a room is kept private by the compiler.
-//! The rules hold for the tests inside rooms too.
+//! A room names only itself and rooms before it in [`ORDER`]. What is inside a room is kept private
+//! by the compiler. The rules hold for the tests inside rooms too.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,7 +14,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms, ground first. The path of a number decides: what receives stands before what feeds it.
+/// The rooms, ground first. The path of a number decides: what receives stands before what feeds
+/// it.
 const ORDER: [&str; 19] = [
     "domain",
     "lifecycle",

@@ -40,7 +40,8 @@ pub enum Error {
         /// What is wrong with it.
         source: KubeconfigError,
     },
-    /// The kubeconfig is no YAML of its kind. The text around the place is not shown: it may be a token.
+    /// The kubeconfig is no YAML of its kind. The text around the place is not shown: it may be a
+    /// token.
     #[error("--kubeconfig {} is not a kubeconfig (line {line}, column {column})", path.display())]
     Syntax {
         /// The file.
@@ -92,9 +93,10 @@ const AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
 
 /// Makes the client, and says what it identifies itself with.
 ///
-/// Reads files alone; the API server may be away. The client neither retries nor logs by itself and has no deadline
-/// for answers, because a watch has none: every request brings its own. The service account's token is read anew at
-/// least once a minute, the cluster's CA too, so both may be rotated.
+/// Reads files alone; the API server may be away. The client neither retries nor logs by itself and
+/// has no deadline for answers, because a watch has none: every request brings its own. The service
+/// account's token is read anew at least once a minute, the cluster's CA too, so both may be
+/// rotated.
 ///
 /// # Errors
 /// When a file is missing or cannot be understood. All of them are for a person to mend.

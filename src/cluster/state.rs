@@ -86,7 +86,8 @@ impl WatchState {
         change
     }
 
-    /// Notes a failed attempt. True when that is news: the watch stood before, or failed for another kind of reason.
+    /// Notes a failed attempt. True when that is news: the watch stood before, or failed for
+    /// another kind of reason.
     pub(super) fn lost(&self, reason: WatchError) -> bool {
         let mut status = self.status.lock();
         let (since, news) = match &status.connection {

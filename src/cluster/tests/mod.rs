@@ -186,6 +186,11 @@ async fn resumes_where_it_was_after_a_broken_or_ended_watch() {
     server.break_watches();
     eventually("the next watch", || server.watching("pods") == 1).await;
     assert_eq!(from("resourceVersion=102"), 1, "after the pod");
+
+    server.refuse("watch pods", 503, "shutting down");
+    server.break_watches();
+    let open_again = || from("resourceVersion=102") == 3 && server.watching("pods") == 1;
+    eventually("the watch after the refused one", open_again).await;
     assert_eq!(
         server.asked(&["pods", "limit="]).len(),
         1,
