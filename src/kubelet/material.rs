@@ -15,8 +15,8 @@ use crate::domain::Clock;
 /// Where some text comes from that may be a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Material {
-    /// A file, read again when its content changes. Content is compared, not times or events, because a Kubernetes
-    /// volume swaps symbolic links.
+    /// A file, read again when its content changes. Content is compared, not times or events,
+    /// because a Kubernetes volume swaps symbolic links.
     File(PathBuf),
     /// The text itself, as a kubeconfig may embed it.
     Given(Arc<[u8]>),
@@ -62,8 +62,9 @@ pub enum MaterialError {
 
 /// Something made from materials, made anew when their content changes.
 ///
-/// Whoever asks at least [`CHECK_EVERY`] after the last check reads the files again; the others go on with what there is.
-/// New content that cannot be used leaves the old in place, with one warning until it is usable again.
+/// Whoever asks at least [`CHECK_EVERY`] after the last check reads the files again; the others go
+/// on with what there is. New content that cannot be used leaves the old in place, with one warning
+/// until it is usable again.
 pub(super) struct Watched<T> {
     sources: Vec<Material>,
     make: Box<Make<T>>,
