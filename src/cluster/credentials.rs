@@ -1,4 +1,5 @@
-//! What this cluster accepts from us, for whoever dials something else in it with the same identity.
+//! What this cluster accepts from us, for whoever dials something else in it with the same
+//! identity.
 
 use std::fmt;
 use std::io;
@@ -7,13 +8,14 @@ use std::sync::Arc;
 
 /// The trust and the identity the API server is dialled with.
 ///
-/// metrics-server dials kubelets with these too unless flags say otherwise. Files are named, not read, so that a
-/// reader sees a rotation.
+/// metrics-server dials kubelets with these too unless flags say otherwise. Files are named, not
+/// read, so that a reader sees a rotation.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     /// The CA bundle (PEM) the API server is verified against; `None` means the system's roots.
     pub ca: Option<Material>,
-    /// The bearer token. `None` also when a kubeconfig names an exec plugin, whose token only its own client sees.
+    /// The bearer token. `None` also when a kubeconfig names an exec plugin, whose token only its
+    /// own client sees.
     pub token: Option<Token>,
     /// The client certificate with its key.
     pub client_certificate: Option<ClientCertificate>,
@@ -33,7 +35,8 @@ pub enum Material {
 /// Where the bearer token is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// A file whose content the kubelet or somebody else renews; read it at least once a minute, as client-go does.
+    /// A file whose content the kubelet or somebody else renews; read it at least once a minute, as
+    /// client-go does.
     File(PathBuf),
     /// A token that never changes.
     Inline(BearerToken),
