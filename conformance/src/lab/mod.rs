@@ -16,6 +16,7 @@ mod tests;
 
 pub use access::{Access, Grant, Identity, Question, Subject};
 pub use apiserver::{ApiServer, Backend, Fault, Journal, RecordedRequest};
+pub(crate) use apiserver::{render_node, render_pod};
 pub use cluster::{CertificateNames, Lab, LabConfig};
 pub use kubeconfig::{Credential, write_kubeconfig};
 pub use kubelet::{Answer, Behaviour, Kubelets, Scrape, Stamps};

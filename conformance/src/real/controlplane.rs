@@ -26,7 +26,8 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const CONTROLLERS: &str = "horizontal-pod-autoscaler-controller,deployment-controller,\
     replicaset-controller,endpoints-controller,endpointslice-controller,namespace-controller,\
     serviceaccount-controller,serviceaccount-token-controller,\
-    root-ca-certificate-publisher-controller,garbage-collector-controller";
+    root-ca-certificate-publisher-controller,garbage-collector-controller,\
+    clusterrole-aggregation-controller";
 
 /// Where processes run.
 #[derive(Clone, Debug, PartialEq, Eq)]

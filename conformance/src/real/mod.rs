@@ -6,15 +6,21 @@
 mod controlplane;
 mod daemon;
 mod kubectl;
+mod mirror;
 mod node;
+mod overlay;
 mod scratch;
+mod table;
 mod tools;
 mod wait;
 
 pub use controlplane::{ControlPlane, Place};
 pub use daemon::Daemon;
 pub use kubectl::{Answer, Kubectl};
+pub use mirror::{Mirror, Workload};
 pub use node::{CpuCounter, RealNode};
+pub use overlay::Overlay;
 pub use scratch::{Scratch, sweep};
+pub use table::Table;
 pub use tools::{Tools, cache};
-pub use wait::until;
+pub use wait::{Hopeless, until};

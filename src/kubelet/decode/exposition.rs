@@ -1,7 +1,7 @@
 //! The text exposition format of Prometheus (0.0.4), line by line, without copying anything.
 //!
-//! Lenient where a kubelet or a proxy in between may differ (OpenMetrics stamps in seconds and exemplars, CRLF, blanks
-//! around tokens), strict where a wrong guess would make a wrong number.
+//! Lenient where a kubelet or a proxy in between may differ (OpenMetrics stamps in seconds and
+//! exemplars, CRLF, blanks around tokens), strict where a wrong guess would make a wrong number.
 
 use memchr::{memchr, memchr2};
 
@@ -11,24 +11,18 @@ use crate::domain::Timestamp;
 /// What follows the name and labels of a sample line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sample {
-    /// The value.
-    pub value: Decimal,
+    /// The value, if it is one a kubelet can have measured: finite and not negative.
+    pub value: Option<Decimal>,
     /// The line's own stamp, if it carries one.
     pub at: Option<Timestamp>,
 }
 
-/// A line that gives no number.
+/// A line that does not follow the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-impl From<NotDecimal> for Unreadable {
-    fn from(_: NotDecimal) -> Self {
-        Self
-    }
-}
-
 /// The last millisecond of the year 9999: RFC 3339 has no stamp beyond it.
-const LAST_MILLI: u64 = 253_402_300_799_999;
+const LAST_MILLI: i64 = 253_402_300_799_999;
 
 /// Takes the next line off `body`, without its line end (`\n` or `\r\n`) and the blanks before it.
 pub(super) fn next_line<'a>(body: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -110,10 +104,14 @@ impl<'a> Labels<'a> {
 /// Reads value, stamp and exemplar from behind the name and labels of a line.
 ///
 /// # Errors
-/// [`Unreadable`] when there is no number that was measured, or a stamp that is none, or something unknown behind.
+/// [`Unreadable`] when there is no number, or a stamp that is none, or something unknown behind.
 pub(super) fn sample(rest: &[u8]) -> Result<Sample, Unreadable> {
     let (value, rest) = token(rest);
-    let value = Decimal::parse(value)?;
+    let value = match Decimal::parse(value) {
+        Ok(value) => Some(value),
+        Err(NotDecimal::NoMeasurement) => None,
+        Err(NotDecimal::Malformed) => return Err(Unreadable),
+    };
     let (stamp, rest) = token(rest);
     let (at, rest) = match stamp {
         [] | [b'#', ..] => return Ok(Sample { value, at: None }),
@@ -130,14 +128,33 @@ pub(super) fn sample(rest: &[u8]) -> Result<Sample, Unreadable> {
 
 /// Whole milliseconds (Prometheus), or seconds with a fraction or exponent (OpenMetrics).
 fn timestamp(text: &[u8]) -> Result<Timestamp, Unreadable> {
+    if let Some(millis) = whole(text) {
+        return stamp(millis).ok_or(Unreadable);
+    }
     let in_seconds = text.iter().any(|b| matches!(b, b'.' | b'e' | b'E'));
-    millis(Decimal::parse(text)?, if in_seconds { 3 } else { 0 }).ok_or(Unreadable)
+    let number = Decimal::parse(text).map_err(|_| Unreadable)?;
+    millis(number, if in_seconds { 3 } else { 0 }).ok_or(Unreadable)
 }
 
 /// The stamp `number × 10^power` milliseconds after the epoch, up to the end of the year 9999.
 pub(super) fn millis(number: Decimal, power: i32) -> Option<Timestamp> {
-    let millis = number.scaled(power).filter(|m| *m <= LAST_MILLI)?;
-    i64::try_from(millis).ok().map(Timestamp::from_millis)
+    number.scaled(power).and_then(stamp)
+}
+
+fn stamp(millis: u64) -> Option<Timestamp> {
+    let millis = i64::try_from(millis).ok().filter(|m| *m <= LAST_MILLI)?;
+    Some(Timestamp::from_millis(millis))
+}
+
+/// A number written in 1 to 18 digits and nothing else, as nearly every stamp is.
+fn whole(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u64::from(byte - b'0'))
+    })
 }
 
 /// Splits behind the closing quote; the value stays escaped.

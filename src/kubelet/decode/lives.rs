@@ -14,13 +14,15 @@ pub(super) struct Key<'a> {
     pub pod: &'a str,
 }
 
-/// One number of one container.
+/// What one line says of one container.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Measurement {
     Cpu(CounterSample),
     Memory(GaugeSample),
     Swap(GaugeSample),
     Started(Timestamp),
+    /// That it is there, but no number that was measured.
+    Nothing,
 }
 
 /// The bound on the number of containers was reached.
@@ -33,13 +35,14 @@ pub(super) struct At(usize);
 
 /// All containers read so far.
 ///
-/// A kubelet writes the containers in the same order, with the same label text, in each family. So the text of a line's
-/// labels is compared with that of the container which should come next, and as long as new containers come in sorted
-/// order nothing is hashed at all; the map is built the first time an answer does otherwise.
+/// A kubelet writes the containers in the same order, with the same label text, in each family. So
+/// the text of a line's labels is compared with that of the container which should come next, and
+/// as long as new containers come in sorted order nothing is hashed at all; the map is built the
+/// first time an answer does otherwise.
 ///
-/// Several lines of one family for the same container are several lives of it (a kubelet may report an ended one beside
-/// its successor): the n-th line of each family belongs to the n-th life, up to [`MAX_LIVES`]; a further line replaces
-/// the last.
+/// Several lines of one family for the same container are several lives of it (a kubelet may report
+/// an ended one beside its successor): the n-th line of each family belongs to the n-th life, up to
+/// [`MAX_LIVES`]; a further line replaces the last.
 #[derive(Debug)]
 pub(super) struct Lives<'a> {
     readings: Vec<ContainerReading<'a>>,
@@ -78,7 +81,8 @@ impl<'a> Lives<'a> {
         self.next = 0;
     }
 
-    /// The container expected next, if its label text and the closing brace open `labels`; and what follows them.
+    /// The container expected next, if its label text and the closing brace open `labels`; and what
+    /// follows them.
     pub(super) fn expected(&self, labels: &'a [u8]) -> Option<(At, &'a [u8])> {
         let place = self.places.get(self.next)?;
         let rest = labels.strip_prefix(place.labels)?.strip_prefix(b"}")?;
@@ -127,7 +131,8 @@ impl<'a> Lives<'a> {
         self.add_to_life(known, key, labels, measurement)
     }
 
-    /// All containers in the order in which they were met; of several lives the one that began last.
+    /// All containers in the order in which they were met; of several lives the one that began
+    /// last.
     pub(super) fn finish(self) -> Vec<ContainerReading<'a>> {
         if !self.repeated {
             return self.readings;
@@ -214,8 +219,9 @@ impl<'a> Lives<'a> {
     }
 }
 
-/// The life that began last (of equals the one met last), with what only another life says filled in: a kubelet that
-/// repeats one family but not the others speaks of the running container in them.
+/// The life that began last (of equals the one met last), with what only another life says filled
+/// in: a kubelet that repeats one family but not the others speaks of the running container in
+/// them.
 fn merged<'a>(
     readings: &[ContainerReading<'a>],
     places: &[Place<'a>],
@@ -244,6 +250,7 @@ fn set(reading: &mut ContainerReading<'_>, measurement: Measurement) {
         Measurement::Memory(sample) => reading.memory = Some(sample),
         Measurement::Swap(sample) => reading.swap = Some(sample),
         Measurement::Started(at) => reading.started = Some(at),
+        Measurement::Nothing => {}
     }
 }
 
@@ -253,6 +260,7 @@ fn set_if_new(reading: &mut ContainerReading<'_>, measurement: Measurement) -> b
         Measurement::Memory(_) => reading.memory.is_some(),
         Measurement::Swap(_) => reading.swap.is_some(),
         Measurement::Started(_) => reading.started.is_some(),
+        Measurement::Nothing => false,
     };
     if !taken {
         set(reading, measurement);
