@@ -76,12 +76,13 @@ impl Connection {
         Busy(Arc::clone(self))
     }
 
-    /// When the connection will have been idle for too long, if nothing happens.
+    /// When the connection will have been idle for too long, if nothing happens. Never earlier than it was before, so
+    /// that waiting for an old deadline does no harm.
     fn deadline(&self, limits: &Limits) -> Instant {
         let activity = self.activity.lock();
         match (activity.in_flight, activity.served) {
             (0, true) => activity.since + limits.idle,
-            (0, false) => activity.since + limits.header,
+            (0, false) => activity.since + limits.header.min(limits.idle),
             _ => Instant::now() + limits.idle,
         }
     }

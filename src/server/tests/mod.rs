@@ -244,7 +244,7 @@ impl Conversation {
         Ok(Reply {
             code: parts.status.as_u16(),
             headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
+            body: String::from_utf8_lossy(&body).into_owned(),
         })
     }
 }
