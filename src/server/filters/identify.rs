@@ -9,9 +9,14 @@ use uuid::Uuid;
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
+/// The ID of a request, for the logs of whatever handles it.
+#[derive(Clone, Debug)]
+pub(super) struct AuditId(pub(super) HeaderValue);
+
 /// Echoes the request's `Audit-Id`, or makes one, and forbids caching where the handler did not allow it.
-pub(super) async fn identify(request: Request, next: Next) -> Response {
+pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     let id = audit_id(request.headers());
+    request.extensions_mut().insert(AuditId(id.clone()));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(AUDIT_ID, id);
