@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument, info, warn};
 
-use super::certificates::{CertificateError, Certificates};
+use super::certificates::Certificates;
+use super::pair_files::CertificateError;
 use super::tls::{self, Tls};
 use super::{Config, Deps, Limits, Metrics, connection, filters};
 use crate::auth::Authentication;

@@ -10,6 +10,7 @@ mod filters;
 mod health;
 mod listener;
 mod metrics;
+mod pair_files;
 mod self_signed;
 #[cfg(test)]
 mod tests;
@@ -30,10 +31,11 @@ use crate::domain::Clock;
 use crate::lifecycle::{Health, Tasks};
 use crate::telemetry::Registry;
 
-pub use certificates::{CertificateError, PairFiles, ServingCertificate, SniPair};
+pub use certificates::{ServingCertificate, SniPair};
 pub use health::shutdown_check;
 pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
+pub use pair_files::{CertificateError, PairFiles};
 pub use tls::{CipherSuite, MinTlsVersion, UnknownCipherSuite};
 
 /// What flags decide about the secure port.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::certificates::{CertificateError, Certificates};
+use super::super::certificates::Certificates;
 use super::*;
 
 /// A folder that goes with the test.
