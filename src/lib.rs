@@ -1,10 +1,35 @@
 //! Loadline tells a Kubernetes cluster how loaded it is.
+//!
+//! # The path of a number
+//!
+//! ```text
+//! kube-apiserver ──watch──► cluster ─────────────┐ who is out there: names, labels, addresses
+//!                                                ▼
+//! kubelet ──/metrics/resource──► kubelet ──► scrape ──► live ──► api ──► server ──► kubectl top, HPA, VPA
+//!                           get and decode   a schedule   last two      one view,      TLS, then who asks
+//!                                            per node     points, rates every encoding and may they (auth)
+//! ```
+//!
+//! A node's answer is committed the moment it is decoded, for that node alone; nobody waits for another node. Requests
+//! read finished numbers with the kubelet's own timestamps and the true window between two samples.
+//!
+//! # Rooms
+//!
+//! The modules below stand in the order of that path, ground first. A room names only rooms above it in this list
+//! (`tests/architecture.rs` holds that); `app` alone knows them all. What a room offers is in its `mod.rs`.
 
-pub mod api;
-pub mod apimachinery;
-pub mod auth;
+// ground
 pub mod domain;
 pub mod lifecycle;
-pub mod live;
-pub mod server;
 pub mod telemetry;
+pub mod apimachinery;
+// in
+pub mod cluster;
+pub mod kubelet;
+pub mod live;
+// out
+pub mod api;
+pub mod auth;
+pub mod server;
+// wiring
+pub mod config;

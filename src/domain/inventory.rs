@@ -116,7 +116,8 @@ pub enum PodPhase {
 pub enum InventoryChange {
     /// A node appeared, changed or went, or a relist replaced them all: read the nodes again.
     Nodes,
-    /// A pod on this node turned `Running`: its numbers are wanted soon.
+    /// A pod on this node turned `Running`, or a container of a running one did: its numbers are
+    /// wanted soon.
     PodRunning(NodeName),
 }
 
@@ -178,6 +179,18 @@ impl Inventory {
             .flat_map(BTreeMap::values)
             .cloned()
             .collect()
+    }
+
+    /// How many nodes are known.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.read().len()
+    }
+
+    /// How many pods are known, in whatever phase.
+    #[must_use]
+    pub fn pod_count(&self) -> usize {
+        self.pods.read().values().map(BTreeMap::len).sum()
     }
 
     /// Adds a node or replaces what was known of it.
@@ -248,9 +261,9 @@ impl Inventory {
     }
 
     fn tell_if_now_running(&self, before: Option<&PodRecord>, pod: &PodRecord) {
-        let ran =
-            before.is_some_and(|before| before.phase == PodPhase::Running && before.uid == pod.uid);
-        if let (PodPhase::Running, false, Some(node)) = (pod.phase, ran, &pod.node) {
+        let before = before.filter(|before| before.uid == pod.uid);
+        let news = before.is_none_or(|before| pod.runs_more_than(before));
+        if let (PodPhase::Running, true, Some(node)) = (pod.phase, news, &pod.node) {
             self.tell(InventoryChange::PodRunning(node.clone()));
         }
     }
@@ -264,6 +277,20 @@ impl Inventory {
 impl Default for Inventory {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl PodRecord {
+    /// Tells whether the pod, or a container of it, runs that did not in `before`.
+    fn runs_more_than(&self, before: &Self) -> bool {
+        let ran = |name: &ContainerName| {
+            before
+                .containers
+                .iter()
+                .any(|c| c.running && c.name == *name)
+        };
+        before.phase != PodPhase::Running
+            || self.containers.iter().any(|c| c.running && !ran(&c.name))
     }
 }
 
@@ -356,5 +383,27 @@ mod tests {
         let n1 = NodeName::new("n1").unwrap();
         assert_eq!(changes.try_recv(), Ok(InventoryChange::PodRunning(n1)));
         assert!(changes.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_container_that_comes_back_is_announced() {
+        let inventory = Inventory::new();
+        let with = |running| {
+            let mut pod = pod("a", "p", "u", PodPhase::Running);
+            let name = ContainerName::new("web").unwrap();
+            pod.containers = [ContainerRecord {
+                name,
+                kind: ContainerKind::Regular,
+                running,
+            }]
+            .into();
+            pod
+        };
+        inventory.apply_pod(with(true));
+        let mut changes = inventory.changes();
+        inventory.apply_pod(with(false));
+        assert!(changes.try_recv().is_err());
+        inventory.apply_pod(with(true));
+        assert!(changes.try_recv().is_ok());
     }
 }

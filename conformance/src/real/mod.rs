@@ -1,0 +1,20 @@
+//! Real Kubernetes on this machine: a control plane, and a node that runs containers.
+//!
+//! Everything a run makes hangs on its [`Scratch`]: folder, network namespace, control groups, processes. Dropping it
+//! takes them away again, and [`sweep`] does the same for runs that were killed before they could.
+
+mod controlplane;
+mod daemon;
+mod kubectl;
+mod node;
+mod scratch;
+mod tools;
+mod wait;
+
+pub use controlplane::{ControlPlane, Place};
+pub use daemon::Daemon;
+pub use kubectl::{Answer, Kubectl};
+pub use node::{CpuCounter, RealNode};
+pub use scratch::{Scratch, sweep};
+pub use tools::{Tools, cache};
+pub use wait::until;

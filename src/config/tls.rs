@@ -1,0 +1,264 @@
+//! What TLS we speak, in Go's names for it.
+
+use std::path::PathBuf;
+
+use super::flag::{Flag, Kind};
+use super::given::Given;
+use super::value;
+
+/// A certificate and its key, in two PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificatePaths {
+    /// The certificate, its chain behind it.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Which TLS is spoken on the secure port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsPolicy {
+    /// `--tls-min-version`. Versions below 1.2 are never spoken, whatever the flag says.
+    pub min_version: TlsVersion,
+    /// `--tls-cipher-suites`: which suites TLS 1.2 may use; `None` is all we have, empty is no TLS
+    /// 1.2 at all. As in Go, the suites of TLS 1.3 cannot be chosen.
+    pub cipher_suites: Option<Vec<CipherSuite>>,
+    /// `--tls-curve-preferences`: which key exchanges are offered, the best in front; `None` is all
+    /// we have.
+    pub key_exchanges: Option<Vec<KeyExchange>>,
+}
+
+/// A version of TLS we speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// A cipher suite of TLS 1.2 we can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CipherSuite {
+    /// `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256`.
+    EcdsaAes128Gcm,
+    /// `TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384`.
+    EcdsaAes256Gcm,
+    /// `TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256`.
+    EcdsaChacha20,
+    /// `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`.
+    RsaAes128Gcm,
+    /// `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`.
+    RsaAes256Gcm,
+    /// `TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256`.
+    RsaChacha20,
+}
+
+/// A key exchange we can offer, by the number TLS gives its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// 23, `secp256r1`.
+    P256,
+    /// 24, `secp384r1`.
+    P384,
+    /// 29, `x25519`.
+    X25519,
+    /// 4587, `SecP256r1MLKEM768`.
+    P256MlKem768,
+    /// 4588, `X25519MLKEM768`.
+    X25519MlKem768,
+}
+
+pub(super) const CERT_FILE: Flag = Flag::new(
+    "tls-cert-file",
+    Kind::Text,
+    "",
+    "File of the serving certificate, its chain behind it; read again when it changes",
+);
+pub(super) const PRIVATE_KEY_FILE: Flag = Flag::new(
+    "tls-private-key-file",
+    Kind::Text,
+    "",
+    "File of the private key of --tls-cert-file",
+);
+pub(super) const MIN_VERSION: Flag = Flag::new(
+    "tls-min-version",
+    Kind::Text,
+    "VersionTLS12",
+    "Lowest TLS version to speak: VersionTLS12 or VersionTLS13 (VersionTLS10 and VersionTLS11 mean VersionTLS12)",
+);
+pub(super) const CIPHER_SUITES: Flag = Flag::new(
+    "tls-cipher-suites",
+    Kind::List,
+    "",
+    "Cipher suites of TLS 1.2, by IANA name; empty for all we have; those of TLS 1.3 are always on",
+);
+pub(super) const CURVE_PREFERENCES: Flag = Flag::new(
+    "tls-curve-preferences",
+    Kind::List,
+    "",
+    "Key exchange groups by number (23, 24, 29, 4587, 4588), the best in front; empty for all we have",
+);
+
+/// Names Go knows and we do not speak: given beside others they are left out, which only makes us
+/// stricter.
+const UNSPOKEN_SUITES: [&str; 16] = [
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_RSA_WITH_RC4_128_SHA",
+];
+
+const TLS_1_3_SUITES: [&str; 3] = [
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+];
+
+/// secp521r1 and SecP384r1MLKEM1024: known to Go, not spoken here.
+const UNSPOKEN_GROUPS: [u16; 2] = [25, 4589];
+
+impl CertificatePaths {
+    /// Reads a pair of flags of which both or neither must be given.
+    pub(super) fn read(given: &mut Given, certificate: &Flag, key: &Flag) -> Option<Option<Self>> {
+        match (given.path(certificate), given.path(key)) {
+            (None, None) => Some(None),
+            (Some(certificate), Some(key)) => Some(Some(Self { certificate, key })),
+            (Some(_), None) => {
+                given.refuse(format!("--{} needs --{}", certificate.name, key.name));
+                None
+            }
+            (None, Some(_)) => {
+                given.refuse(format!("--{} needs --{}", key.name, certificate.name));
+                None
+            }
+        }
+    }
+}
+
+impl TlsPolicy {
+    pub(super) fn read(given: &mut Given) -> Option<Self> {
+        let min_version = given.parsed(&MIN_VERSION, TlsVersion::from_go);
+        let cipher_suites = read_suites(given);
+        let key_exchanges = read_groups(given);
+        Some(Self {
+            min_version: min_version?,
+            cipher_suites: cipher_suites?,
+            key_exchanges: key_exchanges?,
+        })
+    }
+}
+
+impl TlsVersion {
+    fn from_go(name: &str) -> Result<Self, String> {
+        match name {
+            "" | "VersionTLS10" | "VersionTLS11" | "VersionTLS12" => Ok(Self::V1_2),
+            "VersionTLS13" => Ok(Self::V1_3),
+            _ => Err(format!("unknown tls version {name:?}")),
+        }
+    }
+}
+
+impl CipherSuite {
+    /// The suite of this IANA name; `Ok(None)` when it is known and not one of ours to choose.
+    fn from_go(name: &str) -> Result<Option<Self>, String> {
+        Ok(Some(match name {
+            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => Self::EcdsaAes128Gcm,
+            "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => Self::EcdsaAes256Gcm,
+            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
+            | "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305" => Self::EcdsaChacha20,
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => Self::RsaAes128Gcm,
+            "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => Self::RsaAes256Gcm,
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+            | "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305" => Self::RsaChacha20,
+            _ if UNSPOKEN_SUITES.contains(&name) || TLS_1_3_SUITES.contains(&name) => {
+                return Ok(None);
+            }
+            _ => {
+                return Err(format!(
+                    "Cipher suite {name} not supported or doesn't exist"
+                ));
+            }
+        }))
+    }
+}
+
+impl KeyExchange {
+    fn from_number(number: u16) -> Result<Option<Self>, String> {
+        Ok(Some(match number {
+            23 => Self::P256,
+            24 => Self::P384,
+            29 => Self::X25519,
+            4587 => Self::P256MlKem768,
+            4588 => Self::X25519MlKem768,
+            _ if UNSPOKEN_GROUPS.contains(&number) => return Ok(None),
+            _ => return Err(format!("curve {number} not supported")),
+        }))
+    }
+}
+
+fn read_suites(given: &mut Given) -> Option<Option<Vec<CipherSuite>>> {
+    let names = given.list(&CIPHER_SUITES)?;
+    let chosen = read_choice(given, &CIPHER_SUITES, &names, CipherSuite::from_go)?;
+    // Suites of TLS 1.3 alone say, as in Go, that TLS 1.2 has none.
+    let only_unspoken = chosen.is_empty()
+        && !names
+            .iter()
+            .any(|name| TLS_1_3_SUITES.contains(&name.as_str()));
+    if only_unspoken && !names.is_empty() {
+        given.refuse(format!(
+            "--{} names only suites that are not spoken here (CBC, RC4, 3DES or RSA key exchange)",
+            CIPHER_SUITES.name
+        ));
+        return None;
+    }
+    Some((!names.is_empty()).then_some(chosen))
+}
+
+fn read_groups(given: &mut Given) -> Option<Option<Vec<KeyExchange>>> {
+    let numbers = given.list(&CURVE_PREFERENCES)?;
+    let chosen = read_choice(given, &CURVE_PREFERENCES, &numbers, |number| {
+        KeyExchange::from_number(value::number(number, 0)?)
+    })?;
+    if chosen.is_empty() && !numbers.is_empty() {
+        given.refuse(format!(
+            "--{} names only groups that are not offered here",
+            CURVE_PREFERENCES.name
+        ));
+        return None;
+    }
+    Some((!numbers.is_empty()).then_some(chosen))
+}
+
+/// Parses every element of a list, and notes each that is wrong.
+fn read_choice<T>(
+    given: &mut Given,
+    flag: &Flag,
+    elements: &[String],
+    parse: impl Fn(&str) -> Result<Option<T>, String>,
+) -> Option<Vec<T>> {
+    let mut chosen = Vec::new();
+    let mut whole = true;
+    for element in elements {
+        match parse(element) {
+            Ok(one) => chosen.extend(one),
+            Err(problem) => {
+                given.refuse_value(flag, element, problem);
+                whole = false;
+            }
+        }
+    }
+    whole.then_some(chosen)
+}

@@ -1,0 +1,259 @@
+//! The lives on one node, committed answer by answer.
+
+use std::time::Instant;
+
+use crate::domain::{
+    ContainerName, ContainerReading, CounterSample, GaugeSample, Namespace, Nanocores, NodeReading,
+    PodKey, PodName, ResourceReading, Timestamp,
+};
+
+use super::track::{Measured, Outcome, Point, Rules, Track};
+
+/// Everything known of one node's lives. Written by that node's scrapes alone.
+#[derive(Debug, Default)]
+pub(super) struct NodeLives {
+    node: Option<Track>,
+    /// Sorted by pod, then container.
+    containers: Vec<ContainerLife>,
+    /// Counts commits, to tell who was in the newest answer.
+    commit: u64,
+}
+
+/// One container from its start to its end.
+#[derive(Debug)]
+struct ContainerLife {
+    pod: PodKey,
+    name: ContainerName,
+    started: Option<Timestamp>,
+    track: Track,
+    seen: u64,
+}
+
+/// What a commit made of one answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// The node and every container it named have a number: the kubelet's stamps have moved for all.
+    pub settled: bool,
+    /// Containers that were not there in the answer before, restarted ones included.
+    pub new_containers: usize,
+    /// Rates refused because they were above what the node has.
+    pub refused: usize,
+    /// Lives that ended because a counter fell.
+    pub resets: usize,
+}
+
+/// The finished numbers of one node, published as one piece.
+#[derive(Debug, Default)]
+pub(super) struct NodeSample {
+    pub(super) node: Option<Measured>,
+    /// Sorted by key.
+    pub(super) pods: Vec<PodSample>,
+}
+
+/// What the kubelet's newest good answer says of one pod.
+#[derive(Debug)]
+pub(super) struct PodSample {
+    pub(super) key: PodKey,
+    /// Sorted by name; a container still without a pair has no number.
+    pub(super) containers: Vec<(ContainerName, Option<Measured>)>,
+}
+
+impl NodeLives {
+    /// Takes one good answer: pairs what it brings, ends what it no longer names.
+    pub(super) fn commit(
+        &mut self,
+        reading: &ResourceReading<'_>,
+        received: Instant,
+        rules: &Rules,
+        capacity: Option<Nanocores>,
+    ) -> Commit {
+        self.commit += 1;
+        let mut commit = Commit::default();
+        if let Some(point) = node_point(&reading.node, received) {
+            let outcome = observe(&mut self.node, point, rules, capacity);
+            commit.count(outcome);
+        }
+        for container in &reading.containers {
+            self.commit_container(container, received, rules, capacity, &mut commit);
+        }
+        let whole = !reading.incomplete && reading.skipped_lines == 0;
+        self.end_the_missing(whole, received, rules);
+        let has_number = |track: &Track| track.measured().is_some();
+        commit.settled = self.node.as_ref().is_some_and(has_number)
+            && self.containers.iter().all(|life| has_number(&life.track));
+        commit
+    }
+
+    fn commit_container(
+        &mut self,
+        reading: &ContainerReading<'_>,
+        received: Instant,
+        rules: &Rules,
+        capacity: Option<Nanocores>,
+        commit: &mut Commit,
+    ) {
+        let place = self
+            .containers
+            .binary_search_by(|life| life.cmp_to(reading));
+        let life = place.ok().and_then(|at| self.containers.get_mut(at));
+        let point = container_point(reading, received);
+        match (life, point) {
+            (Some(life), point) => {
+                life.seen = self.commit;
+                if let Some(point) = point {
+                    life.observe(point, reading.started, rules, capacity, commit);
+                }
+            }
+            (None, Some(point)) => {
+                let Some(life) = ContainerLife::begin(reading, point, self.commit) else {
+                    return;
+                };
+                let (Ok(at) | Err(at)) = place;
+                self.containers.insert(at, life);
+                commit.new_containers += 1;
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// A container missing from a good answer has ended. From one that says of itself that it is
+    /// incomplete, or of which a line could not be read, nothing is concluded; but what has nothing
+    /// left to serve is dropped, so that it cannot pile up.
+    fn end_the_missing(&mut self, whole: bool, now: Instant, rules: &Rules) {
+        self.containers.retain(|life| {
+            life.seen == self.commit || (!whole && rules.is_fresh(life.track.received(), now))
+        });
+    }
+
+    /// The finished numbers as they are now.
+    pub(super) fn sample(&self) -> NodeSample {
+        let of_one_pod = |a: &ContainerLife, b: &ContainerLife| a.pod == b.pod;
+        let pods = self.containers.chunk_by(of_one_pod).filter_map(|lives| {
+            let key = lives.first()?.pod.clone();
+            let containers = lives
+                .iter()
+                .map(|life| (life.name.clone(), life.track.measured()))
+                .collect();
+            Some(PodSample { key, containers })
+        });
+        NodeSample {
+            node: self.node.and_then(|track| track.measured()),
+            pods: pods.collect(),
+        }
+    }
+}
+
+impl NodeSample {
+    /// How many containers have a number.
+    pub(super) fn container_points(&self) -> usize {
+        let numbers = |pod: &PodSample| pod.containers.iter().filter(|(_, m)| m.is_some()).count();
+        self.pods.iter().map(numbers).sum()
+    }
+
+    /// The pod of this key, if the kubelet named it.
+    pub(super) fn pod(&self, key: &PodKey) -> Option<&PodSample> {
+        let at = self.pods.binary_search_by(|pod| pod.key.cmp(key)).ok()?;
+        self.pods.get(at)
+    }
+}
+
+impl ContainerLife {
+    /// The beginning of a life; `None` when its names are none that Kubernetes would have admitted.
+    fn begin(reading: &ContainerReading<'_>, first: Point, seen: u64) -> Option<Self> {
+        let namespace = Namespace::new(reading.namespace.as_ref()).ok()?;
+        let pod = PodName::new(reading.pod.as_ref()).ok()?;
+        let name = ContainerName::new(reading.container.as_ref()).ok()?;
+        let track = Track::begin(first);
+        Some(Self {
+            pod: PodKey::new(namespace, pod),
+            name,
+            started: reading.started,
+            track,
+            seen,
+        })
+    }
+
+    fn cmp_to(&self, reading: &ContainerReading<'_>) -> std::cmp::Ordering {
+        let ours = (
+            self.pod.namespace.as_str(),
+            self.pod.name.as_str(),
+            self.name.as_str(),
+        );
+        ours.cmp(&(
+            reading.namespace.as_ref(),
+            reading.pod.as_ref(),
+            reading.container.as_ref(),
+        ))
+    }
+
+    fn observe(
+        &mut self,
+        point: Point,
+        started: Option<Timestamp>,
+        rules: &Rules,
+        capacity: Option<Nanocores>,
+        commit: &mut Commit,
+    ) {
+        match (self.started, started) {
+            (Some(ours), Some(theirs)) if theirs > ours => {
+                self.track = Track::begin(point);
+                commit.new_containers += 1;
+            }
+            // What is left of a life before this one: the kubelet has not forgotten it yet.
+            (Some(ours), Some(theirs)) if theirs < ours => return,
+            _ => commit.count(self.track.observe(point, rules, capacity)),
+        }
+        self.started = started.or(self.started);
+    }
+}
+
+impl Commit {
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Refused => self.refused += 1,
+            Outcome::Restarted => self.resets += 1,
+            Outcome::Paired | Outcome::Unmoved | Outcome::TooSoon => {}
+        }
+    }
+}
+
+fn observe(
+    track: &mut Option<Track>,
+    point: Point,
+    rules: &Rules,
+    capacity: Option<Nanocores>,
+) -> Outcome {
+    match track {
+        Some(track) => track.observe(point, rules, capacity),
+        None => {
+            *track = Some(Track::begin(point));
+            Outcome::Unmoved
+        }
+    }
+}
+
+fn node_point(reading: &NodeReading, received: Instant) -> Option<Point> {
+    point(reading.cpu, reading.memory, reading.swap, received)
+}
+
+fn container_point(reading: &ContainerReading<'_>, received: Instant) -> Option<Point> {
+    point(reading.cpu, reading.memory, reading.swap, received)
+}
+
+/// A point needs CPU and memory. A CPU counter of exactly zero is what a runtime says that has not measured yet: no
+/// process starts without using any.
+fn point(
+    cpu: Option<CounterSample>,
+    memory: Option<GaugeSample>,
+    swap: Option<GaugeSample>,
+    received: Instant,
+) -> Option<Point> {
+    let (cpu, memory) = (cpu?, memory?);
+    (cpu.value.as_nanos() > 0).then(|| Point {
+        cpu: cpu.value,
+        memory: memory.value,
+        swap: swap.map(|swap| swap.value),
+        at: cpu.at,
+        received,
+    })
+}

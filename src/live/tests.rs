@@ -1,0 +1,599 @@
+//! The room from outside: answers in, views out. Each of the promises 1 to 3 has its tests here.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::domain::{
+    Bytes, ContainerKind, ContainerName, ContainerReading, ContainerRecord, CounterSample, CpuTime,
+    GaugeSample, Labels, Namespace, Nanocores, NodeReading, PodKey, PodName, PodPhase, PodRecord,
+    Timestamp,
+};
+
+const RESOLUTION: Duration = Duration::from_secs(15);
+
+#[derive(Debug)]
+struct TestClock {
+    began: Instant,
+    elapsed: Mutex<Duration>,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.elapsed.lock().as_millis()).unwrap())
+    }
+
+    fn monotonic(&self) -> Instant {
+        self.began + *self.elapsed.lock()
+    }
+}
+
+/// A cluster in which time is turned by hand and kubelets answer what the test says.
+struct World {
+    clock: Arc<TestClock>,
+    inventory: Arc<Inventory>,
+    live: Live,
+}
+
+/// What one kubelet answers: `(pod, container, CPU milliseconds used so far)`, stamped now.
+struct Answer<'a> {
+    reading: ResourceReading<'a>,
+    at: Timestamp,
+}
+
+impl World {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "any instant will do to count from"
+    )]
+    fn new() -> Self {
+        let clock = Arc::new(TestClock {
+            began: Instant::now(),
+            elapsed: Mutex::default(),
+        });
+        let inventory = Arc::new(Inventory::new());
+        let config = Config {
+            resolution: RESOLUTION,
+        };
+        let live = Live::new(
+            config,
+            Arc::clone(&inventory),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            &mut Registry::default(),
+        );
+        Self {
+            clock,
+            inventory,
+            live,
+        }
+    }
+
+    fn with_node(self, name: &str) -> Self {
+        self.inventory.apply_node(node(name));
+        self
+    }
+
+    fn with_pod(self, name: &str, on: &str, containers: &[&str]) -> Self {
+        self.inventory.apply_pod(pod(name, on, containers));
+        self
+    }
+
+    fn after(&self, seconds: u64) -> &Self {
+        *self.clock.elapsed.lock() += Duration::from_secs(seconds);
+        self
+    }
+
+    fn answer(&self) -> Answer<'static> {
+        Answer {
+            reading: ResourceReading::default(),
+            at: self.clock.now(),
+        }
+    }
+
+    fn commit(&self, on: &str, answer: Answer<'_>) -> Commit {
+        self.live.commit(&node(on), &answer.reading)
+    }
+
+    /// Two answers 15 s apart in which every container named uses 200m and the node 1 core.
+    fn measured(self, on: &str, containers: &[(&'static str, &'static str)]) -> Self {
+        for used in [1_000, 4_000] {
+            self.after(15);
+            let answer = containers
+                .iter()
+                .fold(self.answer().node(used * 5), |answer, (pod, container)| {
+                    answer.container(pod, container, used)
+                });
+            self.commit(on, answer);
+        }
+        self
+    }
+
+    fn pods(&self) -> Vec<String> {
+        let view = self.live.view();
+        view.pods()
+            .iter()
+            .map(|pod| pod.record.key.name.to_string())
+            .collect()
+    }
+
+    fn cpu(&self, pod: &str, container: &str) -> Option<u64> {
+        let view = self.live.view();
+        let pod = view.pod("default", pod)?;
+        let container = pod
+            .containers
+            .iter()
+            .find(|c| c.name.as_str() == container)?;
+        Some(container.usage.cpu.get() / 1_000_000)
+    }
+}
+
+impl Answer<'_> {
+    fn node(mut self, cpu_millis: u64) -> Self {
+        self.reading.node = NodeReading {
+            cpu: Some(counter(cpu_millis, self.at)),
+            memory: Some(GaugeSample {
+                value: Bytes::new(1 << 30),
+                at: self.at,
+            }),
+            swap: None,
+        };
+        self
+    }
+
+    fn container(mut self, pod: &str, container: &str, cpu_millis: u64) -> Self {
+        let text = |text: &str| Cow::Owned(text.to_owned());
+        self.reading.containers.push(ContainerReading {
+            namespace: text("default"),
+            pod: text(pod),
+            container: text(container),
+            cpu: Some(counter(cpu_millis, self.at)),
+            memory: Some(GaugeSample {
+                value: Bytes::new(1 << 20),
+                at: self.at,
+            }),
+            swap: None,
+            started: None,
+        });
+        self
+    }
+
+    fn started(mut self, seconds: i64) -> Self {
+        self.reading.containers.last_mut().unwrap().started =
+            Some(Timestamp::from_millis(seconds * 1000));
+        self
+    }
+
+    fn stamped(mut self, seconds: i64) -> Self {
+        self.at = Timestamp::from_millis(seconds * 1000);
+        self
+    }
+
+    fn incomplete(mut self) -> Self {
+        self.reading.incomplete = true;
+        self
+    }
+}
+
+fn counter(cpu_millis: u64, at: Timestamp) -> CounterSample {
+    CounterSample {
+        value: CpuTime::from_nanos(cpu_millis * 1_000_000),
+        at,
+    }
+}
+
+fn node(name: &str) -> NodeRecord {
+    NodeRecord {
+        name: NodeName::new(name).unwrap(),
+        labels: Labels::default(),
+        addresses: [].into(),
+        kubelet_port: None,
+        resource_metrics_path: None,
+        cpu_capacity: Some(Nanocores::new(4_000_000_000)),
+        ready: true,
+    }
+}
+
+fn pod(name: &str, on: &str, containers: &[&str]) -> PodRecord {
+    let container = |name: &&str| ContainerRecord {
+        name: ContainerName::new(*name).unwrap(),
+        kind: ContainerKind::Regular,
+        running: true,
+    };
+    PodRecord {
+        key: PodKey::new(
+            Namespace::new("default").unwrap(),
+            PodName::new(name).unwrap(),
+        ),
+        uid: "uid".into(),
+        node: Some(NodeName::new(on).unwrap()),
+        labels: Labels::default(),
+        phase: PodPhase::Running,
+        containers: containers.iter().map(container).collect(),
+    }
+}
+
+fn one_pod() -> World {
+    World::new()
+        .with_node("n1")
+        .with_pod("web", "n1", &["app"])
+        .measured("n1", &[("web", "app")])
+}
+
+#[test]
+fn two_answers_make_the_number_that_was_used() {
+    let world = one_pod();
+    assert_eq!(world.cpu("web", "app"), Some(200));
+    let view = world.live.view();
+    assert_eq!(view.node("n1").unwrap().usage.cpu, Nanocores::CORE);
+    assert_eq!(view.pods()[0].window, RESOLUTION);
+    assert_eq!(view.pods()[0].timestamp, Timestamp::from_millis(30_000));
+}
+
+#[test]
+fn promise_1_a_failed_scrape_erases_nothing_until_three_resolutions_have_passed() {
+    let world = one_pod();
+    world.after(45);
+    assert_eq!(world.pods(), ["web"]);
+    let view = world.live.view();
+    assert_eq!(
+        view.pods()[0].timestamp,
+        Timestamp::from_millis(30_000),
+        "the true stamp"
+    );
+    world.after(1);
+    assert!(world.pods().is_empty());
+    assert!(world.live.view().nodes().is_empty());
+}
+
+#[test]
+fn promise_1_a_repeated_stamp_does_not_make_a_number_younger() {
+    let world = one_pod();
+    for _ in 0..3 {
+        world.after(15);
+        let answer = world
+            .answer()
+            .stamped(30)
+            .node(20_000)
+            .container("web", "app", 4_000);
+        world.commit("n1", answer);
+    }
+    assert_eq!(world.pods(), ["web"]);
+    world.after(1);
+    assert!(world.pods().is_empty());
+}
+
+#[test]
+fn promise_1_a_node_with_a_skewed_clock_is_not_blanked() {
+    let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
+    for (skewed, used) in [(-7_200, 1_000), (-7_185, 4_000)] {
+        world.after(15);
+        let answer = world.answer().stamped(skewed).container("web", "app", used);
+        world.commit("n1", answer);
+    }
+    assert_eq!(world.cpu("web", "app"), Some(200));
+}
+
+#[test]
+fn promise_1_a_container_missing_from_a_good_answer_has_ended() {
+    let world = World::new()
+        .with_node("n1")
+        .with_pod("web", "n1", &[])
+        .measured("n1", &[("web", "app"), ("web", "old")]);
+    world.after(15);
+    world.commit(
+        "n1",
+        world.answer().node(35_000).container("web", "app", 7_000),
+    );
+    assert_eq!(
+        (world.cpu("web", "app"), world.cpu("web", "old")),
+        (Some(200), None)
+    );
+}
+
+#[test]
+fn promise_1_an_answer_that_says_it_is_incomplete_ends_nothing() {
+    let world = one_pod();
+    world.after(15);
+    world.commit("n1", world.answer().node(35_000).incomplete());
+    assert_eq!(world.cpu("web", "app"), Some(200));
+    world.after(31);
+    assert!(world.pods().is_empty(), "but it ages all the same");
+}
+
+#[test]
+fn promise_1_a_line_that_could_not_be_read_ends_nothing() {
+    let world = one_pod();
+    world.after(15);
+    let mut answer = world.answer().node(35_000);
+    answer.reading.skipped_lines = 1;
+    world.commit("n1", answer);
+    assert_eq!(world.cpu("web", "app"), Some(200));
+}
+
+#[test]
+fn promise_2_a_node_that_goes_wrong_harms_only_itself() {
+    let world = World::new()
+        .with_node("n1")
+        .with_node("n2")
+        .with_pod("web", "n1", &["app"])
+        .with_pod("db", "n2", &["sql"])
+        .measured("n1", &[("web", "app")]);
+    for used in [1_000, 4_000, 7_000, 10_000] {
+        world.after(15);
+        let answer = world.answer().node(used).container("db", "sql", used);
+        world.commit("n2", answer);
+    }
+    assert_eq!(world.pods(), ["db"]);
+}
+
+#[test]
+fn promise_2_a_kubelet_cannot_write_the_numbers_of_another_node() {
+    let world = one_pod().with_node("evil");
+    for used in [1_000, 40_000] {
+        world.after(10);
+        let answer = world.answer().node(used).container("web", "app", used);
+        world.commit("evil", answer);
+    }
+    assert_eq!(world.cpu("web", "app"), Some(200));
+}
+
+#[test]
+fn promise_3_a_restarted_container_is_absent_until_its_own_pair() {
+    let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
+    let steps = [(1_000, 10), (4_000, 10), (5_000, 40)];
+    for (used, started) in steps {
+        world.after(15);
+        let answer = world
+            .answer()
+            .node(used)
+            .container("web", "app", used)
+            .started(started);
+        world.commit("n1", answer);
+    }
+    assert!(
+        world.pods().is_empty(),
+        "a counter of two lives is no rate, also when it rose"
+    );
+    world.after(15);
+    world.commit(
+        "n1",
+        world.answer().container("web", "app", 6_500).started(40),
+    );
+    assert_eq!(world.cpu("web", "app"), Some(100));
+}
+
+#[test]
+fn promise_3_what_is_left_of_an_older_life_is_not_counted() {
+    let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
+    for used in [1_000, 4_000] {
+        world.after(15);
+        let answer = world.answer().container("web", "app", used).started(10);
+        world.commit("n1", answer);
+    }
+    world.after(15);
+    world.commit(
+        "n1",
+        world.answer().container("web", "app", 90_000).started(5),
+    );
+    assert_eq!(world.cpu("web", "app"), Some(200));
+}
+
+#[test]
+fn promise_3_a_counter_that_falls_gives_no_number() {
+    let world = one_pod();
+    world.after(15);
+    let commit = world.commit(
+        "n1",
+        world.answer().node(35_000).container("web", "app", 10),
+    );
+    assert_eq!((commit.resets, commit.settled), (1, false));
+    assert!(world.pods().is_empty());
+}
+
+#[test]
+fn promise_3_a_pod_waits_for_every_running_container() {
+    let world = World::new()
+        .with_node("n1")
+        .with_pod("web", "n1", &["app", "proxy"]);
+    let world = world.measured("n1", &[("web", "app")]);
+    assert!(
+        world.pods().is_empty(),
+        "the kubelet has not named the second one yet"
+    );
+    world.after(15);
+    let both = world
+        .answer()
+        .container("web", "app", 7_000)
+        .container("web", "proxy", 10);
+    assert!(!world.commit("n1", both).settled);
+    assert!(world.pods().is_empty(), "the second one has no pair yet");
+    world.after(15);
+    let both = world
+        .answer()
+        .container("web", "app", 10_000)
+        .container("web", "proxy", 1_510);
+    world.commit("n1", both);
+    assert_eq!(
+        (world.cpu("web", "app"), world.cpu("web", "proxy")),
+        (Some(200), Some(100))
+    );
+}
+
+#[test]
+fn promise_3_a_rate_above_the_node_is_refused_and_counted() {
+    let world = one_pod();
+    world.after(15);
+    let commit = world.commit(
+        "n1",
+        world.answer().node(35_000).container("web", "app", 90_000),
+    );
+    assert_eq!(commit.refused, 1);
+    assert!(world.pods().is_empty());
+}
+
+#[test]
+fn a_counter_of_zero_is_not_a_measurement() {
+    let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
+    for _ in 0..2 {
+        world.after(15);
+        world.commit("n1", world.answer().container("web", "app", 0));
+    }
+    assert!(world.pods().is_empty());
+}
+
+#[test]
+fn an_idle_container_is_served_as_zero() {
+    let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
+    for _ in 0..2 {
+        world.after(15);
+        world.commit("n1", world.answer().container("web", "app", 4_000));
+    }
+    assert_eq!(world.cpu("web", "app"), Some(0));
+}
+
+#[test]
+fn containers_stand_in_the_pods_own_order() {
+    let names = ["zeta", "alpha", "mid"];
+    let world = World::new()
+        .with_node("n1")
+        .with_pod("web", "n1", &names)
+        .measured(
+            "n1",
+            &[
+                ("web", "alpha"),
+                ("web", "mid"),
+                ("web", "unknown"),
+                ("web", "zeta"),
+            ],
+        );
+    let view = world.live.view();
+    let served: Vec<_> = view.pods()[0]
+        .containers
+        .iter()
+        .map(|c| c.name.to_string())
+        .collect();
+    assert_eq!(served, ["zeta", "alpha", "mid", "unknown"]);
+}
+
+#[test]
+fn only_running_pods_the_api_server_knows_are_served() {
+    let world = one_pod().measured("n1", &[("web", "app"), ("ghost", "app")]);
+    assert_eq!(world.pods(), ["web"]);
+    let mut done = pod("web", "n1", &["app"]);
+    done.phase = PodPhase::Succeeded;
+    world.inventory.apply_pod(done);
+    world.after(1);
+    assert!(world.pods().is_empty());
+}
+
+#[test]
+fn a_node_that_left_is_forgotten() {
+    let world = one_pod();
+    assert!(world.live.has_numbers());
+    world.live.forget(&NodeName::new("n1").unwrap());
+    world.after(1);
+    assert!(world.pods().is_empty());
+    assert!(!world.live.has_numbers());
+}
+
+#[test]
+fn a_first_number_needs_no_full_resolution() {
+    let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
+    world.commit("n1", world.answer().node(100).container("web", "app", 100));
+    world.after(2);
+    let commit = world.commit("n1", world.answer().node(200).container("web", "app", 500));
+    assert!(commit.settled);
+    assert_eq!(world.cpu("web", "app"), Some(200));
+}
+
+#[test]
+fn concurrent_questions_share_one_view() {
+    let world = one_pod();
+    let first = world.live.view();
+    assert!(Arc::ptr_eq(&first, &world.live.view()));
+    world.after(1);
+    assert!(!Arc::ptr_eq(&first, &world.live.view()));
+}
+
+#[test]
+fn a_view_keeps_its_version_until_something_changes() {
+    let world = one_pod();
+    let first = world.live.view();
+    let again = world.after(1).live.view();
+    assert_eq!(first.version(), again.version());
+    world.after(14);
+    world.commit(
+        "n1",
+        world.answer().node(35_000).container("web", "app", 7_000),
+    );
+    let moved = world.live.view();
+    assert_eq!(moved.version(), first.version() + 1);
+    assert_eq!(moved.pods()[0].versions.changed, moved.version());
+    assert_eq!(moved.pods()[0].versions.appeared, first.version());
+}
+
+#[test]
+fn new_labels_are_a_change_of_their_own() {
+    let world = one_pod();
+    let before = world.live.view();
+    let mut relabelled = pod("web", "n1", &["app"]);
+    relabelled.labels = [("app", "web")].into_iter().collect();
+    world.inventory.apply_pod(relabelled);
+    let after = world.after(1).live.view();
+    let versions = after.pods()[0].versions;
+    assert_eq!(versions.relabelled, before.version() + 1);
+    assert_eq!(versions.appeared, before.version());
+    assert_eq!(after.nodes()[0].versions, before.nodes()[0].versions);
+}
+
+#[test]
+fn what_left_is_remembered_as_it_was_last() {
+    let world = one_pod();
+    let before = world.live.view();
+    let gone = pod("web", "n1", &["app"]);
+    world.inventory.remove_pod(&gone.key, "uid");
+    let after = world.after(1).live.view();
+    assert!(after.remembers(before.version()));
+    let removed: Vec<_> = after.pods_removed_after(before.version()).collect();
+    assert_eq!(removed.len(), 1);
+    assert_eq!(removed[0].0, after.version());
+    assert_eq!(removed[0].1.record.key, gone.key);
+    assert_eq!(after.pods_removed_after(after.version()).count(), 0);
+}
+
+#[test]
+fn a_version_of_another_process_is_told_apart() {
+    let world = one_pod();
+    let view = world.live.view();
+    assert!(!view.remembers(view.version() + 1));
+    assert!(!view.remembers(5));
+}
+
+#[test]
+fn a_watch_that_was_away_too_long_is_told_so() {
+    let world = one_pod();
+    let before = world.live.view();
+    let names: Vec<String> = (0..=versions::REMOVED_KEPT)
+        .map(|n| format!("p{n}"))
+        .collect();
+    for name in &names {
+        world.inventory.apply_pod(pod(name, "n1", &["app"]));
+    }
+    for used in [1_000, 4_000] {
+        world.after(15);
+        let fold = |answer: Answer<'static>, name: &String| answer.container(name, "app", used);
+        world.commit("n1", names.iter().fold(world.answer().node(used), fold));
+    }
+    let full = world.live.view();
+    assert!(full.remembers(before.version()));
+    world.inventory.replace_pods([]);
+    let empty = world.after(1).live.view();
+    assert!(
+        !empty.remembers(before.version()),
+        "more left than is remembered"
+    );
+    assert!(empty.remembers(empty.version()));
+}
