@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{HeaderValue, Response};
 
 use crate::apimachinery::RequestInfo;
 use crate::auth::{Authentication, Authorization};
@@ -36,12 +36,12 @@ pub use health::shutdown_check;
 pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
 pub use pair_files::{CertificateError, PairFiles};
-pub use tls::{CipherSuite, MinTlsVersion, UnknownCipherSuite};
+pub use tls::{CipherSuite, KeyExchange, MinTlsVersion, UnknownCipherSuite, UnknownKeyExchange};
 
 /// What flags decide about the secure port.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `--bind-address` and `--secure-port`.
+    /// `--bind-address` and `--secure-port`. An unspecified address of either family means all addresses of both.
     pub address: SocketAddr,
     /// The certificate shown to clients that name no other.
     pub certificate: ServingCertificate,
@@ -49,8 +49,14 @@ pub struct Config {
     pub sni: Vec<SniPair>,
     /// `--tls-min-version`.
     pub min_tls_version: MinTlsVersion,
-    /// `--tls-cipher-suites`; empty for all that are safe.
-    pub cipher_suites: Vec<CipherSuite>,
+    /// `--tls-cipher-suites`; `None` for all that are safe, empty for no TLS 1.2 at all.
+    pub cipher_suites: Option<Vec<CipherSuite>>,
+    /// `--tls-curve-preferences`, the best in front; `None` for all there are.
+    pub key_exchanges: Option<Vec<KeyExchange>>,
+    /// `--strict-transport-security-directives`: the header's value, when it is to be sent.
+    pub strict_transport_security: Option<HeaderValue>,
+    /// `--permit-port-sharing`: binds with `SO_REUSEPORT`.
+    pub share_port: bool,
     /// Whether HTTP/2 is offered: not `--disable-http2-serving`.
     pub http2: bool,
     /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.
@@ -107,9 +113,9 @@ pub struct Deps {
     pub tasks: Tasks,
 }
 
-/// Answers a request that has passed all filters. Runs on a thread where it may compute for a while, but may not wait.
+/// Answers a request that has passed all filters; `None` when the path is unknown. Runs on a thread where it may compute for a while, but may not wait.
 /// The [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
-pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Response<Bytes> + Send + Sync>;
+pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Option<Response<Bytes>> + Send + Sync>;
 
 /// A part of the URL space with who answers for it.
 #[derive(Clone)]
@@ -131,7 +137,10 @@ impl Config {
             certificate,
             sni: Vec::new(),
             min_tls_version: MinTlsVersion::default(),
-            cipher_suites: Vec::new(),
+            cipher_suites: None,
+            key_exchanges: None,
+            strict_transport_security: None,
+            share_port: false,
             http2: true,
             shutdown_delay: Duration::ZERO,
             limits: Limits::default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, SupportedCipherSuite,
@@ -34,6 +34,15 @@ pub struct CipherSuite(SupportedCipherSuite);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cipher suite {0:?} is not supported")]
 pub struct UnknownCipherSuite(String);
+
+/// A way to agree on keys, by the number TLS gives its group (RFC 8446, 4.2.7).
+#[derive(Clone, Copy, Debug)]
+pub struct KeyExchange(&'static dyn SupportedKxGroup);
+
+/// A key exchange that is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("key exchange {0} is not supported")]
+pub struct UnknownKeyExchange(u16);
 
 /// The current server configuration. What it shows of the trusted authorities follows the trust.
 #[derive(Debug)]
@@ -66,13 +75,31 @@ impl std::str::FromStr for CipherSuite {
     }
 }
 
-/// The cryptography in use, narrowed to `suites` where TLS 1.2 is spoken; empty for all.
-pub(super) fn provider(suites: &[CipherSuite]) -> Arc<CryptoProvider> {
+impl TryFrom<u16> for KeyExchange {
+    type Error = UnknownKeyExchange;
+
+    fn try_from(number: u16) -> Result<Self, UnknownKeyExchange> {
+        let named = |group: &&&dyn SupportedKxGroup| u16::from(group.name()) == number;
+        let found = aws_lc_rs::ALL_KX_GROUPS.iter().find(named);
+        found
+            .map(|group| Self(*group))
+            .ok_or(UnknownKeyExchange(number))
+    }
+}
+
+/// The cryptography in use, narrowed to these cipher suites where TLS 1.2 is spoken, and to these key exchanges.
+pub(super) fn provider(
+    suites: Option<&[CipherSuite]>,
+    exchanges: Option<&[KeyExchange]>,
+) -> Arc<CryptoProvider> {
     let mut provider = aws_lc_rs::default_provider();
-    if !suites.is_empty() {
+    if let Some(suites) = suites {
         provider
             .cipher_suites
             .retain(|suite| suite.tls13().is_some() || suites.contains(&CipherSuite(*suite)));
+    }
+    if let Some(exchanges) = exchanges {
+        provider.kx_groups = exchanges.iter().map(|exchange| exchange.0).collect();
     }
     Arc::new(provider)
 }

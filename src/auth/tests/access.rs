@@ -191,7 +191,7 @@ async fn masters_and_always_allowed_paths_need_no_review() {
 async fn an_always_allowed_prefix_does_not_cover_resources() {
     let reviewer = FakeAccess::denying();
     let config = Config {
-        always_allow_paths: "/apis/*".parse().unwrap(),
+        always_allow_paths: AlwaysAllowPaths::new(["/apis/*"]).unwrap(),
         ..Config::default()
     };
     let authorization = Authorization::new(

@@ -51,7 +51,7 @@ fn load(
 ) {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let provider = super::super::tls::provider(&[]);
+    let provider = super::super::tls::provider(None, None);
     let loaded = Certificates::load(default, &[], provider, clock, Arc::clone(&metrics));
     (loaded, metrics, registry)
 }

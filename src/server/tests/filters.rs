@@ -24,6 +24,17 @@ async fn every_answer_has_an_audit_id_and_forbids_caching() {
 }
 
 #[tokio::test]
+async fn transport_security_is_announced_when_configured() {
+    let directives = "max-age=31536000";
+    let announce = |config: &mut Config| {
+        config.strict_transport_security = Some(directives.parse().unwrap());
+    };
+    let server = Running::with(FakeAccess::allowing(), announce).await;
+    let reply = server.get("/healthz").await;
+    assert_eq!(reply.header("strict-transport-security"), directives);
+}
+
+#[tokio::test]
 async fn a_request_without_a_good_credential_is_answered_401_to_the_byte() {
     let server = Running::start().await;
     let stranger = Authority::new("stranger").issue(Subject::new("eve"));
@@ -239,6 +250,7 @@ async fn paths_match_to_the_letter_and_unknown_ones_get_the_index() {
         ("/version/", 404),
         ("/nope", 404),
         ("/apisx", 404),
+        ("/apis/unknown", 404),
         ("/readyz/", 404),
         ("/readyz/ping", 200),
         ("/readyz/unknown", 404),

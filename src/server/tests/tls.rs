@@ -48,7 +48,7 @@ async fn versions_and_protocols_can_be_narrowed() {
 #[tokio::test]
 async fn cipher_suites_can_be_narrowed() {
     let suite: CipherSuite = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384".parse().unwrap();
-    let narrow = |config: &mut Config| config.cipher_suites = vec![suite];
+    let narrow = |config: &mut Config| config.cipher_suites = Some(vec![suite]);
     let server = Running::with(FakeAccess::allowing(), narrow).await;
     let old = Dial {
         only: Some(&rustls::version::TLS12),
@@ -71,6 +71,17 @@ async fn cipher_suites_can_be_narrowed() {
     );
     assert!("TLS_AES_128_GCM_SHA256".parse::<CipherSuite>().is_ok());
     assert!("TLS_RSA_WITH_RC4_128_SHA".parse::<CipherSuite>().is_err());
+}
+
+#[tokio::test]
+async fn key_exchanges_can_be_narrowed() {
+    let p384 = KeyExchange::try_from(24).unwrap();
+    let narrow = |config: &mut Config| config.key_exchanges = Some(vec![p384]);
+    let server = Running::with(FakeAccess::allowing(), narrow).await;
+    let stream = server.connect(&Dial::default()).await.unwrap();
+    let group = stream.get_ref().1.negotiated_key_exchange_group().unwrap();
+    assert_eq!(group.name(), rustls::NamedGroup::secp384r1);
+    assert!(KeyExchange::try_from(1).is_err());
 }
 
 /// Shows a chain with a key that is not its own, and notes which authorities were asked for.
@@ -99,7 +110,7 @@ async fn dial_with(
     only: &'static rustls::SupportedProtocolVersion,
 ) -> (std::io::Result<usize>, Vec<Vec<u8>>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let provider = super::super::tls::provider(&[]);
+    let provider = super::super::tls::provider(None, None);
     let key = provider
         .key_provider
         .load_private_key(key.key_der())
