@@ -9,8 +9,8 @@ use super::{json, protobuf, yaml};
 
 /// An API object that can be answered in every encoding.
 ///
-/// JSON is written by the object itself, compact; indented JSON and YAML are derived from that, so no two encodings can
-/// disagree.
+/// JSON is written by the object itself, compact; indented JSON and YAML are derived from that, so
+/// no two encodings can disagree.
 pub trait Object {
     /// `apiVersion`.
     fn api_version(&self) -> &str;
@@ -75,7 +75,8 @@ fn from_json(mut json: Vec<u8>, media_type: MediaType, pretty: bool) -> Bytes {
 }
 
 /// A response with a body of this content type.
-pub(super) fn response(
+#[must_use]
+pub fn response(
     code: StatusCode,
     content_type: &'static str,
     body: impl Into<Bytes>,

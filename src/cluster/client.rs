@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use tower::{BoxError, Layer, ServiceExt};
 
 use super::bearer::TokenFile;
-use super::credentials::{BearerToken, ClientCertificate, Credentials, Material, Token};
+use super::credentials::{ClientCertificate, Credentials, Material};
 use super::request::describe;
 
 /// Where the API server is and who we are to it.
@@ -106,8 +106,8 @@ pub async fn connect(config: Config) -> Result<(kube::Client, Credentials), Erro
         Some(path) => from_kubeconfig(path).await?,
     };
     let token = match &credentials.token {
-        Some(Token::File(path)) => Some(token_file(path)?),
-        Some(Token::Inline(_)) | None => None,
+        Some(Material::File(path)) => Some(token_file(path)?),
+        Some(Material::Inline(_)) | None => None,
     };
     let client = client(config, token).map_err(|error| Error::Client {
         reason: describe(&error),
@@ -183,12 +183,13 @@ fn current_cluster(kubeconfig: &Kubeconfig) -> Option<&kube::config::Cluster> {
 }
 
 /// As in client-go an inline token wins over a file.
-fn token(user: &AuthInfo) -> Option<Token> {
+fn token(user: &AuthInfo) -> Option<Material> {
     if let Some(token) = &user.token {
-        return Some(Token::Inline(BearerToken::new(token.expose_secret())));
+        let token = token.expose_secret().trim();
+        return Some(Material::Inline(token.as_bytes().into()));
     }
     let file = user.token_file.as_ref()?;
-    Some(Token::File(file.into()))
+    Some(Material::File(file.into()))
 }
 
 fn client_certificate(user: &AuthInfo) -> Result<Option<ClientCertificate>, &'static str> {

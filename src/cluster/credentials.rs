@@ -2,7 +2,6 @@
 //! identity.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,30 +15,20 @@ pub struct Credentials {
     pub ca: Option<Material>,
     /// The bearer token. `None` also when a kubeconfig names an exec plugin, whose token only its
     /// own client sees.
-    pub token: Option<Token>,
+    pub token: Option<Material>,
     /// The client certificate with its key.
     pub client_certificate: Option<ClientCertificate>,
     /// The kubeconfig says `insecure-skip-tls-verify`.
     pub insecure_skip_tls_verify: bool,
 }
 
-/// PEM text in a file or in memory. Its `Debug` never shows the text, which may be a key.
+/// Some text in a file or in memory. Neither `Debug` nor `Display` shows the text, which may be a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Material {
-    /// A file, read anew each time.
+    /// A file, to be read again: its content may change, and a Kubernetes volume swaps symbolic links to change it.
     File(PathBuf),
     /// The text itself, as a kubeconfig's `…-data` fields carry it.
     Inline(Arc<[u8]>),
-}
-
-/// Where the bearer token is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Token {
-    /// A file whose content the kubelet or somebody else renews; read it at least once a minute, as
-    /// client-go does.
-    File(PathBuf),
-    /// A token that never changes.
-    Inline(BearerToken),
 }
 
 /// A bearer token, which prints as `***`.
@@ -53,19 +42,6 @@ pub struct ClientCertificate {
     pub certificate: Material,
     /// The private key.
     pub key: Material,
-}
-
-impl Material {
-    /// The PEM text as it is now.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read(&self) -> io::Result<Vec<u8>> {
-        match self {
-            Self::File(path) => std::fs::read(path),
-            Self::Inline(pem) => Ok(pem.to_vec()),
-        }
-    }
 }
 
 impl BearerToken {
@@ -87,6 +63,15 @@ impl fmt::Debug for Material {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Inline(_) => f.write_str("Inline(***)"),
+        }
+    }
+}
+
+impl fmt::Display for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Inline(_) => f.write_str("the configuration"),
         }
     }
 }

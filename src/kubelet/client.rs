@@ -10,10 +10,11 @@ use tokio_rustls::TlsConnector;
 use super::connection::{Connection, Open, Stream};
 use super::error::Phase;
 use super::http1::{Fault, Response};
-use super::material::{Material, MaterialError, Watched};
-use super::tls::{ClientCertificate, Tls, watch_tls};
+use super::material::{MaterialError, Watched};
+use super::tls::{Tls, watch_tls};
 use super::token::{BearerToken, watch_token};
 use super::{Addresses, Error, Target, TlsError, printable};
+use crate::cluster::{ClientCertificate, Material};
 use crate::domain::{Clock, NodeRecord};
 
 /// How kubelets are asked.

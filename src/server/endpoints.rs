@@ -78,7 +78,8 @@ impl Endpoints {
             handler(&info, &parts)
         });
         match handled.await {
-            Ok(response) => response,
+            Ok(Some(response)) => response,
+            Ok(None) => self.index(StatusCode::NOT_FOUND),
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             // The runtime is going down.
             Err(_) => plain::panicked(),

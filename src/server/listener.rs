@@ -63,7 +63,7 @@ impl Server {
     /// # Errors
     /// [`BindError`].
     pub async fn bind(config: Config, deps: Deps) -> Result<Bound, BindError> {
-        let provider = tls::provider(&config.cipher_suites);
+        let provider = tls::provider(&config.tls);
         let certificates = Arc::new(Certificates::load(
             &config.certificate,
             &config.sni,
@@ -74,7 +74,7 @@ impl Server {
         let tls = Tls::new(
             Arc::clone(&certificates),
             provider,
-            config.min_tls_version,
+            config.tls.min_version,
             config.http2,
         );
         tls.acceptor(&deps.authentication.trust())

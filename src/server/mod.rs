@@ -14,6 +14,7 @@ mod self_signed;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tls_policy;
 mod version;
 
 use std::net::SocketAddr;
@@ -34,7 +35,7 @@ pub use certificates::{CertificateError, PairFiles, ServingCertificate, SniPair}
 pub use health::shutdown_check;
 pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
-pub use tls::{CipherSuite, MinTlsVersion, UnknownCipherSuite};
+pub use tls_policy::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 
 /// What flags decide about the secure port.
 #[derive(Clone, Debug)]
@@ -45,10 +46,8 @@ pub struct Config {
     pub certificate: ServingCertificate,
     /// `--tls-sni-cert-key`.
     pub sni: Vec<SniPair>,
-    /// `--tls-min-version`.
-    pub min_tls_version: MinTlsVersion,
-    /// `--tls-cipher-suites`; empty for all that are safe.
-    pub cipher_suites: Vec<CipherSuite>,
+    /// Which TLS is spoken.
+    pub tls: TlsPolicy,
     /// Whether HTTP/2 is offered: not `--disable-http2-serving`.
     pub http2: bool,
     /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.
@@ -106,8 +105,9 @@ pub struct Deps {
 }
 
 /// Answers a request that has passed all filters. Runs on a thread where it may compute for a while, but may not wait.
-/// The [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
-pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Response<Bytes> + Send + Sync>;
+/// `None` means that the path is none of its own: the index of paths is answered then. The
+/// [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
+pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Option<Response<Bytes>> + Send + Sync>;
 
 /// A part of the URL space with who answers for it.
 #[derive(Clone)]
@@ -128,8 +128,7 @@ impl Config {
             address,
             certificate,
             sni: Vec::new(),
-            min_tls_version: MinTlsVersion::default(),
-            cipher_suites: Vec::new(),
+            tls: TlsPolicy::default(),
             http2: true,
             shutdown_delay: Duration::ZERO,
             limits: Limits::default(),

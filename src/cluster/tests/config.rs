@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::cluster::{BearerToken, Config, Credentials, Error, Material, Token, connect};
+use crate::cluster::{Config, Credentials, Error, Material, connect};
 
 /// A folder of its own that goes with the test.
 struct Folder(PathBuf);
@@ -74,7 +74,7 @@ async fn files_are_named_so_that_a_rotation_is_seen() {
     );
     let credentials = load(&folder, &text).await.unwrap();
     assert_eq!(credentials.ca, Some(Material::File(ca)));
-    assert_eq!(credentials.token, Some(Token::File(token)));
+    assert_eq!(credentials.token, Some(Material::File(token)));
     let client = credentials.client_certificate.unwrap();
     assert_eq!(client.certificate, Material::File(certificate));
     assert_eq!(client.key, Material::File(key));
@@ -104,7 +104,7 @@ async fn inline_data_wins_over_files_and_is_never_printed() {
     );
     assert_eq!(
         credentials.token,
-        Some(Token::Inline(BearerToken::new("s3cret")))
+        Some(Material::Inline(b"s3cret".as_slice().into()))
     );
     let client = credentials.client_certificate.as_ref().unwrap();
     assert_eq!(client.key.read().unwrap(), key.as_bytes());

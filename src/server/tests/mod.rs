@@ -301,7 +301,7 @@ fn deps(trust: &Arc<LiveTrust>, access: &Arc<FakeAccess>, tasks: &Tasks, gate: &
         routes: vec![Route {
             prefix: "/apis".into(),
             index: vec!["/apis".into()],
-            handler: Arc::new(move |info, parts| handle(info, parts, &gate)),
+            handler: Arc::new(move |info, parts| Some(handle(info, parts, &gate))),
         }],
         health,
         registry: Arc::new(registry),

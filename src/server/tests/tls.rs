@@ -29,7 +29,7 @@ async fn both_versions_and_both_protocols_are_spoken() {
 #[tokio::test]
 async fn versions_and_protocols_can_be_narrowed() {
     let narrow = |config: &mut Config| {
-        config.min_tls_version = MinTlsVersion::Tls13;
+        config.tls.min_version = MinTlsVersion::Tls13;
         config.http2 = false;
     };
     let server = Running::with(FakeAccess::allowing(), narrow).await;
@@ -47,8 +47,8 @@ async fn versions_and_protocols_can_be_narrowed() {
 
 #[tokio::test]
 async fn cipher_suites_can_be_narrowed() {
-    let suite: CipherSuite = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384".parse().unwrap();
-    let narrow = |config: &mut Config| config.cipher_suites = vec![suite];
+    let suites = vec![CipherSuite::EcdsaAes256Gcm];
+    let narrow = |config: &mut Config| config.tls.cipher_suites = Some(suites.clone());
     let server = Running::with(FakeAccess::allowing(), narrow).await;
     let old = Dial {
         only: Some(&rustls::version::TLS12),
