@@ -112,16 +112,16 @@ async fn scene(
         .add_token(&token, Identity::new(name, &["system:serviceaccounts"]));
 
     let kubeconfig = loadline.kubeconfig().display().to_string();
-    let loadline = Start::new(&lab, tools.loadline())?
+    let start = Start::new(&lab, tools.loadline())?
         .with("kubeconfig", &kubeconfig)
         .with("authentication-kubeconfig", &kubeconfig)
         .with("authorization-kubeconfig", &kubeconfig)
         .with("metric-resolution", "10s")
         // A node has to answer well before it is asked again.
         .with("kubelet-request-timeout", "5s")
-        .log(&logs.join("loadline.log"))
-        .launch(&lab)?;
-    register(&admin, scratch, &lab, &loadline).await?;
+        .log(&logs.join("loadline.log"));
+    register(&admin, scratch, &lab, start.port()).await?;
+    let loadline = start.launch(&lab)?;
     Ok(Scene {
         loadline,
         admin,
@@ -132,13 +132,7 @@ async fn scene(
 }
 
 /// Applies the folder `apiservice/` as it is but for the authority and the port, and a Service that leads here.
-async fn register(
-    admin: &Kubectl,
-    scratch: &Scratch,
-    lab: &Lab,
-    loadline: &Loadline,
-) -> Result<()> {
-    let port = loadline.address.port();
+async fn register(admin: &Kubectl, scratch: &Scratch, lab: &Lab, port: u16) -> Result<()> {
     let manifests = Overlay::on("apiservice")
         .set(
             "APIService",
