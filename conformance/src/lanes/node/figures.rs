@@ -25,7 +25,7 @@ pub(super) async fn freshness(lane: &Lane, scene: &Scene) {
         SOON + CALL,
         async {
             scene
-                .run_pod("fresh", "50m", "while :; do sleep 0.01; done")
+                .run_pod("fresh", "100m", "while :; do sleep 0.01; done")
                 .await?;
             let running = Instant::now();
             until(SOON, async || scene.served("fresh").await).await?;
