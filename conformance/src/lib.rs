@@ -2,8 +2,9 @@
 //!
 //! - [`lab`] is a simulated cluster: an API server with aggregator, kubelets, their certificates.
 //! - [`loadline`] starts Loadline as a child [`process`]; a [`client`] talks to it.
+//! - [`compare`] measures it beside metrics-server.
 //! - [`image`] wraps a static program as a container image.
-//! - [`lanes`] are the groups of checks.
+//! - [`lanes`] are the groups of checks; [`simulated`] are those beside a [`lab`].
 //! - [`real`] drives real ones: a control plane, a node with containers.
 //! - [`report`] runs checks and says how they ended.
 
@@ -17,6 +18,7 @@
 )]
 
 pub mod client;
+pub mod compare;
 pub mod image;
 pub mod lab;
 pub mod lanes;
@@ -25,3 +27,4 @@ pub mod process;
 pub mod quantity;
 pub mod real;
 pub mod report;
+pub mod simulated;

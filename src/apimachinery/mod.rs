@@ -1,10 +1,13 @@
-//! What Kubernetes' own API machinery prescribes on the wire: quantities, times, request info, Status, selectors,
-//! content negotiation and the encodings. Pure functions, no I/O.
+//! What Kubernetes' own API machinery prescribes on the wire: quantities, times, request info,
+//! Status, selectors, content negotiation and the encodings. Pure functions, no I/O.
 
 mod duration;
 pub mod json;
+mod list_options;
+mod meta;
 mod negotiate;
 mod object;
+mod partial_object_metadata;
 pub mod plain;
 pub mod protobuf;
 mod quantity;
@@ -13,14 +16,18 @@ mod quote;
 mod request_info;
 mod selector;
 mod status;
+mod table;
 mod time;
 pub mod yaml;
 
 pub use duration::{GoDuration, InvalidDuration};
+pub use list_options::ListOptions;
+pub use meta::{Creation, ObjectMeta};
 pub use negotiate::{
     Conversion, MediaType, MetaVersion, Negotiated, NotAcceptable, Transform, negotiate,
 };
-pub use object::{Object, encode, respond};
+pub use object::{Object, encode, respond, response};
+pub use partial_object_metadata::{PartialObjectMetadata, PartialObjectMetadataList};
 pub use quantity::{CanonicalQuantity, InvalidQuantity, Quantity};
 pub use query::{InvalidEscape, Query, decode_path};
 pub use quote::Quoted;
@@ -32,4 +39,5 @@ pub use selector::{
 pub use status::{
     ForbiddenRequest, GroupResource, Status, StatusCause, StatusDetails, StatusReason,
 };
+pub use table::{IncludeObject, Table, TableColumn, TableRow};
 pub use time::Rfc3339;

@@ -9,8 +9,8 @@ use super::{json, protobuf, yaml};
 
 /// An API object that can be answered in every encoding.
 ///
-/// JSON is written by the object itself, compact; indented JSON and YAML are derived from that, so no two encodings can
-/// disagree.
+/// JSON is written by the object itself, compact; indented JSON and YAML are derived from that, so
+/// no two encodings can disagree.
 pub trait Object {
     /// `apiVersion`.
     fn api_version(&self) -> &str;
@@ -28,25 +28,14 @@ pub trait Object {
 /// Encodes an object as a response body: compact JSON ends with a newline, indented JSON does not.
 #[must_use]
 pub fn encode(object: &impl Object, media_type: MediaType, pretty: bool) -> Bytes {
-    let json = || {
-        let mut out = Vec::new();
-        object.write_json(&mut out);
-        out
-    };
-    match (media_type, pretty) {
-        (MediaType::Json, true) => json::indent(&json()).into(),
-        (MediaType::Json, false) => {
-            let mut out = json();
-            out.push(b'\n');
-            out.into()
-        }
-        (MediaType::Yaml, _) => yaml::from_json(&json()).into(),
-        (MediaType::Protobuf, _) => {
-            protobuf::envelope(object.api_version(), object.kind(), |out| {
-                object.write_protobuf(out);
-            })
-        }
+    if media_type == MediaType::Protobuf {
+        return protobuf::envelope(object.api_version(), object.kind(), |out| {
+            object.write_protobuf(out);
+        });
     }
+    let mut json = Vec::new();
+    object.write_json(&mut json);
+    from_json(json, media_type, pretty)
 }
 
 /// Answers an object with this code, in the encoding that was negotiated.
@@ -60,8 +49,34 @@ pub fn respond<T>(
     response(code, negotiated.media_type.as_str(), body)
 }
 
+/// Answers what has no protobuf form, given as compact JSON, in JSON or YAML.
+pub(super) fn respond_json<T>(
+    code: StatusCode,
+    json: Vec<u8>,
+    negotiated: &Negotiated<T>,
+) -> Response<Bytes> {
+    let media_type = match negotiated.media_type {
+        MediaType::Yaml => MediaType::Yaml,
+        MediaType::Json | MediaType::Protobuf => MediaType::Json,
+    };
+    let body = from_json(json, media_type, negotiated.pretty);
+    response(code, media_type.as_str(), body)
+}
+
+fn from_json(mut json: Vec<u8>, media_type: MediaType, pretty: bool) -> Bytes {
+    match (media_type, pretty) {
+        (MediaType::Yaml, _) => yaml::from_json(&json).into(),
+        (MediaType::Json | MediaType::Protobuf, true) => json::indent(&json).into(),
+        (MediaType::Json | MediaType::Protobuf, false) => {
+            json.push(b'\n');
+            json.into()
+        }
+    }
+}
+
 /// A response with a body of this content type.
-pub(super) fn response(
+#[must_use]
+pub fn response(
     code: StatusCode,
     content_type: &'static str,
     body: impl Into<Bytes>,

@@ -10,9 +10,10 @@ use k8s_openapi::api::authorization::v1::{SubjectAccessReviewSpec, SubjectAccess
 
 use super::Config;
 use super::metrics::{Metrics, Review, ReviewResult};
-use super::question::Question;
+use super::question::{chosen_bytes, question};
 use super::user::User;
 use super::verdicts::{Answer, ReviewError, Verdicts};
+use crate::apimachinery::RequestInfo;
 use crate::domain::Clock;
 use crate::lifecycle::Tasks;
 
@@ -39,7 +40,7 @@ pub struct Authorization {
     metrics: Arc<Metrics>,
 }
 
-/// The answer to a [`Question`].
+/// Whether a user may do what a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Yes.
@@ -68,6 +69,8 @@ pub struct InvalidPathRule;
 
 /// The most answers remembered; the least recently used is forgotten first.
 const CAPACITY: u64 = 8192;
+/// A question with this many bytes of the caller's choosing is asked each time, so that none can fill the memory.
+const SMALL: usize = 10_000;
 
 impl Authorization {
     /// Decides by `reviewer`'s word.
@@ -91,18 +94,23 @@ impl Authorization {
         }
     }
 
-    /// Answers `question` for `user`.
+    /// Tells whether `user` may do what `request` asks for.
     ///
     /// # Errors
     /// [`ReviewError`] when the API server gave no usable answer: say 500, and ask again next time.
-    pub async fn decide(&self, user: &User, question: &Question) -> Result<Decision, ReviewError> {
-        if user.is_master() || question.path().is_some_and(|path| self.paths.cover(path)) {
+    pub async fn decide(
+        &self,
+        user: &User,
+        request: &RequestInfo,
+    ) -> Result<Decision, ReviewError> {
+        let free = !request.is_resource_request() && self.paths.cover(&request.path);
+        if user.is_master() || free {
             return Ok(Decision::Allow);
         }
-        let spec = question.spec(user);
+        let spec = question(user, request);
         let key = serde_json::to_vec(&spec)
             .map_err(|_| ReviewError::Unusable("the question cannot be written"))?;
-        let may_keep = question.is_small();
+        let may_keep = chosen_bytes(request) < SMALL;
         self.verdicts
             .get_or_ask(&key, || self.ask(spec, may_keep))
             .await

@@ -7,13 +7,11 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 use http::header::HeaderName;
-use k8s_openapi::api::authorization::v1::ResourceAttributes;
 
 use super::access::{Authorization, Decision};
-use super::question::Question;
 use super::user::{ALL_UNAUTHENTICATED, User};
 use super::verdicts::ReviewError;
-use crate::apimachinery::decode_path;
+use crate::apimachinery::{RequestInfo, ResourceInfo, decode_path};
 
 /// Why a request may not be done in another's name.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -27,8 +25,8 @@ pub enum ImpersonationError {
     /// The API server says no: 403 for this question.
     #[error("impersonation is not allowed")]
     Forbidden {
-        /// What was asked.
-        question: Box<Question>,
+        /// What was asked, with the verb `impersonate`.
+        request: Box<RequestInfo>,
         /// Why not.
         reason: String,
     },
@@ -68,13 +66,12 @@ impl Authorization {
         let Some(claim) = Claim::from_headers(headers)? else {
             return Ok(user);
         };
-        for attributes in claim.questions() {
-            let question = Question::resource(attributes);
-            match self.decide(&user, &question).await {
+        for request in claim.requests() {
+            match self.decide(&user, &request).await {
                 Ok(Decision::Allow) => {}
                 Ok(Decision::Deny { reason }) => {
-                    let question = Box::new(question);
-                    return Err(ImpersonationError::Forbidden { question, reason });
+                    let request = Box::new(request);
+                    return Err(ImpersonationError::Forbidden { request, reason });
                 }
                 Err(error) => return Err(ImpersonationError::Review(error)),
             }
@@ -131,27 +128,31 @@ impl Claim {
     }
 
     /// What must be allowed, part by part.
-    fn questions(&self) -> Vec<ResourceAttributes> {
-        let core = |resource: &str, name: &str| attributes("", resource, name);
-        let authentication =
-            |resource: &str, name: &str| attributes("authentication.k8s.io", resource, name);
+    fn requests(&self) -> Vec<RequestInfo> {
+        let core = |resource, name: &str| part("", resource, name);
+        let other = |resource, name: &str| part("authentication.k8s.io", resource, name);
         let user = match self.service_account() {
-            Some((namespace, name)) => ResourceAttributes {
-                namespace: Some(namespace.to_owned()),
+            Some((namespace, name)) => ResourceInfo {
+                namespace: namespace.to_owned(),
                 ..core("serviceaccounts", name)
             },
             None => core("users", &self.user),
         };
-        let mut questions = vec![user];
-        questions.extend(self.groups.iter().map(|group| core("groups", group)));
-        questions.extend(self.extra.iter().map(|(key, value)| ResourceAttributes {
-            subresource: Some(key.clone()),
-            ..authentication("userextras", value)
+        let mut parts = vec![user];
+        parts.extend(self.groups.iter().map(|group| core("groups", group)));
+        parts.extend(self.extra.iter().map(|(key, value)| ResourceInfo {
+            subresource: key.clone(),
+            ..other("userextras", value)
         }));
         if !self.uid.is_empty() {
-            questions.push(authentication("uids", &self.uid));
+            parts.push(other("uids", &self.uid));
         }
-        questions
+        let request = |resource| RequestInfo {
+            path: String::new(),
+            verb: "impersonate".to_owned(),
+            resource: Some(resource),
+        };
+        parts.into_iter().map(request).collect()
     }
 
     /// The namespace and name behind `system:serviceaccount:NAMESPACE:NAME`.
@@ -200,13 +201,12 @@ impl Claim {
     }
 }
 
-fn attributes(group: &str, resource: &str, name: &str) -> ResourceAttributes {
-    ResourceAttributes {
-        verb: Some("impersonate".into()),
-        group: Some(group.to_owned()),
-        version: Some("v1".into()),
-        resource: Some(resource.to_owned()),
-        name: Some(name.to_owned()),
-        ..ResourceAttributes::default()
+fn part(group: &str, resource: &str, name: &str) -> ResourceInfo {
+    ResourceInfo {
+        group: group.to_owned(),
+        version: "v1".to_owned(),
+        resource: resource.to_owned(),
+        name: name.to_owned(),
+        ..ResourceInfo::default()
     }
 }

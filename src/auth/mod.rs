@@ -34,7 +34,6 @@ pub use impersonation::ImpersonationError;
 pub use kube_reviews::KubeReviews;
 pub use metrics::Metrics;
 pub use peer::Peer;
-pub use question::Question;
 pub use token::{BearerToken, TokenReviewer};
 pub use trust::{FrontProxy, LiveTrust, ProxyHeaders, Trust, TrustConfig, TrustFileError};
 pub use trust_lookup::TrustLookup;

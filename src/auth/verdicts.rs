@@ -12,8 +12,6 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::metrics::Lookups;
-use super::question::escape_html;
-use crate::apimachinery::Quoted;
 use crate::domain::Clock;
 use crate::lifecycle::Tasks;
 
@@ -53,15 +51,6 @@ pub enum ReviewError {
     /// It answered without a verdict, or with two.
     #[error("{0}")]
     Unusable(&'static str),
-}
-
-impl ReviewError {
-    /// The plain text Kubernetes answers with, under status 500, when it cannot tell whether a request is allowed.
-    #[must_use]
-    pub fn body(&self, request_uri: &str) -> String {
-        let text = format!("Internal Server Error: {}: {self}", Quoted(request_uri));
-        escape_html(&text) + "\n"
-    }
 }
 
 pub(super) type Outcome<V> = Result<V, ReviewError>;

@@ -15,7 +15,7 @@ impl Labels {
     }
 
     /// All labels in the order of their keys.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> + ExactSizeIterator {
         self.0.iter().map(|(k, v)| (k.as_ref(), v.as_ref()))
     }
 

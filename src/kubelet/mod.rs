@@ -22,8 +22,7 @@ pub use client::{Config, KubeletClient, Trust};
 pub use connection::Connection;
 pub use decode::{DecodeError, Limits, decode_resource};
 pub use error::{Error, Phase, TlsError};
-pub use material::{Material, MaterialError};
-pub use tls::ClientCertificate;
+pub use material::MaterialError;
 
 /// The begin of what a peer sent, fit for a log line: at most `limit` characters, control characters replaced.
 fn printable(bytes: &[u8], limit: usize) -> String {

@@ -59,7 +59,7 @@ impl Status {
             code: reason.code(),
             reason,
             message: message.into(),
-            details,
+            details: details.map(Box::new),
         }
     }
 

@@ -29,8 +29,9 @@ struct StatusJson<'a> {
 struct Empty {}
 
 impl Status {
-    /// Answers the request with this error, in the encoding it accepts; when it accepts none, in indented JSON, for an
-    /// error must not hide behind another. Sets `Retry-After`, `Allow` and `X-Content-Type-Options` where they belong.
+    /// Answers the request with this error, in the encoding it accepts; when it accepts none, in
+    /// indented JSON, for an error must not hide behind another. Sets `Retry-After`, `Allow` and
+    /// `X-Content-Type-Options` where they belong.
     #[must_use]
     pub fn respond(&self, parts: &Parts) -> Response<Bytes> {
         let negotiated = Negotiated::for_plain(parts).unwrap_or(Negotiated {
@@ -74,7 +75,7 @@ impl Object for Status {
             status: "Failure",
             message: &self.message,
             reason: self.reason,
-            details: self.details.as_ref(),
+            details: self.details(),
             code: self.code,
         };
         json::write(out, &status);

@@ -8,6 +8,7 @@ use http::Method;
 use k8s_openapi::api::authorization::v1::SubjectAccessReviewStatus;
 use serde_json::{Value, json};
 
+use super::super::question::question;
 use super::super::testing::{FakeAccess, allowed};
 use super::*;
 use crate::apimachinery::RequestInfo;
@@ -30,17 +31,18 @@ pub(super) fn user(name: &str, groups: &[&str]) -> User {
     }
 }
 
-fn question(method: &str, uri: &str) -> Question {
+fn request(method: &str, uri: &str) -> RequestInfo {
     let (path, query) = uri
         .split_once('?')
         .map_or((uri, None), |(p, q)| (p, Some(q)));
     let method: Method = method.parse().unwrap();
-    Question::of(&RequestInfo::new(&method, path, query).unwrap())
+    RequestInfo::new(&method, path, query).unwrap()
 }
 
 /// What is asked on behalf of bob, without bob.
 fn asked(method: &str, uri: &str) -> Value {
-    let mut spec = serde_json::to_value(question(method, uri).spec(&user("bob", &[]))).unwrap();
+    let mut spec =
+        serde_json::to_value(question(&user("bob", &[]), &request(method, uri))).unwrap();
     assert_eq!(spec["user"], "bob");
     spec.as_object_mut().unwrap().remove("user");
     spec
@@ -154,64 +156,10 @@ fn the_whole_identity_is_passed_on() {
         extra: [("k".to_owned(), vec!["v".to_owned()])].into(),
         ..user("bob", &["dev", ALL_AUTHENTICATED])
     };
-    let spec = serde_json::to_value(question("GET", "/metrics").spec(&who)).unwrap();
+    let spec = serde_json::to_value(question(&who, &request("GET", "/metrics"))).unwrap();
     assert_eq!(spec["uid"], "u1");
     assert_eq!(spec["groups"], json!(["dev", ALL_AUTHENTICATED]));
     assert_eq!(spec["extra"], json!({"k": ["v"]}));
-}
-
-#[test]
-fn refusals_read_as_kubernetes_writes_them() {
-    let in_group = r#"in API group "metrics.k8s.io""#;
-    for (who, method, uri, reason, expected) in [
-        (
-            "bob",
-            "GET",
-            &*format!("{G}/nodes/n1"),
-            "",
-            format!(
-                r#"nodes.metrics.k8s.io "n1" is forbidden: User "bob" cannot get resource "nodes" {in_group} at the cluster scope"#
-            ),
-        ),
-        (
-            "bob",
-            "GET",
-            &format!("{G}/namespaces/x/pods"),
-            "no rule",
-            format!(
-                r#"pods.metrics.k8s.io is forbidden: User "bob" cannot list resource "pods" {in_group} in the namespace "x": no rule"#
-            ),
-        ),
-        (
-            "<x>",
-            "GET",
-            &format!("{G}/namespaces/x/pods/p/log"),
-            "",
-            format!(
-                r#"pods.metrics.k8s.io "p" is forbidden: User "&lt;x&gt;" cannot get resource "pods/log" {in_group} in the namespace "x""#
-            ),
-        ),
-        (
-            "system:anonymous",
-            "GET",
-            "/metrics",
-            "",
-            r#"forbidden: User "system:anonymous" cannot get path "/metrics""#.to_owned(),
-        ),
-    ] {
-        let told = question(method, uri).refusal(&user(who, &[]), reason);
-        assert_eq!(told, expected);
-    }
-}
-
-#[test]
-fn a_review_that_failed_is_told_in_plain_text() {
-    let body = ReviewError::Timeout.body("/apis?a=<b>&c");
-    let uri = r#"Internal Server Error: "/apis?a=&lt;b&gt;&amp;c": "#;
-    assert_eq!(
-        body,
-        format!("{uri}the API server did not answer in time\n")
-    );
 }
 
 #[tokio::test]
@@ -220,7 +168,7 @@ async fn masters_and_always_allowed_paths_need_no_review() {
     let authorization = authorization(&reviewer, &clock);
     let decide = async |who: User, uri: &str| {
         authorization
-            .decide(&who, &question("GET", uri))
+            .decide(&who, &request("GET", uri))
             .await
             .unwrap()
     };
@@ -246,8 +194,8 @@ async fn the_same_question_is_asked_once_in_ten_seconds_and_another_at_once() {
         let authorization = authorization(&reviewer, &clock);
         let bob = user("bob", &[]);
         let ask = async |tail: &str| {
-            let question = question("GET", &format!("{G}{tail}"));
-            authorization.decide(&bob, &question).await.unwrap();
+            let request = request("GET", &format!("{G}{tail}"));
+            authorization.decide(&bob, &request).await.unwrap();
             reviewer.count()
         };
         let tails = [
@@ -269,8 +217,8 @@ async fn the_same_question_is_asked_once_in_ten_seconds_and_another_at_once() {
 async fn many_who_ask_the_same_wait_for_one_review() {
     let (reviewer, clock) = (FakeAccess::allowing(), TestClock::new());
     let authorization = authorization(&reviewer, &clock);
-    let (bob, question) = (user("bob", &[]), question("GET", "/metrics"));
-    let all = join_all((0..50).map(|_| authorization.decide(&bob, &question))).await;
+    let (bob, request) = (user("bob", &[]), request("GET", "/metrics"));
+    let all = join_all((0..50).map(|_| authorization.decide(&bob, &request))).await;
     assert!(all.into_iter().all(|d| d.unwrap() == Decision::Allow));
     assert_eq!(reviewer.count(), 1);
 }
@@ -279,7 +227,7 @@ async fn many_who_ask_the_same_wait_for_one_review() {
 async fn an_oversized_question_is_asked_each_time() {
     let (reviewer, clock) = (FakeAccess::allowing(), TestClock::new());
     let authorization = authorization(&reviewer, &clock);
-    let long = question("GET", &format!("/{}", "x".repeat(10_000)));
+    let long = request("GET", &format!("/{}", "x".repeat(10_000)));
     for _ in 0..2 {
         authorization
             .decide(&user("bob", &[]), &long)
@@ -301,9 +249,9 @@ async fn a_failed_or_contradictory_review_is_an_error_and_not_remembered() {
         _ => Ok(allowed(true)),
     });
     let authorization = authorization(&reviewer, &TestClock::new());
-    let (bob, question) = (user("bob", &[]), question("GET", "/metrics"));
-    assert!(authorization.decide(&bob, &question).await.is_err());
-    assert!(authorization.decide(&bob, &question).await.is_err());
-    let third = authorization.decide(&bob, &question).await.unwrap();
+    let (bob, request) = (user("bob", &[]), request("GET", "/metrics"));
+    assert!(authorization.decide(&bob, &request).await.is_err());
+    assert!(authorization.decide(&bob, &request).await.is_err());
+    let third = authorization.decide(&bob, &request).await.unwrap();
     assert_eq!(third, Decision::Allow);
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use self::server::{Ca, Identity, Reply, Server};
 use super::*;
+use crate::cluster::{ClientCertificate, Material};
 use crate::domain::{
     AddressType, Clock, Labels, NodeAddress, NodeName, NodeRecord, SystemClock, Timestamp,
 };
@@ -64,7 +65,7 @@ fn at(node: &str, address: &str, port: u16) -> Target {
 }
 
 fn given(pem: &str) -> Material {
-    Material::Given(pem.as_bytes().into())
+    Material::Inline(pem.as_bytes().into())
 }
 
 fn trusting(ca: &Ca) -> Config {
