@@ -71,6 +71,15 @@ async fn cipher_suites_can_be_narrowed() {
     );
 }
 
+#[tokio::test]
+async fn key_exchanges_can_be_narrowed() {
+    let narrow = |config: &mut Config| config.tls.key_exchanges = Some(vec![KeyExchange::P384]);
+    let server = Running::with(FakeAccess::allowing(), narrow).await;
+    let stream = server.connect(&Dial::default()).await.unwrap();
+    let group = stream.get_ref().1.negotiated_key_exchange_group().unwrap();
+    assert_eq!(group.name(), rustls::NamedGroup::secp384r1);
+}
+
 /// Shows a chain with a key that is not its own, and notes which authorities were asked for.
 #[derive(Debug)]
 struct Impostor {
