@@ -1,1 +1,9 @@
-//! x
+//! Checks Loadline from outside, over HTTPS and as a child process only.
+//!
+//! - [`lab`] is a simulated cluster: an API server with aggregator, kubelets, their certificates.
+//! - [`process`] and [`client`] start Loadline and talk to it.
+
+pub mod client;
+pub mod lab;
+pub mod loadline;
+pub mod process;

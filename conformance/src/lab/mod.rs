@@ -1,0 +1,29 @@
+//! The simulated cluster: one declarative world, an API server and kubelets that speak of it over real TLS.
+
+mod access;
+mod apiserver;
+mod cluster;
+mod kubeconfig;
+mod kubelet;
+mod load;
+mod pki;
+mod serve;
+mod stamp;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{Access, Grant, Identity, Question, Subject};
+pub use apiserver::{ApiServer, Backend, Fault, Journal, RecordedRequest};
+pub use cluster::{CertificateNames, Lab, LabConfig};
+pub use kubeconfig::{Credential, write_kubeconfig};
+pub use kubelet::{Answer, Behaviour, Kubelets, Scrape, Stamps};
+pub use load::{Counter, Load};
+pub use pki::{Authority, Leaf, LeafFiles, Pki, Request, Usage, write};
+pub(crate) use serve::provider;
+pub use stamp::Stamp;
+pub use world::{
+    ConfigMap, Container, ContainerKind, ContainerState, Meta, Namespace, Node, Phase, Pod, PodKey,
+    World,
+};
