@@ -2,8 +2,10 @@
 //!
 //! - [`lab`] is a simulated cluster: an API server with aggregator, kubelets, their certificates.
 //! - [`process`] and [`client`] start Loadline and talk to it.
+//! - [`suite`] is the contract of `metrics.k8s.io`, check by check.
 
 pub mod client;
 pub mod lab;
 pub mod loadline;
 pub mod process;
+pub mod suite;
