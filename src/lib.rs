@@ -18,9 +18,23 @@
 //! The modules below stand in the order of that path, ground first. A room names only rooms above it in this list
 //! (`tests/architecture.rs` holds that); `app` alone knows them all. What a room offers is in its `mod.rs`.
 
+// ground
 pub mod domain;
 pub mod lifecycle;
 pub mod telemetry;
+pub mod apimachinery;
+
 // in
+pub mod cluster;
+pub mod kubelet;
 pub mod live;
+pub mod scrape;
+
 // out
+pub mod api;
+pub mod auth;
+pub mod server;
+
+// wiring
+pub mod config;
+pub mod app;

@@ -181,6 +181,18 @@ impl Inventory {
             .collect()
     }
 
+    /// How many nodes are known.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.read().len()
+    }
+
+    /// How many pods are known, in whatever phase.
+    #[must_use]
+    pub fn pod_count(&self) -> usize {
+        self.pods.read().values().map(BTreeMap::len).sum()
+    }
+
     /// Adds a node or replaces what was known of it.
     pub fn apply_node(&self, node: NodeRecord) {
         let before = self
@@ -233,11 +245,11 @@ impl Inventory {
         }
     }
 
-    /// Replaces all pods, as after a fresh list.
-    pub fn replace_pods(&self, pods: impl IntoIterator<Item = PodRecord>) {
+    /// Replaces all pods, as after a fresh list. Records that are still the same may be passed as they are kept here.
+    pub fn replace_pods(&self, pods: impl IntoIterator<Item = impl Into<Arc<PodRecord>>>) {
         let mut fresh = Pods::new();
         for pod in pods {
-            insert(&mut fresh, Arc::new(pod));
+            insert(&mut fresh, pod.into());
         }
         let before = std::mem::replace(&mut *self.pods.write(), fresh);
         for pod in self.pods() {

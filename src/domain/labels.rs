@@ -15,8 +15,14 @@ impl Labels {
     }
 
     /// All labels in the order of their keys.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> + ExactSizeIterator {
         self.0.iter().map(|(k, v)| (k.as_ref(), v.as_ref()))
+    }
+
+    /// Tells whether another clone of these labels is alive, so that a table of shared ones can drop the rest.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// Tells whether the object has no label at all.

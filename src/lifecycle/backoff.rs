@@ -31,6 +31,12 @@ impl Backoff {
         }
     }
 
+    /// The same waits growing by another factor.
+    #[must_use]
+    pub fn with_factor(self, factor: f64) -> Self {
+        Self { factor, ..self }
+    }
+
     /// The same waits with another source of randomness.
     #[must_use]
     pub fn with_jitter(self, jitter: Jitter) -> Self {

@@ -10,6 +10,7 @@ use crate::domain::{
 
 use super::node::{NodeSample, PodSample};
 use super::track::{Measured, Rules};
+use super::versions::Versions;
 use super::view::{NodeView, PodView, View};
 
 /// The samples every node published last.
@@ -20,23 +21,22 @@ pub(super) type Samples = HashMap<NodeName, Arc<NodeSample>>;
 /// A node or pod is in it when the API server knows it (the pod as `Running`) and every number it needs is fresh. A pod's
 /// numbers come only from the node the API server placed it on: another kubelet that still names it, or lies, is not
 /// asked.
-pub(super) fn join(
-    version: u64,
-    inventory: &Inventory,
-    samples: &Samples,
-    rules: &Rules,
-    now: Instant,
-) -> View {
+pub(super) fn join(inventory: &Inventory, samples: &Samples, rules: &Rules, now: Instant) -> View {
     let fresh = |measured: &Measured| rules.is_fresh(measured.received, now);
     let nodes = inventory.nodes().into_iter().filter_map(|record| {
         let usage = samples.get(&record.name)?.node.filter(fresh)?.usage;
-        Some(NodeView { record, usage })
+        let versions = Versions::default();
+        Some(NodeView {
+            record,
+            usage,
+            versions,
+        })
     });
     let pods = inventory.pods().into_iter().filter_map(|record| {
         let sample = sample_of(&record, samples)?;
         pod_view(record, sample, fresh)
     });
-    View::new(version, nodes.collect(), pods.collect())
+    View::new(0, nodes.collect(), pods.collect())
 }
 
 fn sample_of<'a>(record: &PodRecord, samples: &'a Samples) -> Option<&'a PodSample> {
@@ -74,6 +74,7 @@ fn pod_view(
         timestamp: earliest.timestamp,
         window: earliest.window,
         containers,
+        versions: Versions::default(),
     })
 }
 

@@ -8,6 +8,7 @@ mod join;
 mod metrics;
 mod node;
 mod track;
+mod versions;
 mod view;
 
 #[cfg(test)]
@@ -15,11 +16,11 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use crate::domain::{Clock, Inventory, NodeName, NodeRecord, ResourceReading};
 use crate::telemetry::Registry;
@@ -29,6 +30,7 @@ use node::{NodeLives, NodeSample};
 use track::Rules;
 
 pub use node::Commit;
+pub use versions::Versions;
 pub use view::{NodeView, PodView, View};
 
 /// How this room works.
@@ -45,8 +47,8 @@ pub struct Live {
     clock: Arc<dyn Clock>,
     inventory: Arc<Inventory>,
     nodes: RwLock<HashMap<NodeName, Arc<Slot>>>,
-    commits: AtomicU64,
-    cached: Mutex<Option<Cached>>,
+    commits: watch::Sender<u64>,
+    cached: Mutex<Cached>,
     metrics: Metrics,
 }
 
@@ -59,7 +61,7 @@ struct Slot {
 #[derive(Debug)]
 struct Cached {
     view: Arc<View>,
-    built: Instant,
+    built: Option<Instant>,
 }
 
 /// How long one view serves all who ask. Joining 150,000 pods takes some 50 ms: ten times a second is the most it may
@@ -74,13 +76,14 @@ impl Live {
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
+        let view = Arc::new(View::new(first_version(clock.as_ref()), vec![], vec![]));
         Self {
             rules: Rules::new(config.resolution),
             clock,
             inventory,
             nodes: RwLock::default(),
-            commits: AtomicU64::new(0),
-            cached: Mutex::default(),
+            commits: watch::Sender::default(),
+            cached: Mutex::new(Cached { view, built: None }),
             metrics: Metrics::register(registry),
         }
     }
@@ -95,7 +98,7 @@ impl Live {
         let before = slot.published.swap(Some(Arc::clone(&sample)));
         self.metrics.replaced(before.as_deref(), Some(&sample));
         self.metrics.committed(&commit);
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commits.send_modify(|commits| *commits += 1);
         commit
     }
 
@@ -112,19 +115,20 @@ impl Live {
     pub fn view(&self) -> Arc<View> {
         let mut cached = self.cached.lock();
         let now = self.clock.monotonic();
-        match &*cached {
-            Some(old) if now.saturating_duration_since(old.built) < VIEW_REUSED => {
-                Arc::clone(&old.view)
-            }
-            Some(_) | None => {
-                let view = Arc::new(self.join(now));
-                *cached = Some(Cached {
-                    view: Arc::clone(&view),
-                    built: now,
-                });
-                view
-            }
+        let age = cached
+            .built
+            .map(|built| now.saturating_duration_since(built));
+        if age.is_none_or(|age| age >= VIEW_REUSED) {
+            cached.view = Arc::new(self.join(now).after(&cached.view));
+            cached.built = Some(now);
         }
+        Arc::clone(&cached.view)
+    }
+
+    /// Counts commits: wakes whoever waits for new numbers.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
     }
 
     /// Tells whether there is a number for at least one node and one container.
@@ -135,14 +139,13 @@ impl Live {
     }
 
     fn join(&self, now: Instant) -> View {
-        let version = self.commits.load(Ordering::Relaxed);
         let nodes = self.nodes.read();
         let published = nodes
             .iter()
             .filter_map(|(name, slot)| Some((name.clone(), slot.published.load_full()?)));
         let samples = published.collect();
         drop(nodes);
-        join::join(version, &self.inventory, &samples, &self.rules, now)
+        join::join(&self.inventory, &samples, &self.rules, now)
     }
 
     fn slot(&self, node: &NodeName) -> Arc<Slot> {
@@ -151,4 +154,11 @@ impl Live {
         }
         Arc::clone(self.nodes.write().entry(node.clone()).or_default())
     }
+}
+
+/// Where a process begins to count its views: microseconds since the epoch. Views are at least 100 ms
+/// apart, so no process reaches the beginning of one started after it, and a version of another
+/// process is told from our own.
+fn first_version(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.now().as_millis()).unwrap_or(0) * 1000
 }

@@ -76,7 +76,8 @@ impl NodeLives {
         for container in &reading.containers {
             self.commit_container(container, received, rules, capacity, &mut commit);
         }
-        self.end_the_missing(reading.incomplete, received, rules);
+        let whole = !reading.incomplete && reading.skipped_lines == 0;
+        self.end_the_missing(whole, received, rules);
         let has_number = |track: &Track| track.measured().is_some();
         commit.settled = self.node.as_ref().is_some_and(has_number)
             && self.containers.iter().all(|life| has_number(&life.track));
@@ -115,11 +116,12 @@ impl NodeLives {
         }
     }
 
-    /// A container missing from a good answer has ended. From one that says of itself that it is incomplete nothing is
-    /// concluded, but what has nothing left to serve is dropped, so that it cannot pile up.
-    fn end_the_missing(&mut self, incomplete: bool, now: Instant, rules: &Rules) {
+    /// A container missing from a good answer has ended. From one that says of itself that it is
+    /// incomplete, or of which a line could not be read, nothing is concluded; but what has nothing
+    /// left to serve is dropped, so that it cannot pile up.
+    fn end_the_missing(&mut self, whole: bool, now: Instant, rules: &Rules) {
         self.containers.retain(|life| {
-            life.seen == self.commit || (incomplete && rules.is_fresh(life.track.received(), now))
+            life.seen == self.commit || (!whole && rules.is_fresh(life.track.received(), now))
         });
     }
 

@@ -304,6 +304,16 @@ fn promise_1_an_answer_that_says_it_is_incomplete_ends_nothing() {
 }
 
 #[test]
+fn promise_1_a_line_that_could_not_be_read_ends_nothing() {
+    let world = one_pod();
+    world.after(15);
+    let mut answer = world.answer().node(35_000);
+    answer.reading.skipped_lines = 1;
+    world.commit("n1", answer);
+    assert_eq!(world.cpu("web", "app"), Some(200));
+}
+
+#[test]
 fn promise_2_a_node_that_goes_wrong_harms_only_itself() {
     let world = World::new()
         .with_node("n1")
@@ -506,4 +516,84 @@ fn concurrent_questions_share_one_view() {
     assert!(Arc::ptr_eq(&first, &world.live.view()));
     world.after(1);
     assert!(!Arc::ptr_eq(&first, &world.live.view()));
+}
+
+#[test]
+fn a_view_keeps_its_version_until_something_changes() {
+    let world = one_pod();
+    let first = world.live.view();
+    let again = world.after(1).live.view();
+    assert_eq!(first.version(), again.version());
+    world.after(14);
+    world.commit(
+        "n1",
+        world.answer().node(35_000).container("web", "app", 7_000),
+    );
+    let moved = world.live.view();
+    assert_eq!(moved.version(), first.version() + 1);
+    assert_eq!(moved.pods()[0].versions.changed, moved.version());
+    assert_eq!(moved.pods()[0].versions.appeared, first.version());
+}
+
+#[test]
+fn new_labels_are_a_change_of_their_own() {
+    let world = one_pod();
+    let before = world.live.view();
+    let mut relabelled = pod("web", "n1", &["app"]);
+    relabelled.labels = [("app", "web")].into_iter().collect();
+    world.inventory.apply_pod(relabelled);
+    let after = world.after(1).live.view();
+    let versions = after.pods()[0].versions;
+    assert_eq!(versions.relabelled, before.version() + 1);
+    assert_eq!(versions.appeared, before.version());
+    assert_eq!(after.nodes()[0].versions, before.nodes()[0].versions);
+}
+
+#[test]
+fn what_left_is_remembered_as_it_was_last() {
+    let world = one_pod();
+    let before = world.live.view();
+    let gone = pod("web", "n1", &["app"]);
+    world.inventory.remove_pod(&gone.key, "uid");
+    let after = world.after(1).live.view();
+    assert!(after.remembers(before.version()));
+    let removed: Vec<_> = after.pods_removed_after(before.version()).collect();
+    assert_eq!(removed.len(), 1);
+    assert_eq!(removed[0].0, after.version());
+    assert_eq!(removed[0].1.record.key, gone.key);
+    assert_eq!(after.pods_removed_after(after.version()).count(), 0);
+}
+
+#[test]
+fn a_version_of_another_process_is_told_apart() {
+    let world = one_pod();
+    let view = world.live.view();
+    assert!(!view.remembers(view.version() + 1));
+    assert!(!view.remembers(5));
+}
+
+#[test]
+fn a_watch_that_was_away_too_long_is_told_so() {
+    let world = one_pod();
+    let before = world.live.view();
+    let names: Vec<String> = (0..=versions::REMOVED_KEPT)
+        .map(|n| format!("p{n}"))
+        .collect();
+    for name in &names {
+        world.inventory.apply_pod(pod(name, "n1", &["app"]));
+    }
+    for used in [1_000, 4_000] {
+        world.after(15);
+        let fold = |answer: Answer<'static>, name: &String| answer.container(name, "app", used);
+        world.commit("n1", names.iter().fold(world.answer().node(used), fold));
+    }
+    let full = world.live.view();
+    assert!(full.remembers(before.version()));
+    world.inventory.replace_pods([]);
+    let empty = world.after(1).live.view();
+    assert!(
+        !empty.remembers(before.version()),
+        "more left than is remembered"
+    );
+    assert!(empty.remembers(empty.version()));
 }

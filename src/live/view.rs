@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use crate::domain::{ContainerUsage, Namespace, NodeRecord, PodRecord, Timestamp, Usage};
 
+use super::versions::{self, Removed, Versions};
+
 /// One instant of everything that can be served. Immutable: all answers to one question come from one view.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     version: u64,
     nodes: Vec<NodeView>,
     pods: Vec<PodView>,
+    removed_nodes: Removed<NodeView>,
+    removed_pods: Removed<PodView>,
+    floor: u64,
 }
 
 /// A node that has a number.
@@ -20,6 +25,8 @@ pub struct NodeView {
     pub record: Arc<NodeRecord>,
     /// Its use.
     pub usage: Usage,
+    /// When it last changed.
+    pub versions: Versions,
 }
 
 /// A running pod all of whose running containers have a number.
@@ -33,6 +40,8 @@ pub struct PodView {
     pub window: Duration,
     /// The use of each running container, in the pod's own order; never empty.
     pub containers: Vec<ContainerUsage>,
+    /// When it last changed.
+    pub versions: Versions,
 }
 
 impl View {
@@ -45,10 +54,30 @@ impl View {
             version,
             nodes,
             pods,
+            removed_nodes: Removed::default(),
+            removed_pods: Removed::default(),
+            floor: version,
         }
     }
 
-    /// The number of the last commit that is in this view, from one sequence for the process.
+    /// The same view as the one after `before`: entries that did not change keep their versions, and
+    /// when none did it keeps `before`'s own.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        self.removed_nodes = Arc::clone(&before.removed_nodes);
+        self.removed_pods = Arc::clone(&before.removed_pods);
+        let (floor, version) = (before.floor, before.version + 1);
+        let removed = &mut self.removed_nodes;
+        let nodes = versions::carry(&before.nodes, &mut self.nodes, removed, floor, version);
+        let removed = &mut self.removed_pods;
+        let pods = versions::carry(&before.pods, &mut self.pods, removed, floor, version);
+        let changed = nodes.any || pods.any;
+        self.version = if changed { version } else { before.version };
+        self.floor = nodes.floor.max(pods.floor);
+        self
+    }
+
+    /// Counts the views that differed, from one sequence for the process: what a list hands out as
+    /// its `resourceVersion`.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
@@ -94,4 +123,26 @@ impl View {
             .ok()?;
         pods.get(at)
     }
+
+    /// Tells whether everything that changed after `version` can be told from this view: whether it
+    /// is a version of this process, and nothing that left since has been forgotten.
+    #[must_use]
+    pub const fn remembers(&self, version: u64) -> bool {
+        version >= self.floor && version <= self.version
+    }
+
+    /// The nodes that left after `version`, oldest first, as they were last.
+    pub fn nodes_removed_after(&self, version: u64) -> impl Iterator<Item = (u64, &NodeView)> {
+        removed_after(&self.removed_nodes, version)
+    }
+
+    /// The pods that left after `version`, oldest first, as they were last.
+    pub fn pods_removed_after(&self, version: u64) -> impl Iterator<Item = (u64, &PodView)> {
+        removed_after(&self.removed_pods, version)
+    }
+}
+
+fn removed_after<E>(removed: &Removed<E>, version: u64) -> impl Iterator<Item = (u64, &E)> {
+    let from = removed.partition_point(|(left, _)| *left <= version);
+    removed.range(from..).map(|(left, entry)| (*left, entry))
 }

@@ -9,10 +9,6 @@ pub struct Stamp(pub i64);
 impl Stamp {
     /// The machine's wall clock.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the lab's one place that reads the wall clock"
-    )]
     pub fn now() -> Self {
         let elapsed = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -26,6 +26,8 @@ pub use journal::{Fault, Journal, RecordedRequest};
 
 use super::serve::{Body, Handle, Listener, Peer, answer};
 use super::{Access, Identity, World};
+pub(crate) use render::{render_node, render_pod};
+
 use aggregator::Aggregator;
 use route::{Query, Route};
 

@@ -84,7 +84,8 @@ fn metadata(meta: &Meta, version: u64) -> Value {
     Value::Object(fields)
 }
 
-fn render_node(node: &Node) -> Value {
+/// A node's `spec` and `status`.
+pub(crate) fn render_node(node: &Node) -> Value {
     let name = &node.meta.name;
     let amounts = json!({
         "cpu": node.cores.to_string(),
@@ -111,7 +112,8 @@ fn render_node(node: &Node) -> Value {
     })
 }
 
-fn render_pod(pod: &Pod) -> Value {
+/// A pod's `spec` and `status`.
+pub(crate) fn render_pod(pod: &Pod) -> Value {
     let (init, regular): (Vec<_>, Vec<_>) = pod
         .containers
         .iter()

@@ -1,0 +1,86 @@
+//! Runs the lanes named on the command line, or all of them. `conformance/run` builds what they need and calls this.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the bans keep the product testable; a test driver reads the clock and its environment"
+)]
+
+use std::env;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitCode, id};
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+use conformance::lanes;
+use conformance::real::sweep;
+use conformance::report::Report;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Checks Loadline: the code itself, then beside a simulated cluster, a real control plane and a real node.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Which lanes to run; all when none is named.
+    #[arg(value_enum)]
+    lanes: Vec<Name>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// Formatting, lints, documentation, unit and property tests.
+    Quality,
+    /// The contract beside a simulated API server and simulated kubelets.
+    Simulated,
+    /// A real control plane: aggregator, kubectl, HPA.
+    Controlplane,
+    /// A real node: containers, cgroups, Loadline as a pod.
+    Node,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let mut names = Arguments::parse().lanes;
+    if names.is_empty() {
+        names = Name::value_variants().to_vec();
+    }
+    let folder = PathBuf::from("target/conformance").join(format!("run-{}", id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    let ci = env::var("CI").is_ok_and(|value| value == "true");
+    let report = Report::new(Box::new(io::stdout()), folder.canonicalize()?, ci);
+    for name in sweep()? {
+        report.say(&format!("took away what the broken run {name} left"));
+    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // Dropping the lanes in their middle stops every process and takes away every trace of theirs.
+    tokio::select! {
+        () = run(&names, &report) => {},
+        _ = interrupt.recv() => report.say("interrupted"),
+        _ = terminate.recv() => report.say("asked to end"),
+    }
+    Ok(report.finish())
+}
+
+async fn run(names: &[Name], report: &Report) {
+    for name in names {
+        let started = Instant::now();
+        let lane = match name {
+            Name::Quality => report.lane("quality"),
+            Name::Simulated => report.lane("simulated"),
+            Name::Controlplane => report.lane("controlplane"),
+            Name::Node => report.lane("node"),
+        };
+        let outcome = match name {
+            Name::Quality => lanes::quality(&lane).await,
+            Name::Simulated => lanes::simulated(&lane).await,
+            Name::Controlplane => lanes::controlplane(&lane).await,
+            Name::Node => lanes::node(&lane).await,
+        };
+        lane.close(started.elapsed());
+        if let Err(error) = outcome {
+            lane.fail("the lane runs to its end", &format!("{error:#}"));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Loadline beside metrics-server: the same cluster, the same kubelets, the same requests, one after
+//! the other, in one run.
+//!
+//! Only ratios mean anything: absolute figures are those of the machine and the hour.
+
+mod measure;
+mod server;
+mod stage;
+mod table;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::real::{Scratch, Tools};
+
+pub use measure::{Figures, Form, Latency};
+pub use server::{Server, install_metrics_server};
+pub use stage::{Size, Stage};
+pub use table::table;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The size of the cluster.
+    pub size: Size,
+    /// For how long CPU is measured while nobody asks anything.
+    pub rest: Duration,
+    /// How many lists of each form are asked for.
+    pub lists: u32,
+}
+
+/// Fills a real control plane, runs each server against it, and measures.
+///
+/// # Errors
+/// When something does not start, or a server has no complete list in time.
+pub async fn compare(
+    plan: Plan,
+    tools: &Tools,
+    metrics_server: &Path,
+    logs: &Path,
+    say: &dyn Fn(&str),
+) -> Result<Vec<(Server, Figures)>> {
+    let scratch = Scratch::new()?;
+    say(&format!("filling a control plane with {}", plan.size));
+    let stage = Stage::set(plan.size, &scratch, tools, logs).await?;
+    let mut results = Vec::new();
+    for server in [
+        Server::metrics_server(metrics_server),
+        Server::loadline(tools.loadline()),
+    ] {
+        say(&format!("measuring {}", server.name));
+        let figures = measure::measure(&server, &stage, &plan, logs).await?;
+        results.push((server, figures));
+    }
+    Ok(results)
+}

@@ -1,0 +1,242 @@
+//! Loadline beside a real control plane and simulated kubelets, as a child process that nothing but its own
+//! ServiceAccount lets in.
+
+mod autoscaler;
+mod kubectl;
+mod values;
+mod world;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::lab::{Identity, Lab, LabConfig};
+use crate::loadline::{Loadline, Start};
+use crate::real::{ControlPlane, Hopeless, Kubectl, Mirror, Overlay, Place, Scratch, Tools, until};
+use crate::report::Lane;
+
+/// How long it may take until a control plane is up on a busy machine.
+const START: Duration = Duration::from_secs(300);
+/// How long it may take until the first numbers are served.
+const NUMBERS: Duration = Duration::from_secs(120);
+/// How long a single call of `kubectl` with its judgement may take.
+const CALL: Duration = Duration::from_secs(60);
+
+/// What the checks of this lane look at.
+struct Scene {
+    // Dropped in this order: the program under test first.
+    loadline: Loadline,
+    admin: Kubectl,
+    mirror: Mirror,
+    cluster: ControlPlane,
+    lab: Lab,
+}
+
+impl Scene {
+    /// Makes sure that the program under test has not ended.
+    fn runs(&mut self) -> Result<()> {
+        self.loadline.process.expect_running().context(Hopeless)
+    }
+}
+
+/// Runs the lane.
+///
+/// # Errors
+/// When its folders cannot be made.
+pub async fn controlplane(lane: &Lane) -> Result<()> {
+    let tools = match Tools::find() {
+        Ok(tools) => tools,
+        Err(error) => {
+            lane.skip("controlplane", &format!("{error:#}"));
+            return Ok(());
+        }
+    };
+    let logs = lane.folder()?;
+    let scratch = Scratch::new()?;
+    let programs = ["kube-apiserver", "kube-controller-manager", "loadline"];
+    for program in programs {
+        lane.watch_log(logs.join(format!("{program}.log")));
+    }
+    let start = ControlPlane::start(&scratch, &tools, &logs, Place::Host);
+    let Some(cluster) = lane.value("a control plane comes up", START, start).await else {
+        return Ok(());
+    };
+    let set_up = scene(cluster, &scratch, &tools, &logs);
+    let name = "the manifests apply and loadline starts with its own account";
+    let Some(mut scene) = lane.value(name, START, set_up).await else {
+        return Ok(());
+    };
+    if !available(lane, &mut scene).await {
+        return Ok(());
+    }
+    values::checks(lane, &scene).await;
+    kubectl::checks(lane, &scene).await;
+    kubectl::access(lane, &scene).await;
+    autoscaler::checks(lane, &scene, &scratch).await;
+    lane.check("nothing ended by itself", CALL, async {
+        scene.runs()?;
+        scene.cluster.alive()
+    })
+    .await;
+    Ok(())
+}
+
+async fn scene(
+    cluster: ControlPlane,
+    scratch: &Scratch,
+    tools: &Tools,
+    logs: &Path,
+) -> Result<Scene> {
+    let admin = cluster.user("admin", &["system:masters"])?;
+    let lab = Lab::start(world::world(), LabConfig::default()).await?;
+    let mirror = Mirror::new(&cluster, std::sync::Arc::clone(&lab.world))?;
+    for namespace in world::NAMESPACES {
+        mirror.add_namespace(namespace).await?;
+    }
+    mirror.show().await?;
+
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": { "name": "loadline", "namespace": "kube-system" },
+    });
+    admin.apply(&account.to_string()).await?;
+    let loadline = cluster
+        .service_account(&admin, "kube-system", "loadline")
+        .await?;
+    // The simulated kubelets know who the bearer of this token is; the API server really does.
+    let token = loadline_token(&loadline)?;
+    let name = "system:serviceaccount:kube-system:loadline";
+    lab.access
+        .add_token(&token, Identity::new(name, &["system:serviceaccounts"]));
+
+    let kubeconfig = loadline.kubeconfig().display().to_string();
+    let loadline = Start::new(&lab, tools.loadline())?
+        .with("kubeconfig", &kubeconfig)
+        .with("authentication-kubeconfig", &kubeconfig)
+        .with("authorization-kubeconfig", &kubeconfig)
+        .with("metric-resolution", "10s")
+        // A node has to answer well before it is asked again.
+        .with("kubelet-request-timeout", "5s")
+        .log(&logs.join("loadline.log"))
+        .launch(&lab)?;
+    register(&admin, scratch, &lab, &loadline).await?;
+    Ok(Scene {
+        loadline,
+        admin,
+        mirror,
+        cluster,
+        lab,
+    })
+}
+
+/// Applies the folder `apiservice/` as it is but for the authority and the port, and a Service that leads here.
+async fn register(
+    admin: &Kubectl,
+    scratch: &Scratch,
+    lab: &Lab,
+    loadline: &Loadline,
+) -> Result<()> {
+    let port = loadline.address.port();
+    let manifests = Overlay::on("apiservice")
+        .set(
+            "APIService",
+            "/spec/caBundle",
+            base64(lab.pki.serving.pem().as_bytes()),
+        )
+        .set("APIService", "/spec/service/port", port)
+        .render(scratch, admin)
+        .await?;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": { "name": "loadline", "namespace": "kube-system" },
+        "spec": { "type": "ExternalName", "externalName": "localhost" },
+    });
+    admin.apply(&service.to_string()).await?;
+    admin.apply(&manifests).await
+}
+
+async fn available(lane: &Lane, scene: &mut Scene) -> bool {
+    let name = "both APIServices become Available";
+    let registered = lane
+        .check(name, NUMBERS + CALL, async {
+            until(NUMBERS, async || {
+                scene.runs()?;
+                let services = "apiservice/v1.metrics.k8s.io apiservice/v1beta1.metrics.k8s.io";
+                let wait = format!("wait --for=condition=Available --timeout=1s {services}");
+                scene.admin.run(&wait).await
+            })
+            .await?;
+            Ok(())
+        })
+        .await;
+    if !registered {
+        return false;
+    }
+    let ready = lane
+        .check("every node and pod has a number", NUMBERS + CALL, async {
+            let (nodes, pods) = (scene.lab.world.nodes().len(), scene.lab.world.pods().len());
+            until(NUMBERS, async || {
+                scene.runs()?;
+                let items = |list: &serde_json::Value| list["items"].as_array().map_or(0, Vec::len);
+                let all_nodes = scene.admin.raw("/apis/metrics.k8s.io/v1/nodes").await?;
+                let all_pods = scene.admin.raw("/apis/metrics.k8s.io/v1/pods").await?;
+                let (n, p) = (items(&all_nodes), items(&all_pods));
+                anyhow::ensure!(
+                    n == nodes && p == pods,
+                    "{n} of {nodes} nodes, {p} of {pods} pods"
+                );
+                Ok(())
+            })
+            .await
+        })
+        .await;
+    scene.admin.forget_discovery();
+    ready
+}
+
+fn loadline_token(account: &Kubectl) -> Result<String> {
+    let config = std::fs::read_to_string(account.kubeconfig())?;
+    let config: serde_json::Value = serde_json::from_str(&config)?;
+    let token = config["users"][0]["user"]["token"].as_str();
+    Ok(token.context("no token in the kubeconfig")?.to_owned())
+}
+
+/// Standard base64, as `caBundle` wants it.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte));
+        let group = group << (8 * (3 - chunk.len()));
+        for position in 0..4 {
+            let index = (group >> (18 - 6 * position)) & 63;
+            let letter = usize::try_from(index).map_or(b'=', |index| ALPHABET[index]);
+            text.push(if position <= chunk.len() {
+                char::from(letter)
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn base64_pads_as_the_rfc_shows() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
+            assert_eq!(super::base64(plain.as_bytes()), coded);
+        }
+    }
+}

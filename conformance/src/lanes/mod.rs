@@ -1,0 +1,11 @@
+//! The lanes: what is checked, beside what, in which order.
+
+mod controlplane;
+mod node;
+mod quality;
+mod simulated;
+
+pub use controlplane::controlplane;
+pub use node::node;
+pub use quality::quality;
+pub use simulated::simulated;

@@ -1,0 +1,26 @@
+//! Real Kubernetes on this machine: a control plane, and a node that runs containers.
+//!
+//! Everything a run makes hangs on its [`Scratch`]: folder, network namespace, control groups, processes. Dropping it
+//! takes them away again, and [`sweep`] does the same for runs that were killed before they could.
+
+mod controlplane;
+mod daemon;
+mod kubectl;
+mod mirror;
+mod node;
+mod overlay;
+mod scratch;
+mod table;
+mod tools;
+mod wait;
+
+pub use controlplane::{ControlPlane, Place};
+pub use daemon::Daemon;
+pub use kubectl::{Answer, Kubectl};
+pub use mirror::{Mirror, Workload};
+pub use node::{CpuCounter, RealNode};
+pub use overlay::Overlay;
+pub use scratch::{Scratch, sweep};
+pub use table::Table;
+pub use tools::{Tools, cache};
+pub use wait::{Hopeless, until};

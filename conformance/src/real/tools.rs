@@ -1,0 +1,81 @@
+//! Where the programs are that `conformance/run` built.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The programs a real cluster is made of.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    folder: PathBuf,
+    loadline: PathBuf,
+}
+
+impl Tools {
+    /// Takes the Kubernetes programs from the folder `LOADLINE_BIN` (as `conformance/run` sets it; otherwise
+    /// `bin` of the cache folder), and Loadline itself from `LOADLINE_PROGRAM`.
+    ///
+    /// # Errors
+    /// When a program is missing; the text says how to build it.
+    pub fn find() -> Result<Self> {
+        let folder = match env::var_os("LOADLINE_BIN") {
+            Some(folder) => PathBuf::from(folder),
+            None => cache()?.join("bin"),
+        };
+        let loadline = env::var_os("LOADLINE_PROGRAM").map_or_else(
+            || PathBuf::from("target/x86_64-unknown-linux-gnu/quick-release/loadline"),
+            PathBuf::from,
+        );
+        let tools = Self { folder, loadline };
+        for program in [
+            tools.controlplane(),
+            tools.kubectl(),
+            tools.loadline.clone(),
+        ] {
+            if !program.is_file() {
+                bail!(
+                    "{} is missing: start with conformance/run",
+                    program.display()
+                );
+            }
+        }
+        Ok(tools)
+    }
+
+    /// etcd, kube-apiserver, kube-controller-manager, kube-proxy and kubectl in one.
+    #[must_use]
+    pub fn controlplane(&self) -> PathBuf {
+        self.folder.join("controlplane")
+    }
+
+    /// The kubelet.
+    #[must_use]
+    pub fn kubelet(&self) -> PathBuf {
+        self.folder.join("kubelet")
+    }
+
+    /// `kubectl`, for tests and people.
+    #[must_use]
+    pub fn kubectl(&self) -> PathBuf {
+        self.folder.join("kubectl")
+    }
+
+    /// The program under test, linked statically so that it runs in an image that holds nothing else.
+    #[must_use]
+    pub fn loadline(&self) -> &Path {
+        &self.loadline
+    }
+}
+
+/// The folder whatever is worth keeping between runs is in.
+///
+/// # Errors
+/// When neither `LOADLINE_CACHE` nor `HOME` is set.
+pub fn cache() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os("LOADLINE_CACHE") {
+        return Ok(PathBuf::from(folder));
+    }
+    let home = env::var_os("HOME").context("neither LOADLINE_CACHE nor HOME is set")?;
+    Ok(PathBuf::from(home).join(".cache/loadline"))
+}

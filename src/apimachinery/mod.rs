@@ -1,0 +1,43 @@
+//! What Kubernetes' own API machinery prescribes on the wire: quantities, times, request info,
+//! Status, selectors, content negotiation and the encodings. Pure functions, no I/O.
+
+mod duration;
+pub mod json;
+mod list_options;
+mod meta;
+mod negotiate;
+mod object;
+mod partial_object_metadata;
+pub mod plain;
+pub mod protobuf;
+mod quantity;
+mod query;
+mod quote;
+mod request_info;
+mod selector;
+mod status;
+mod table;
+mod time;
+pub mod yaml;
+
+pub use duration::{GoDuration, InvalidDuration};
+pub use list_options::ListOptions;
+pub use meta::{Creation, ObjectMeta};
+pub use negotiate::{
+    Conversion, MediaType, MetaVersion, Negotiated, NotAcceptable, Transform, negotiate,
+};
+pub use object::{Object, encode, respond, response};
+pub use partial_object_metadata::{PartialObjectMetadata, PartialObjectMetadataList};
+pub use quantity::{CanonicalQuantity, InvalidQuantity, Quantity};
+pub use query::{InvalidEscape, Query, decode_path};
+pub use quote::Quoted;
+pub use request_info::{InvalidRequest, RequestInfo, ResourceInfo};
+pub use selector::{
+    FieldOperator, FieldRequirement, FieldSelector, InvalidFieldSelector, InvalidLabelSelector,
+    LabelOperator, LabelRequirement, LabelSelector,
+};
+pub use status::{
+    ForbiddenRequest, GroupResource, Status, StatusCause, StatusDetails, StatusReason,
+};
+pub use table::{IncludeObject, Table, TableColumn, TableRow};
+pub use time::Rfc3339;

@@ -1,0 +1,128 @@
+//! Who is out there: the watches of nodes and pods, and the client all rooms ask the API server
+//! with.
+//!
+//! Each watch lists once, page by page, and then follows the changes from the list's resource
+//! version. What it hears is decoded into the compact records of [`crate::domain`] and written
+//! straight into the [`Inventory`]; no object is kept. A fresh list replaces what was known only
+//! when its last page has been read, so an API server that is away, or a list that fails halfway,
+//! never empties the inventory.
+//!
+//! Pods are watched with `status.phase=Running`, as metrics-server does: no number is served for
+//! any other pod, and an unknown pod and one that does not run get the same answer. A pod that
+//! starts arrives as added, one that ends as deleted.
+
+mod bearer;
+mod client;
+mod credentials;
+mod interner;
+mod lines;
+mod metrics;
+mod nodes;
+mod object;
+mod pods;
+mod request;
+mod state;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::sync::Arc;
+
+pub use client::{Config, Error, connect};
+pub use credentials::{ClientCertificate, Credentials, Material};
+pub use request::{Target, WatchError};
+pub use state::{Connection, WatchStatus};
+pub use watch::{Follower, Watch};
+
+use crate::domain::{Clock, Inventory};
+use crate::lifecycle::{Check, Probe, Stop};
+use crate::telemetry::Registry;
+use metrics::Metrics;
+use nodes::Nodes;
+use pods::Pods;
+use state::WatchState;
+
+/// Keeps the [`Inventory`] equal to the cluster's nodes and running pods.
+#[derive(Debug)]
+pub struct Cluster {
+    inventory: Arc<Inventory>,
+    metrics: Metrics,
+    nodes: Watch,
+    pods: Watch,
+}
+
+impl Cluster {
+    /// Watches nodes and pods through `client` once [`Self::run`] is called.
+    #[must_use]
+    pub fn new(
+        client: &kube::Client,
+        inventory: Arc<Inventory>,
+        clock: &Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = Metrics::register(&inventory, registry);
+        let watch = |target: Target| {
+            let restarts = metrics.restarts(target.resource);
+            Watch::new(client.clone(), target, Arc::clone(clock)).with_restarts(restarts)
+        };
+        Self {
+            nodes: watch(nodes::TARGET),
+            pods: watch(pods::TARGET),
+            inventory,
+            metrics,
+        }
+    }
+
+    /// Watches until `stop`. Returns before that for no reason: whatever goes wrong is tried again.
+    pub async fn run(&self, stop: Stop) {
+        let skipped = |watch: &Watch| self.metrics.skipped(watch.target().resource);
+        let mut nodes = Nodes::new(Arc::clone(&self.inventory), skipped(&self.nodes));
+        let mut pods = Pods::new(Arc::clone(&self.inventory), skipped(&self.pods));
+        tokio::join!(
+            self.nodes.run(&mut nodes, &stop),
+            self.pods.run(&mut pods, &stop)
+        );
+    }
+
+    /// How the watch of nodes stands.
+    #[must_use]
+    pub fn nodes(&self) -> WatchStatus {
+        self.nodes.status()
+    }
+
+    /// How the watch of pods stands.
+    #[must_use]
+    pub fn pods(&self) -> WatchStatus {
+        self.pods.status()
+    }
+
+    /// The checks metrics-server has for its informers, for readiness alone: a process must not be
+    /// restarted because the API server is away. They pass for good once the first lists are read,
+    /// because what is known stays served.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Check> {
+        let (nodes, pods) = (self.nodes.state(), self.pods.state());
+        let pods_alone = Arc::clone(&pods);
+        vec![
+            Check::new("metric-informer-sync", &[Probe::Readyz], move || {
+                listed("nodes", &nodes).and_then(|()| listed("pods", &pods))
+            }),
+            Check::new("metadata-informer-sync", &[Probe::Readyz], move || {
+                listed("pods", &pods_alone)
+            }),
+        ]
+    }
+}
+
+fn listed(resource: &str, state: &WatchState) -> Result<(), String> {
+    let status = state.status();
+    if status.synced {
+        return Ok(());
+    }
+    Err(match status.connection {
+        Connection::Connecting | Connection::Watching { .. } => {
+            format!("the {resource} are still being listed")
+        }
+        Connection::Lost { reason, .. } => format!("the {resource} are not listed yet: {reason}"),
+    })
+}

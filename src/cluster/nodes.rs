@@ -1,0 +1,276 @@
+//! Nodes: which part of the object is read, and how it becomes a record.
+
+use std::sync::Arc;
+
+use prometheus_client::metrics::counter::Counter;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tracing::debug;
+
+use super::interner::Interner;
+use super::object::{Metadata, Rejected, Text};
+use super::request::Target;
+use super::watch::Follower;
+use crate::apimachinery::Quantity;
+use crate::domain::{AddressType, Inventory, Nanocores, NodeAddress, NodeName, NodeRecord};
+
+/// All nodes, ready or not: each has a kubelet that may answer.
+pub(super) const TARGET: Target = Target {
+    resource: "nodes",
+    path: "/api/v1/nodes",
+    field_selector: None,
+};
+
+/// Writes nodes into the inventory.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    inventory: Arc<Inventory>,
+    skipped: Counter,
+    interner: Interner,
+    listed: Vec<NodeRecord>,
+}
+
+#[derive(Deserialize)]
+struct Node<'a> {
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
+    #[serde(borrow)]
+    status: Option<Status<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    #[serde(borrow)]
+    addresses: Option<Vec<Address<'a>>>,
+    #[serde(borrow)]
+    capacity: Option<Capacity<'a>>,
+    #[serde(borrow)]
+    conditions: Option<Vec<Condition<'a>>>,
+    #[serde(borrow)]
+    daemon_endpoints: Option<DaemonEndpoints<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Address<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    address: Text<'a>,
+}
+
+/// Raw where a value that cannot be read must not cost the whole node.
+#[derive(Deserialize)]
+struct Capacity<'a> {
+    #[serde(borrow)]
+    cpu: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Condition<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    status: Text<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DaemonEndpoints<'a> {
+    #[serde(borrow)]
+    kubelet_endpoint: Option<Endpoint<'a>>,
+}
+
+/// Its field is upper case on the wire.
+#[derive(Deserialize)]
+struct Endpoint<'a> {
+    #[serde(rename = "Port", borrow)]
+    port: Option<&'a RawValue>,
+}
+
+impl Nodes {
+    pub(super) fn new(inventory: Arc<Inventory>, skipped: Counter) -> Self {
+        Self {
+            inventory,
+            skipped,
+            interner: Interner::default(),
+            listed: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, object: &RawValue) -> Option<NodeRecord> {
+        self.interner.tidy_when_grown();
+        record(object, &mut self.interner)
+            .inspect_err(|error| {
+                self.skipped.inc();
+                let cause = std::error::Error::source(error);
+                debug!(%error, cause, "skipped a node");
+            })
+            .ok()
+    }
+}
+
+impl Follower for Nodes {
+    fn list_begins(&mut self) {
+        self.listed.clear();
+    }
+
+    fn listed(&mut self, object: &RawValue) {
+        let node = self.read(object);
+        self.listed.extend(node);
+    }
+
+    fn list_ends(&mut self) {
+        self.inventory
+            .replace_nodes(std::mem::take(&mut self.listed));
+        self.interner.tidy();
+    }
+
+    fn applied(&mut self, object: &RawValue) {
+        if let Some(node) = self.read(object) {
+            self.inventory.apply_node(node);
+        }
+    }
+
+    fn deleted(&mut self, object: &RawValue) {
+        if let Some(node) = self.read(object) {
+            self.inventory.remove_node(&node.name);
+        }
+    }
+}
+
+/// Reads a Node object.
+fn record(object: &RawValue, interner: &mut Interner) -> Result<NodeRecord, Rejected> {
+    let Node { metadata, status } = serde_json::from_str(object.get())?;
+    let status = status.unwrap_or_default();
+    let annotations = metadata.annotations.unwrap_or_default();
+    let port = status
+        .daemon_endpoints
+        .and_then(|endpoints| endpoints.kubelet_endpoint)
+        .and_then(|endpoint| endpoint.port);
+    Ok(NodeRecord {
+        name: NodeName::new(interner.text(&metadata.name))?,
+        labels: interner.labels(metadata.labels.unwrap_or_default()),
+        addresses: addresses(status.addresses.unwrap_or_default()),
+        kubelet_port: port.and_then(port_number),
+        resource_metrics_path: annotations
+            .resource_metrics_path
+            .filter(|path| !path.is_empty())
+            .map(|path| (&*path).into()),
+        cpu_capacity: status
+            .capacity
+            .and_then(|capacity| capacity.cpu)
+            .and_then(cpu),
+        ready: status
+            .conditions
+            .unwrap_or_default()
+            .iter()
+            .any(|condition| &*condition.kind == "Ready" && &*condition.status == "True"),
+    })
+}
+
+fn addresses(addresses: Vec<Address<'_>>) -> Box<[NodeAddress]> {
+    let given = addresses.into_iter().filter(|a| !a.address.is_empty());
+    given
+        .map(|address| NodeAddress {
+            kind: AddressType::from(&*address.kind),
+            address: (&*address.address).into(),
+        })
+        .collect()
+}
+
+fn port_number(port: &RawValue) -> Option<u16> {
+    port.get().parse().ok().filter(|port| *port != 0)
+}
+
+/// A quantity, which on the wire is a string but which Go reads from a number too. One of zero
+/// bounds nothing.
+fn cpu(quantity: &RawValue) -> Option<Nanocores> {
+    let quantity: Quantity = quantity.get().trim_matches('"').parse().ok()?;
+    Some(quantity.as_nanocores()).filter(|cpu| *cpu > Nanocores::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Labels;
+
+    fn read(json: &str) -> Result<NodeRecord, Rejected> {
+        let object = serde_json::from_str(json).unwrap();
+        record(object, &mut Interner::default())
+    }
+
+    fn address(kind: AddressType, address: &str) -> NodeAddress {
+        NodeAddress {
+            kind,
+            address: address.into(),
+        }
+    }
+
+    #[test]
+    fn a_real_node_becomes_a_record() {
+        let labels: Labels = [
+            ("beta.kubernetes.io/arch", "amd64"),
+            ("kubernetes.io/hostname", "ip-10-0-17-4"),
+            ("node-role.kubernetes.io/worker", ""),
+            ("topology.kubernetes.io/zone", "eu-west-1b"),
+        ]
+        .into_iter()
+        .collect();
+        let name = "ip-10-0-17-4.eu-west-1.compute.internal";
+        let expected = NodeRecord {
+            name: NodeName::new(name).unwrap(),
+            labels,
+            addresses: [
+                address(AddressType::InternalIp, "10.0.17.4"),
+                address(AddressType::ExternalIp, "198.51.100.7"),
+                address(AddressType::InternalDns, name),
+                address(AddressType::Hostname, "ip-10-0-17-4"),
+                address(AddressType::Other("TailnetIP".into()), "100.64.0.9"),
+            ]
+            .into(),
+            kubelet_port: Some(10_250),
+            resource_metrics_path: Some("/virtual/metrics".into()),
+            cpu_capacity: Some(Nanocores::new(3_920_000_000)),
+            ready: true,
+        };
+        assert_eq!(read(include_str!("tests/node.json")).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_missing_or_cannot_be_read_costs_only_itself() {
+        let bare = read(r#"{"metadata":{"name":"n"}}"#).unwrap();
+        assert_eq!(
+            (bare.ready, bare.kubelet_port, bare.cpu_capacity),
+            (false, None, None)
+        );
+        for status in [
+            r#"{"capacity":{"cpu":"many"},"daemonEndpoints":{"kubeletEndpoint":{"Port":"x"}}}"#,
+            r#"{"capacity":{"cpu":"0"},"daemonEndpoints":{"kubeletEndpoint":{"Port":0}}}"#,
+            r#"{"capacity":null,"daemonEndpoints":{"kubeletEndpoint":{"Port":70000}}}"#,
+            r#"{"capacity":{},"daemonEndpoints":{},"conditions":null,"addresses":null}"#,
+        ] {
+            let json = format!(r#"{{"metadata":{{"name":"n","labels":null}},"status":{status}}}"#);
+            assert_eq!(read(&json).unwrap(), bare, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_ready_only_when_its_condition_is_true() {
+        for (status, ready) in [("True", true), ("False", false), ("Unknown", false)] {
+            let json = format!(
+                r#"{{"metadata":{{"name":"n"}},"status":{{"conditions":[
+                    {{"type":"DiskPressure","status":"True"}},{{"type":"Ready","status":"{status}"}}]}}}}"#
+            );
+            assert_eq!(read(&json).unwrap().ready, ready, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_impossible_name_is_rejected() {
+        for json in [r#"{"metadata":{}}"#, r#"{"metadata":{"name":"a/b"}}"#] {
+            assert!(matches!(read(json), Err(Rejected::Name(_))), "{json}");
+        }
+        assert!(matches!(read(r#"{"metadata":7}"#), Err(Rejected::Shape(_))));
+    }
+}

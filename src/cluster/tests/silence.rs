@@ -1,0 +1,104 @@
+//! An API server that says nothing, in time that jumps forward when nothing happens.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use futures_util::stream;
+use http::{Request, Response};
+use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout};
+
+use crate::cluster::{Connection, Follower, Target, Watch, WatchError};
+use crate::domain::SystemClock;
+use crate::lifecycle::Stop;
+
+/// Follows nothing.
+struct Nobody;
+
+impl Follower for Nobody {
+    fn list_begins(&mut self) {}
+    fn listed(&mut self, _: &RawValue) {}
+    fn list_ends(&mut self) {}
+    fn applied(&mut self, _: &RawValue) {}
+    fn deleted(&mut self, _: &RawValue) {}
+}
+
+fn watch<F>(answer: impl FnMut(Request<kube::client::Body>) -> F + Send + 'static) -> Watch
+where
+    F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let client = kube::Client::new(tower::service_fn(answer), "default");
+    let target = Target {
+        resource: "pods",
+        path: "/api/v1/pods",
+        field_selector: None,
+    };
+    Watch::new(client, target, Arc::new(SystemClock))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_begin_is_given_up() {
+    let (_sender, stop) = Stop::channel();
+    let watch = watch(|_| std::future::pending());
+    let mut nobody = Nobody;
+    let run = watch.run(&mut nobody, &stop);
+    assert!(timeout(Duration::from_secs(31), run).await.is_err());
+    let Connection::Lost { reason, .. } = watch.status().connection else {
+        panic!("{:?}", watch.status());
+    };
+    assert_eq!(reason, WatchError::Silent(Duration::from_secs(30)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_does_not_end_is_given_up() {
+    let (_sender, stop) = Stop::channel();
+    let watch = watch(async |_| Ok(Response::new(Body::from_stream(never()))));
+    let mut nobody = Nobody;
+    let run = watch.run(&mut nobody, &stop);
+    assert!(timeout(Duration::from_secs(61), run).await.is_err());
+    let Connection::Lost { reason, .. } = watch.status().connection else {
+        panic!("{:?}", watch.status());
+    };
+    assert_eq!(reason, WatchError::Silent(Duration::from_secs(60)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_outlives_its_time_in_silence_is_opened_anew() {
+    let (sender, stop) = Stop::channel();
+    let watches = Arc::new(AtomicUsize::new(0));
+    let opened = Arc::clone(&watches);
+    let begun = Instant::now();
+    let watch = watch(move |request| {
+        let list = r#"{"metadata":{"resourceVersion":"7"},"items":[]}"#;
+        let body = if !request
+            .uri()
+            .path_and_query()
+            .unwrap()
+            .as_str()
+            .contains("watch=true")
+        {
+            Body::from(list)
+        } else if opened.fetch_add(1, Ordering::Relaxed) == 1 {
+            sender.stop();
+            Body::empty()
+        } else {
+            Body::from_stream(never())
+        };
+        std::future::ready(Ok(Response::new(body)))
+    });
+    watch.run(&mut Nobody, &stop).await;
+    assert_eq!(watches.load(Ordering::Relaxed), 2);
+    assert_eq!(begun.elapsed().as_secs(), 190);
+    let status = watch.status();
+    assert!(
+        matches!(status.connection, Connection::Watching { .. }),
+        "{status:?}"
+    );
+}
+
+fn never() -> stream::Pending<Result<axum::body::Bytes, Infallible>> {
+    stream::pending()
+}

@@ -1,0 +1,272 @@
+//! One watch: list, follow, and begin again whenever that ends.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info, warn};
+
+use super::request::{Event, Events, LARGEST_PAGE, Requests, Target, WatchError, version_of};
+use super::state::{Change, WatchState, WatchStatus};
+use crate::domain::Clock;
+use crate::lifecycle::{Backoff, Stop};
+
+/// Who is told what a watch hears. All objects come as JSON, so that each follower reads what it
+/// needs and no more; an object it cannot read is its own affair and never ends the watch.
+pub trait Follower: Send {
+    /// A list begins, for the first time or anew. What an earlier one left unfinished is void.
+    fn list_begins(&mut self);
+    /// An object of the list.
+    fn listed(&mut self, object: &RawValue);
+    /// The list is complete: whatever was not in it is no more.
+    fn list_ends(&mut self);
+    /// An object was added or changed.
+    fn applied(&mut self, object: &RawValue);
+    /// An object was deleted, or no longer matches the selector. Carries its last state.
+    fn deleted(&mut self, object: &RawValue);
+}
+
+/// A list of one collection that is kept up to date for as long as the process lives.
+///
+/// It lists in pages of 500, watches from there in requests of three minutes, resumes where one
+/// ended, and lists anew when the API server has forgotten that place. Failures are retried after
+/// 250 ms, then twice as long each time up to 30 s; what is known stays meanwhile. The log has one
+/// line when the watch is lost or lost for another reason, and one when it is back.
+pub struct Watch {
+    requests: Requests,
+    state: Arc<WatchState>,
+    restarts: Counter,
+}
+
+/// What one attempt hands to the next.
+struct Place {
+    /// Where to watch from; `None` to list first.
+    version: Option<String>,
+    page: u32,
+}
+
+/// How an attempt ended that did not fail.
+enum Ended {
+    /// As the API server ends each watch when its time is up.
+    Closed,
+    /// The connection broke, or the place was forgotten: only what comes next can tell whether that
+    /// is bad.
+    Broken(WatchError),
+}
+
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A watch that stood this long was a success: the next one begins at once, with the first wait
+/// before it.
+const STEADY: Duration = Duration::from_secs(5);
+const PAGE: u32 = 500;
+const SMALLEST_PAGE: u32 = 10;
+
+impl Watch {
+    /// A watch of `target` that begins with [`Self::run`].
+    #[must_use]
+    pub fn new(client: kube::Client, target: Target, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            requests: Requests::new(client, target),
+            state: Arc::new(WatchState::new(clock)),
+            restarts: Counter::default(),
+        }
+    }
+
+    /// The same watch, which counts its restarts where they can be seen.
+    #[must_use]
+    pub fn with_restarts(self, restarts: Counter) -> Self {
+        Self { restarts, ..self }
+    }
+
+    /// What is watched.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        self.requests.target()
+    }
+
+    /// How the watch stands.
+    #[must_use]
+    pub fn status(&self) -> WatchStatus {
+        self.state.status()
+    }
+
+    pub(super) fn state(&self) -> Arc<WatchState> {
+        Arc::clone(&self.state)
+    }
+
+    /// Tells `follower` everything until `stop`.
+    pub async fn run(&self, follower: &mut dyn Follower, stop: &Stop) {
+        let mut backoff = Backoff::doubling(FIRST_WAIT, LONGEST_WAIT);
+        let mut place = Place {
+            version: None,
+            page: PAGE,
+        };
+        loop {
+            let begun = Instant::now();
+            let attempt = self.attempt(&mut place, follower);
+            let Some(outcome) = stop.until(attempt).await else {
+                return;
+            };
+            let steady = begun.elapsed() >= STEADY;
+            let failed = outcome.is_err();
+            self.note(outcome);
+            if steady && !failed {
+                backoff.reset();
+                continue;
+            }
+            if stop.until(sleep(backoff.wait())).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Lists if need be, then watches until that ends.
+    async fn attempt(
+        &self,
+        place: &mut Place,
+        follower: &mut dyn Follower,
+    ) -> Result<Ended, WatchError> {
+        let version = match place.version.take() {
+            Some(version) => version,
+            None => self.list(&mut place.page, follower).await?,
+        };
+        let events = match self.requests.watch(&version).await {
+            Ok(events) => events,
+            Err(WatchError::Expired) => return Ok(Ended::Broken(WatchError::Expired)),
+            Err(error) => {
+                place.version = Some(version);
+                return Err(error);
+            }
+        };
+        self.opened();
+        place.version = Some(version);
+        Ok(self.follow(events, &mut place.version, follower).await)
+    }
+
+    /// Reads the whole list, page by page.
+    async fn list(
+        &self,
+        page_size: &mut u32,
+        follower: &mut dyn Follower,
+    ) -> Result<String, WatchError> {
+        follower.list_begins();
+        let mut from = None;
+        loop {
+            let page = match self.requests.list(*page_size, from).await {
+                Err(
+                    error @ WatchError::TooLarge {
+                        limit: LARGEST_PAGE,
+                    },
+                ) => {
+                    *page_size = (*page_size / 2).max(SMALLEST_PAGE);
+                    return Err(error);
+                }
+                page => page?,
+            };
+            let page = page.view()?;
+            for object in &page.items {
+                follower.listed(object);
+            }
+            from = page.next;
+            if from.is_some() {
+                continue;
+            }
+            let Some(version) = page.version else {
+                let reason = "a list without a resource version".into();
+                return Err(WatchError::Garbled { reason });
+            };
+            follower.list_ends();
+            self.state.synced();
+            return Ok(version);
+        }
+    }
+
+    /// Passes events on until there are no more. Leaves in `version` where to resume, or nothing.
+    async fn follow(
+        &self,
+        mut events: Events,
+        version: &mut Option<String>,
+        follower: &mut dyn Follower,
+    ) -> Ended {
+        loop {
+            let line = match events.next().await {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ended::Closed,
+                Err(error @ WatchError::TooLarge { .. }) => {
+                    *version = None;
+                    return Ended::Broken(error);
+                }
+                Err(error) => return Ended::Broken(error),
+            };
+            let heard = self
+                .target()
+                .event(&line)
+                .and_then(|event| hear(event, follower));
+            match heard {
+                Ok(Some(newer)) => *version = Some(newer),
+                Ok(None) => {}
+                Err(error) => {
+                    // Whatever the API server gave up on, its list is right.
+                    *version = None;
+                    return Ended::Broken(error);
+                }
+            }
+        }
+    }
+
+    fn opened(&self) {
+        let resource = self.target().resource;
+        match self.state.open() {
+            Change::None => {}
+            Change::First => info!(resource, "watching the API server"),
+            Change::Back(lost_for) => info!(resource, ?lost_for, "the watch is back"),
+        }
+    }
+
+    fn note(&self, outcome: Result<Ended, WatchError>) {
+        let resource = self.target().resource;
+        match outcome {
+            Ok(Ended::Closed) => debug!(resource, "the watch ended; resuming"),
+            Ok(Ended::Broken(reason)) => {
+                self.restarts.inc();
+                debug!(resource, %reason, "the watch broke; resuming");
+            }
+            Err(reason) => {
+                self.restarts.inc();
+                if self.state.lost(reason.clone()) {
+                    warn!(resource, %reason, "the watch is lost; what is known stays served");
+                }
+            }
+        }
+    }
+}
+
+/// Passes one event on; returns the resource version it brought.
+fn hear(event: Event<'_>, follower: &mut dyn Follower) -> Result<Option<String>, WatchError> {
+    match event {
+        Event::Applied(object) => {
+            follower.applied(object);
+            Ok(version_of(object))
+        }
+        Event::Deleted(object) => {
+            follower.deleted(object);
+            Ok(version_of(object))
+        }
+        Event::Bookmark(object) => Ok(version_of(object)),
+        Event::Unknown => Ok(None),
+        Event::Error(error) => Err(error),
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("target", self.target())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! The command line: metrics-server's flags by name and meaning, parsed into types that cannot hold
+//! nonsense.
+//!
+//! Each group of settings stands in a file of its own, beside the flags that make it. Components
+//! never see a flag: `app` hands them their part of [`Settings`] as their own `Config`.
+
+mod authentication;
+mod authorization;
+mod exit;
+mod flag;
+mod generic;
+mod given;
+mod inert;
+mod kubelet;
+mod logging;
+mod reference;
+mod scrape;
+mod serving;
+mod tls;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub use authentication::{Authentication, RequestHeader};
+pub use authorization::Authorization;
+pub use exit::{Exit, Stream};
+pub use generic::{Limits, Shutdown};
+pub use kubelet::{Kubelet, KubeletTls};
+pub use logging::Logging;
+pub use reference::flags_reference;
+pub use scrape::Scrape;
+pub use serving::{NamedCertificate, Serving};
+pub use tls::CertificatePaths;
+
+use flag::Topic;
+use given::Given;
+
+/// Everything the command line says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `--kubeconfig`: how the API server is reached; `None` is the pod's own service account.
+    pub kubeconfig: Option<PathBuf>,
+    /// When and which nodes are scraped.
+    pub scrape: Scrape,
+    /// How a kubelet is reached and trusted.
+    pub kubelet: Kubelet,
+    /// The port and its TLS.
+    pub serving: Serving,
+    /// Who a caller is.
+    pub authentication: Authentication,
+    /// What a caller may do.
+    pub authorization: Authorization,
+    /// How much at once and for how long.
+    pub limits: Limits,
+    /// How the process ends, and how long it may take to begin.
+    pub shutdown: Shutdown,
+    /// How much is logged, and how.
+    pub logging: Logging,
+    /// The flags that were given, are metrics-server's, and have nothing to act on here: for one
+    /// warning at start.
+    pub inert: Vec<&'static str>,
+}
+
+/// Every flag, in the order in which help and the reference list them.
+const TOPICS: [Topic; 9] = [
+    scrape::TOPIC,
+    kubelet::TOPIC,
+    serving::TOPIC,
+    authentication::TOPIC,
+    authorization::TOPIC,
+    generic::TOPIC,
+    logging::TOPIC,
+    inert::AUDIT,
+    inert::FEATURES,
+];
+
+/// Reads a command line, whose first word is the program's name.
+///
+/// # Errors
+/// [`Exit`] when the process should end instead of serving: asked for help or its version (code 0),
+/// or the command line is wrong (code 2). All wrong values and combinations are told at once; an
+/// unknown flag is told alone.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Settings, Exit> {
+    let mut given = Given::new(flag::command(&TOPICS).try_get_matches_from(args)?);
+    if given.flag(&scrape::VERSION) == Some(true) {
+        return Err(Exit::version());
+    }
+    let settings = read(&mut given);
+    let errors = given.into_errors(&TOPICS);
+    settings
+        .filter(|_| errors.is_empty())
+        .ok_or_else(|| Exit::wrong(&errors))
+}
+
+fn read(given: &mut Given) -> Option<Settings> {
+    let kubeconfig = given.path(&scrape::KUBECONFIG);
+    let scrape = scrape::read(given);
+    let kubelet = kubelet::read(given);
+    let serving = serving::read(given);
+    let authentication = authentication::read(given);
+    let authorization = authorization::read(given);
+    let limits = generic::read_limits(given);
+    let shutdown = generic::read_shutdown(given);
+    let logging = logging::read(given);
+    let mut inert = given.inert(&TOPICS);
+    inert.extend(authentication::without_effect(given));
+    Some(Settings {
+        kubeconfig,
+        scrape: scrape?,
+        kubelet: kubelet?,
+        serving: serving?,
+        authentication: authentication?,
+        authorization: authorization?,
+        limits: limits?,
+        shutdown: shutdown?,
+        logging: logging?,
+        inert,
+    })
+}

@@ -1,0 +1,100 @@
+//! The reference of all flags, for people.
+
+use std::fmt::Write;
+
+use super::TOPICS;
+use super::flag::{Flag, Kind};
+
+/// The text of `docs/flags.md`: every flag by topic, and those that do nothing at the end.
+///
+/// A test holds the file to it; `cargo test --lib config:: -- --ignored` writes the file anew.
+#[must_use]
+pub fn flags_reference() -> String {
+    let mut text = String::from(INTRODUCTION);
+    for topic in &TOPICS {
+        section(&mut text, topic.title, topic.flags, false);
+    }
+    text.push_str(INERT);
+    for topic in &TOPICS {
+        section(&mut text, topic.title, topic.flags, true);
+    }
+    text
+}
+
+const INTRODUCTION: &str = "\
+# Flags
+
+`loadline` takes metrics-server's flags by name and meaning. A boolean is set by `--flag` and unset by `--flag=false`;
+a list (`strings`) is separated by commas, repeated, or both; a duration is written as in `90s` or `1m30s`.
+A wrong command line is told whole, every wrong value at once, with exit code 2.
+
+Two defaults differ from metrics-server's binary, and are those of its manifests: `--metric-resolution` and
+`--secure-port`. This file is generated from the program.
+";
+
+const INERT: &str = "
+## Accepted, without effect
+
+Manifests written for metrics-server may hold these. Each is still checked for typing errors, and those that are given
+are named in one warning at start.
+";
+
+fn section(text: &mut String, title: &str, flags: &[&Flag], inert: bool) {
+    let mut flags = flags.iter().filter(|flag| flag.inert == inert).peekable();
+    if flags.peek().is_none() {
+        return;
+    }
+    let (level, column) = if inert {
+        ("###", "Why it does nothing")
+    } else {
+        ("##", "What it does")
+    };
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "\n{level} {title}\n\n| Flag | Type | Default | {column} |\n| --- | --- | --- | --- |\n"
+    );
+    for flag in flags {
+        let short = flag
+            .short
+            .map_or_else(String::new, |letter| format!("`-{letter}`, "));
+        let default = match (flag.default, flag.kind) {
+            ("", _) => String::new(),
+            (default, Kind::List) => default
+                .split(',')
+                .map(|one| format!("`{one}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            (default, _) => format!("`{default}`"),
+        };
+        let _ = writeln!(
+            text,
+            "| {short}`--{}` | {} | {default} | {} |",
+            flag.name,
+            flag.kind.as_str(),
+            flag.help
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/flags.md");
+
+    #[test]
+    fn the_document_is_what_the_program_says() {
+        let document = std::fs::read_to_string(PATH).unwrap();
+        assert!(
+            document == flags_reference(),
+            "docs/flags.md is out of date: cargo test --lib config:: -- --ignored"
+        );
+    }
+
+    #[test]
+    #[ignore = "writes docs/flags.md"]
+    fn write_the_document() {
+        std::fs::write(PATH, flags_reference()).unwrap();
+    }
+}

@@ -1,0 +1,185 @@
+use super::super::*;
+use super::{errors, run, settings};
+
+#[test]
+fn wrong_combinations_name_both_flags() {
+    const CA: &str = "--kubelet-certificate-authority=a";
+    const CERT: &str = "--kubelet-client-certificate=c";
+    const KEY: &str = "--kubelet-client-key=k";
+    const INSECURE: &str = "--kubelet-insecure-tls";
+    const COMPLETELY: &str = "--deprecated-kubelet-completely-insecure";
+    let name = |flag: &str| flag.split('=').next().unwrap().to_owned();
+    for (one, other, more) in [
+        (CA, INSECURE, None),
+        (CA, COMPLETELY, None),
+        (INSECURE, COMPLETELY, None),
+        (CERT, COMPLETELY, Some(KEY)),
+        (KEY, COMPLETELY, Some(CERT)),
+    ] {
+        let flags: Vec<&str> = [one, other].into_iter().chain(more).collect();
+        let told = errors(&flags);
+        assert!(
+            told.iter()
+                .any(|line| line.contains(&name(one)) && line.contains(&name(other))),
+            "{flags:?}: {told:?}"
+        );
+    }
+    assert_eq!(
+        errors(&[CERT]),
+        ["--kubelet-client-certificate needs --kubelet-client-key"]
+    );
+    assert_eq!(
+        errors(&[KEY]),
+        ["--kubelet-client-key needs --kubelet-client-certificate"]
+    );
+    assert_eq!(
+        errors(&["--tls-cert-file=c"]),
+        ["--tls-cert-file needs --tls-private-key-file"]
+    );
+}
+
+#[test]
+fn resolution_and_timeout_fit_together() {
+    settings(&["--metric-resolution=12s"]);
+    settings(&["--metric-resolution=10s", "--kubelet-request-timeout=9s"]);
+    for (flags, named) in [
+        (&["--metric-resolution=9999ms"][..], "--metric-resolution"),
+        (&["--metric-resolution=0"], "--metric-resolution"),
+        (&["--metric-resolution=10s"], "--kubelet-request-timeout"),
+        (
+            &["--kubelet-request-timeout=13501ms"],
+            "--kubelet-request-timeout",
+        ),
+        (
+            &["--kubelet-request-timeout=0s"],
+            "--kubelet-request-timeout",
+        ),
+        (
+            &["--kubelet-request-timeout=-1s"],
+            "--kubelet-request-timeout",
+        ),
+    ] {
+        let told = errors(flags);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(named), "{told:?}");
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_read_is_told_in_gos_words() {
+    for (flag, problem) in [
+        (
+            "--kubelet-insecure-tls=maybe",
+            r#"invalid argument "maybe" for "--kubelet-insecure-tls" flag: strconv.ParseBool: parsing "maybe": invalid syntax"#,
+        ),
+        (
+            "-v=loud",
+            r#"invalid argument "loud" for "-v, --v" flag: strconv.ParseInt: parsing "loud": invalid syntax"#,
+        ),
+        (
+            "--metric-resolution=15",
+            r#"invalid argument "15" for "--metric-resolution" flag: time: missing unit in duration "15""#,
+        ),
+        (
+            "--bind-address=here",
+            r#"invalid argument "here" for "--bind-address" flag: failed to parse IP: "here""#,
+        ),
+        (
+            "--tls-min-version=1.2",
+            r#"invalid argument "1.2" for "--tls-min-version" flag: unknown tls version "1.2""#,
+        ),
+        (
+            "--tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,ROT13",
+            r#"invalid argument "ROT13" for "--tls-cipher-suites" flag: Cipher suite ROT13 not supported or doesn't exist"#,
+        ),
+    ] {
+        assert_eq!(errors(&[flag]), [problem]);
+    }
+}
+
+#[test]
+fn other_wrong_values_name_their_flag() {
+    for flag in [
+        "--node-selector=a b",
+        "--kubelet-port=0",
+        "--kubelet-port=65536",
+        "--secure-port=0",
+        "--secure-port=-1",
+        "--kubelet-preferred-address-types=",
+        "--kubelet-preferred-address-types=Hostname,,InternalIP",
+        "--http2-max-streams-per-connection=-1",
+        "--tls-curve-preferences=22",
+        "--tls-curve-preferences=25",
+        "--tls-cipher-suites=TLS_RSA_WITH_AES_128_CBC_SHA",
+        "--tls-sni-cert-key=only.crt",
+        "--tls-sni-cert-key=a,b,c:x",
+        "--strict-transport-security-directives=includeSubDomains",
+        "--strict-transport-security-directives=max-age=1,evil",
+        "--authorization-always-allow-paths=/a*/b",
+        "--authorization-webhook-cache-authorized-ttl=-1s",
+        "--authentication-token-webhook-cache-ttl=ten",
+        "--max-requests-inflight=-1",
+        "--request-timeout=0s",
+        "--shutdown-delay-duration=-1s",
+        "--logging-format=xml",
+        "--requestheader-group-headers=a b",
+        "--audit-log-maxage=old",
+        "--goaway-chance=often",
+    ] {
+        let told = errors(&[flag]);
+        let name = flag.split('=').next().unwrap();
+        assert_eq!(told.len(), 1, "{flag}: {told:?}");
+        assert!(told[0].contains(name), "{flag}: {told:?}");
+    }
+    let told = errors(&[
+        "--requestheader-client-ca-file=/ca",
+        "--requestheader-username-headers=",
+    ]);
+    assert!(
+        told[0].contains("--requestheader-username-headers"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn all_errors_are_told_at_once() {
+    let told = errors(&[
+        "--metric-resolution=1s",
+        "--kubelet-port=x",
+        "--kubelet-client-key=k",
+        "--kubelet-insecure-tls",
+        "--deprecated-kubelet-completely-insecure",
+        "--secure-port=0",
+        "--tls-cipher-suites=A,B",
+        "--request-timeout=fast",
+        "--audit-log-maxage=x",
+    ]);
+    for named in [
+        "--metric-resolution",
+        "--kubelet-port",
+        "--kubelet-client-key",
+        "--kubelet-insecure-tls",
+        "--secure-port",
+        "suite A",
+        "suite B",
+        "--request-timeout",
+        "--audit-log-maxage",
+    ] {
+        assert!(
+            told.iter().any(|line| line.contains(named)),
+            "{named}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_flag_is_refused_by_name() {
+    for unknown in ["--no-such-flag", "--metric_resolution=15s", "stray"] {
+        let exit = run(&[unknown]).unwrap_err();
+        assert_eq!((exit.code, exit.stream), (2, Stream::Stderr));
+        assert!(
+            exit.text.contains(unknown.split('=').next().unwrap()),
+            "{exit}"
+        );
+    }
+}

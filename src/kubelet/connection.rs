@@ -1,0 +1,117 @@
+//! The one connection we keep to a node.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use super::Target;
+use super::http1::{Fault, Response, exchange};
+use super::tls::{NodeTls, Tls};
+
+/// What is kept of a node between two requests: the open connection, if there is one, and the TLS sessions that can be
+/// resumed on the next. Belongs to whoever scrapes the node; dropping it closes the connection.
+#[derive(Debug, Default)]
+pub struct Connection {
+    open: Option<Open>,
+    tls: Option<Prepared>,
+}
+
+/// An open connection and what it may be used for.
+#[derive(Debug)]
+pub(super) struct Open {
+    stream: Stream,
+    target: Target,
+    tls: Option<Arc<Tls>>,
+}
+
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+#[derive(Debug)]
+struct Prepared {
+    target: Target,
+    tls: Arc<Tls>,
+    node: NodeTls,
+}
+
+impl Connection {
+    /// Nothing open yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the open connection out if it still leads where `target` is and was made with the credentials of today. It
+    /// is closed unless it is given back by [`Connection::keep`], so a request that is dropped midway closes it too.
+    pub(super) fn take(&mut self, target: &Target, tls: Option<&Arc<Tls>>) -> Option<Open> {
+        let open = self.open.take()?;
+        let same_tls = match (&open.tls, tls) {
+            (Some(ours), Some(current)) => Arc::ptr_eq(ours, current),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let same_peer = same_peer(&open.target, target);
+        (same_tls && same_peer).then_some(open)
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn keep(&mut self, open: Open) {
+        self.open = Some(open);
+    }
+
+    /// What to use for a handshake with `target`.
+    pub(super) fn node_tls(&mut self, target: &Target, tls: &Arc<Tls>) -> Option<NodeTls> {
+        if let Some(prepared) = &self.tls
+            && Arc::ptr_eq(&prepared.tls, tls)
+            && same_peer(&prepared.target, target)
+        {
+            return Some(prepared.node.clone());
+        }
+        let node = tls.for_node(target)?;
+        self.tls = Some(Prepared {
+            target: target.clone(),
+            tls: Arc::clone(tls),
+            node: node.clone(),
+        });
+        Some(node)
+    }
+}
+
+impl Open {
+    pub(super) const fn new(stream: Stream, target: Target, tls: Option<Arc<Tls>>) -> Self {
+        Self {
+            stream,
+            target,
+            tls,
+        }
+    }
+
+    pub(super) async fn exchange(
+        &mut self,
+        request: &[u8],
+        buffer: &mut Vec<u8>,
+        max_body: usize,
+    ) -> Result<Response, Fault> {
+        match &mut self.stream {
+            Stream::Plain(stream) => exchange(stream, request, buffer, max_body).await,
+            Stream::Tls(stream) => exchange(stream, request, buffer, max_body).await,
+        }
+    }
+}
+
+fn same_peer(a: &Target, b: &Target) -> bool {
+    (a.node(), a.host(), a.port()) == (b.node(), b.host(), b.port())
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain",
+            Self::Tls(_) => "Tls",
+        })
+    }
+}

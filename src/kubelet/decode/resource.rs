@@ -1,0 +1,296 @@
+//! `/metrics/resource`: which series are wanted and what they mean.
+
+use std::str;
+
+use super::exposition::{
+    Label, Labels, Sample, Unreadable, millis, next_line, sample, skip_blanks, split_name,
+};
+use super::lives::{Full, Key, Lives, Measurement};
+use crate::domain::{
+    Bytes, ContainerName, CounterSample, CpuTime, GaugeSample, Namespace, PodName, ResourceReading,
+    Timestamp,
+};
+
+/// Bounds on what one answer may make us hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most containers of one node. An answer with more is refused as a whole.
+    pub max_containers: usize,
+}
+
+/// An answer that says nothing that may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// More containers than [`Limits::max_containers`].
+    #[error("more than {limit} containers in one answer")]
+    TooManyContainers {
+        /// The bound.
+        limit: usize,
+    },
+    /// Not one series of the node or of a container was found: this is not what a kubelet answers, and taking it for
+    /// one would end every container of the node.
+    #[error("no resource metrics in the answer, {skipped_lines} lines could not be read")]
+    Empty {
+        /// Lines that could not be read.
+        skipped_lines: usize,
+    },
+}
+
+/// The series of `/metrics/resource`, as far as they are of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Series {
+    NodeCpu,
+    NodeMemory,
+    NodeSwap,
+    ContainerCpu,
+    ContainerMemory,
+    ContainerSwap,
+    ContainerStart,
+    ScrapeError,
+    Unknown,
+}
+
+impl Default for Limits {
+    /// 20,000 containers: a hundred times what a kubelet runs by default.
+    fn default() -> Self {
+        Self {
+            max_containers: 20_000,
+        }
+    }
+}
+
+/// Reads the text a kubelet answers on `/metrics/resource`.
+///
+/// A sample line without a stamp is stamped `asked_at`. Series nobody needs are passed over. A line of a needed series is
+/// skipped and counted when it cannot be read, or when it speaks of a container whose namespace, pod or container label
+/// is missing or no name an object can have; the rest counts. A value no kubelet can have measured (negative, `NaN`,
+/// infinite, too large for its unit) gives no number, but its container is there: kubelets write Go's zero time as a
+/// negative start time. Of several lives of a container the one with the newest start time stays, else the one met last;
+/// of several lines for the node the last.
+///
+/// CPU seconds become nanoseconds exactly, cut off below one nanosecond, where metrics-server goes through a float.
+///
+/// # Errors
+/// [`DecodeError`]: nothing of such an answer may be kept.
+pub fn decode_resource<'a>(
+    body: &'a [u8],
+    asked_at: Timestamp,
+    limits: Limits,
+) -> Result<ResourceReading<'a>, DecodeError> {
+    let mut decoder = Decoder {
+        reading: ResourceReading::default(),
+        lives: Lives::new(limits.max_containers),
+        family: (b"", Series::Unknown),
+        asked_at,
+    };
+    let mut rest = body;
+    while let Some(line) = next_line(&mut rest) {
+        match decoder.line(line) {
+            Ok(()) => {}
+            Err(Skip::Unreadable) => decoder.reading.skipped_lines += 1,
+            Err(Skip::Full) => {
+                let limit = limits.max_containers;
+                return Err(DecodeError::TooManyContainers { limit });
+            }
+        }
+    }
+    decoder.finish()
+}
+
+struct Decoder<'a> {
+    reading: ResourceReading<'a>,
+    lives: Lives<'a>,
+    /// The name of the series on the line before, and what it means.
+    family: (&'a [u8], Series),
+    asked_at: Timestamp,
+}
+
+enum Skip {
+    Unreadable,
+    Full,
+}
+
+impl From<Unreadable> for Skip {
+    fn from(_: Unreadable) -> Self {
+        Self::Unreadable
+    }
+}
+
+impl From<Full> for Skip {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
+}
+
+impl<'a> Decoder<'a> {
+    fn line(&mut self, line: &'a [u8]) -> Result<(), Skip> {
+        if let [] | [b'#', ..] = line {
+            return Ok(());
+        }
+        let (series, rest) = self.series(line)?;
+        match series {
+            Series::Unknown => {}
+            Series::NodeCpu => {
+                let sample = self.counter(node_sample(rest)?);
+                self.reading.node.cpu = sample.or(self.reading.node.cpu);
+            }
+            Series::NodeMemory => {
+                let sample = self.gauge(node_sample(rest)?);
+                self.reading.node.memory = sample.or(self.reading.node.memory);
+            }
+            Series::NodeSwap => {
+                let sample = self.gauge(node_sample(rest)?);
+                self.reading.node.swap = sample.or(self.reading.node.swap);
+            }
+            Series::ScrapeError => {
+                let failed = node_sample(rest)?.value.is_some_and(|v| !v.is_zero());
+                self.reading.incomplete |= failed;
+            }
+            Series::ContainerCpu
+            | Series::ContainerMemory
+            | Series::ContainerSwap
+            | Series::ContainerStart => self.container(series, rest)?,
+        }
+        Ok(())
+    }
+
+    /// Which series the line is of, and what follows its name.
+    fn series(&mut self, line: &'a [u8]) -> Result<(Series, &'a [u8]), Unreadable> {
+        let (name, series) = self.family;
+        if let Some(rest @ [b'{' | b' ', ..]) = line.strip_prefix(name)
+            && !name.is_empty()
+        {
+            return Ok((series, rest));
+        }
+        let (name, rest) = split_name(line)?;
+        self.family = (name, Series::named(name));
+        self.lives.rewind();
+        Ok((self.family.1, rest))
+    }
+
+    fn container(&mut self, series: Series, rest: &'a [u8]) -> Result<(), Skip> {
+        let labels = skip_blanks(rest).strip_prefix(b"{").ok_or(Unreadable)?;
+        if let Some((at, rest)) = self.lives.expected(labels) {
+            let measurement = self.measurement(series, sample(rest)?);
+            return Ok(self.lives.add(at, measurement)?);
+        }
+        let (key, rest) = container_key(labels)?;
+        let measurement = self.measurement(series, sample(rest)?);
+        let text = labels
+            .get(..labels.len() - rest.len() - 1)
+            .ok_or(Unreadable)?;
+        Ok(self.lives.find_or_add(key, text, measurement)?)
+    }
+
+    fn measurement(&self, series: Series, sample: Sample) -> Measurement {
+        let measurement = match series {
+            Series::ContainerCpu => self.counter(sample).map(Measurement::Cpu),
+            Series::ContainerMemory => self.gauge(sample).map(Measurement::Memory),
+            Series::ContainerSwap => self.gauge(sample).map(Measurement::Swap),
+            Series::ContainerStart => {
+                let started = sample.value.and_then(|value| millis(value, 3));
+                started.map(Measurement::Started)
+            }
+            Series::NodeCpu
+            | Series::NodeMemory
+            | Series::NodeSwap
+            | Series::ScrapeError
+            | Series::Unknown => None,
+        };
+        measurement.unwrap_or(Measurement::Nothing)
+    }
+
+    fn counter(&self, sample: Sample) -> Option<CounterSample> {
+        Some(CounterSample {
+            value: CpuTime::from_nanos(sample.value?.scaled(9)?),
+            at: sample.at.unwrap_or(self.asked_at),
+        })
+    }
+
+    fn gauge(&self, sample: Sample) -> Option<GaugeSample> {
+        Some(GaugeSample {
+            value: Bytes::new(sample.value?.scaled(0)?),
+            at: sample.at.unwrap_or(self.asked_at),
+        })
+    }
+
+    fn finish(self) -> Result<ResourceReading<'a>, DecodeError> {
+        let reading = ResourceReading {
+            containers: self.lives.finish(),
+            ..self.reading
+        };
+        let node = reading.node;
+        let silent = node.cpu.is_none() && node.memory.is_none() && node.swap.is_none();
+        if silent && reading.containers.is_empty() {
+            return Err(DecodeError::Empty {
+                skipped_lines: reading.skipped_lines,
+            });
+        }
+        Ok(reading)
+    }
+}
+
+impl Series {
+    fn named(name: &[u8]) -> Self {
+        match name {
+            b"node_cpu_usage_seconds_total" => Self::NodeCpu,
+            b"node_memory_working_set_bytes" => Self::NodeMemory,
+            b"node_swap_usage_bytes" => Self::NodeSwap,
+            b"container_cpu_usage_seconds_total" => Self::ContainerCpu,
+            b"container_memory_working_set_bytes" => Self::ContainerMemory,
+            b"container_swap_usage_bytes" => Self::ContainerSwap,
+            b"container_start_time_seconds" => Self::ContainerStart,
+            // The older name, deprecated since Kubernetes 1.29.
+            b"resource_scrape_error" | b"scrape_error" => Self::ScrapeError,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A sample of the node: labels are neither expected nor harmful.
+fn node_sample(rest: &[u8]) -> Result<Sample, Unreadable> {
+    let Some(labels) = skip_blanks(rest).strip_prefix(b"{") else {
+        return sample(rest);
+    };
+    let mut labels = Labels::new(labels);
+    loop {
+        if let Label::End(rest) = labels.next()? {
+            return sample(rest);
+        }
+    }
+}
+
+/// Which container the labels speak of, and what follows the closing brace. Each of the three labels must be there
+/// once; others may be.
+fn container_key(labels: &[u8]) -> Result<(Key<'_>, &[u8]), Unreadable> {
+    let (mut namespace, mut pod, mut container) = (None, None, None);
+    let mut labels = Labels::new(labels);
+    let rest = loop {
+        let (name, value) = match labels.next()? {
+            Label::Pair(name, value) => (name, value),
+            Label::End(rest) => break rest,
+        };
+        let place = match name {
+            b"namespace" => &mut namespace,
+            b"pod" => &mut pod,
+            b"container" => &mut container,
+            _ => continue,
+        };
+        if place.replace(value).is_some() {
+            return Err(Unreadable);
+        }
+    };
+    let key = Key {
+        namespace: named(namespace, Namespace::is_valid)?,
+        pod: named(pod, PodName::is_valid)?,
+        container: named(container, ContainerName::is_valid)?,
+    };
+    Ok((key, rest))
+}
+
+/// A label's value as a name. An escaped value needs no unescaping: what is escaped (backslash, quote, line end) stands
+/// in no name.
+fn named(value: Option<&[u8]>, is_valid: fn(&str) -> bool) -> Result<&str, Unreadable> {
+    let name = value.and_then(|value| str::from_utf8(value).ok());
+    name.filter(|name| is_valid(name)).ok_or(Unreadable)
+}

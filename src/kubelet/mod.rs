@@ -1,0 +1,36 @@
+//! The kubelet as we see it: where it is, how it is asked, and what its answer says.
+//!
+//! [`Target`] says where, [`KubeletClient`] asks, [`decode_resource`] reads. What can go wrong is one [`Error`], whose
+//! variants are what an operator can act on.
+
+mod address;
+mod client;
+mod connection;
+mod decode;
+mod error;
+mod http1;
+mod material;
+mod tls;
+mod token;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::{Addresses, Target};
+pub use client::{Config, KubeletClient, Trust};
+pub use connection::Connection;
+pub use decode::{DecodeError, Limits, decode_resource};
+pub use error::{Error, Phase, TlsError};
+pub use material::MaterialError;
+
+/// The begin of what a peer sent, fit for a log line: at most `limit` characters, control characters replaced.
+fn printable(bytes: &[u8], limit: usize) -> String {
+    let begin = bytes.get(..limit * 4).unwrap_or(bytes);
+    String::from_utf8_lossy(begin)
+        .trim()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(limit)
+        .collect()
+}
