@@ -1,10 +1,12 @@
 //! The lanes: what is checked, beside what, in which order.
 
+mod contract;
 mod controlplane;
 mod node;
 mod quality;
 mod simulated;
 
+pub use contract::contract;
 pub use controlplane::controlplane;
 pub use node::node;
 pub use quality::quality;

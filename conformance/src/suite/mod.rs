@@ -14,6 +14,7 @@ pub mod cluster;
 mod content;
 mod context;
 mod discovery;
+mod in_lab;
 mod kubelet_decoder;
 mod list_options;
 mod output;
@@ -31,6 +32,7 @@ mod watch;
 mod world;
 
 pub use check::{Check, CheckResult, Group, Needs, Outcome};
+pub use in_lab::{Program, run_in_lab};
 pub use output::Output;
 pub use run::{Filter, checks, run};
 pub use target::{Extensions, Features, Kubectl, Target, Version};
