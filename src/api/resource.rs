@@ -45,6 +45,16 @@ impl Group {
         self.resources.iter().find(|one| one.name == name)
     }
 
+    /// The version a path lies below and the rest of the path, without the slash between; `None` when the path is not
+    /// below a version of this group, or is the version's own.
+    #[must_use]
+    pub fn split_path<'p>(&self, path: &'p str) -> Option<(&'static str, &'p str)> {
+        let path = path.strip_prefix("/apis/")?.strip_prefix(self.name)?;
+        let (version, path) = path.strip_prefix('/')?.split_once('/')?;
+        let version = self.versions.iter().find(|one| **one == version)?;
+        (!path.is_empty()).then_some((*version, path))
+    }
+
     /// The `apiVersion` of objects in this version (`metrics.k8s.io/v1`).
     #[must_use]
     pub fn api_version(&self, version: &str) -> String {

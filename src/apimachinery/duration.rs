@@ -64,43 +64,53 @@ impl From<Duration> for GoDuration {
     }
 }
 
-impl fmt::Display for GoDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl GoDuration {
+    /// Appends the text to `out`; allocates only what `out` must grow.
+    pub fn write_to(self, out: &mut Vec<u8>) {
         let total = self.nanos.unsigned_abs();
         if self.nanos < 0 {
-            f.write_str("-")?;
+            out.push(b'-');
         }
         match total {
-            0 => f.write_str("0s"),
-            1..MICROSECOND => write!(f, "{total}ns"),
-            MICROSECOND..MILLISECOND => decimal(f, total, MICROSECOND, "µs"),
-            MILLISECOND..SECOND => decimal(f, total, MILLISECOND, "ms"),
+            0 => out.extend_from_slice(b"0s"),
+            1..MICROSECOND => decimal(out, total, 1, "ns"),
+            MICROSECOND..MILLISECOND => decimal(out, total, MICROSECOND, "µs"),
+            MILLISECOND..SECOND => decimal(out, total, MILLISECOND, "ms"),
             _ => {
                 if total >= HOUR {
-                    write!(f, "{}h", total / HOUR)?;
+                    decimal(out, total / HOUR, 1, "h");
                 }
                 if total >= MINUTE {
-                    write!(f, "{}m", total / MINUTE % 60)?;
+                    decimal(out, total / MINUTE % 60, 1, "m");
                 }
-                decimal(f, total % MINUTE, SECOND, "s")
+                decimal(out, total % MINUTE, SECOND, "s");
             }
         }
     }
 }
 
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::with_capacity(24);
+        self.write_to(&mut out);
+        f.write_str(str::from_utf8(&out).unwrap_or_default())
+    }
+}
+
 /// Writes `nanos / unit` with as many decimals as it has, none of them a trailing zero.
-fn decimal(f: &mut fmt::Formatter<'_>, nanos: u64, unit: u64, name: &str) -> fmt::Result {
-    write!(f, "{}", nanos / unit)?;
+fn decimal(out: &mut Vec<u8>, nanos: u64, unit: u64, name: &str) {
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(digits.format(nanos / unit).as_bytes());
     let (mut rest, mut place) = (nanos % unit, unit / 10);
     if rest > 0 {
-        f.write_str(".")?;
+        out.push(b'.');
     }
     while rest > 0 {
-        write!(f, "{}", rest / place)?;
+        out.extend_from_slice(digits.format(rest / place).as_bytes());
         rest %= place;
         place /= 10;
     }
-    f.write_str(name)
+    out.extend_from_slice(name.as_bytes());
 }
 
 impl FromStr for GoDuration {

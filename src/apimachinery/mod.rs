@@ -26,7 +26,7 @@ pub use meta::{Creation, ObjectMeta};
 pub use negotiate::{
     Conversion, MediaType, MetaVersion, Negotiated, NotAcceptable, Transform, negotiate,
 };
-pub use object::{Object, encode, respond};
+pub use object::{Object, encode, respond, response};
 pub use partial_object_metadata::{PartialObjectMetadata, PartialObjectMetadataList};
 pub use quantity::{CanonicalQuantity, InvalidQuantity, Quantity};
 pub use query::{InvalidEscape, Query, decode_path};

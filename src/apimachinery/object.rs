@@ -75,7 +75,8 @@ fn from_json(mut json: Vec<u8>, media_type: MediaType, pretty: bool) -> Bytes {
 }
 
 /// A response with a body of this content type.
-pub(super) fn response(
+#[must_use]
+pub fn response(
     code: StatusCode,
     content_type: &'static str,
     body: impl Into<Bytes>,

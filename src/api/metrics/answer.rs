@@ -1,0 +1,177 @@
+//! One answer: selected, transformed and encoded as the request wants it.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Response, StatusCode};
+
+use super::GROUP;
+use super::item::Item;
+use super::object::{List, One};
+use super::snapshot::{Encoded, ListForm, Snapshot};
+use super::table::TableForm;
+use crate::api::compress;
+use crate::apimachinery::{
+    GroupResource, IncludeObject, ListOptions, MetaVersion, Negotiated, Object,
+    PartialObjectMetadata, PartialObjectMetadataList, Query, Status, Transform, encode, respond,
+    response,
+};
+
+/// What a request wants, apart from what it is about.
+pub(super) struct Answer<'r> {
+    parts: &'r Parts,
+    query: Query,
+    negotiated: Negotiated,
+    api_version: String,
+    preferred_version: bool,
+}
+
+impl<'r> Answer<'r> {
+    pub(super) fn new(version: &str, parts: &'r Parts) -> Result<Self, Status> {
+        Ok(Self {
+            parts,
+            query: Query::parse(parts.uri.query()),
+            negotiated: Negotiated::for_resource(parts).map_err(Status::not_acceptable)?,
+            api_version: GROUP.api_version(version),
+            preferred_version: GROUP.versions.first() == Some(&version),
+        })
+    }
+
+    /// Refuses the one parameter a get may not have.
+    pub(super) fn check_get(&self) -> Result<(), Status> {
+        if self.query.flag("export") {
+            return Err(Status::bad_request(
+                "the export parameter, deprecated since v1.14, is no longer supported",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn one<T: Item>(
+        &self,
+        snapshot: &Snapshot,
+        item: &T,
+    ) -> Result<Response<Bytes>, Status> {
+        let one = One {
+            api_version: &self.api_version,
+            creation: snapshot.creation,
+            item,
+        };
+        match self.negotiated.transform {
+            Transform::None => Ok(self.respond(&one)),
+            Transform::Table(version) => self.table(snapshot, version, &[item]),
+            Transform::PartialObjectMetadata(version) => Ok(self.respond(&PartialObjectMetadata {
+                version,
+                metadata: item.metadata(snapshot.creation),
+            })),
+            Transform::PartialObjectMetadataList(_) => Err(Status::wrong_form(format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({})",
+                T::RESOURCE.kind
+            ))),
+        }
+    }
+
+    /// Answers those of `items` that are selected. `whole` says that they are all there are of the resource.
+    pub(super) fn list<T: Item>(
+        &self,
+        snapshot: &Snapshot,
+        items: &[T],
+        whole: bool,
+    ) -> Result<Response<Bytes>, Status> {
+        let resource = T::RESOURCE;
+        let options = ListOptions::from_query(&self.query, resource.field_selectors)?;
+        if options.watch {
+            let resource = GroupResource {
+                group: GROUP.name,
+                resource: resource.name,
+            };
+            return Err(Status::method_not_supported(resource, "watch"));
+        }
+        let list = || List {
+            api_version: &self.api_version,
+            creation: snapshot.creation,
+            items: select(items, &options),
+        };
+        match self.negotiated.transform {
+            Transform::None => {
+                let selects = !options.label_selector.is_empty()
+                    || !options.field_selector.requirements().is_empty();
+                let form = self.shared_form::<T>().filter(|_| whole && !selects);
+                let media_type = self.negotiated.media_type;
+                let encode = || encode(&list(), media_type, false);
+                match form.and_then(|form| snapshot.list(form, encode)) {
+                    Some(shared) => Ok(self.share(shared)),
+                    None => Ok(self.respond(&list())),
+                }
+            }
+            Transform::Table(version) => self.table(snapshot, version, &list().items),
+            Transform::PartialObjectMetadataList(version) => {
+                let items = list().items.into_iter();
+                Ok(self.respond(&PartialObjectMetadataList {
+                    version,
+                    items: items.map(|item| item.metadata(snapshot.creation)).collect(),
+                }))
+            }
+            Transform::PartialObjectMetadata(_) => Err(Status::wrong_form(format!(
+                "you requested PartialObjectMetadata, but the requested object is a list ({})",
+                resource.list_kind
+            ))),
+        }
+    }
+
+    fn table<T: Item>(
+        &self,
+        snapshot: &Snapshot,
+        version: MetaVersion,
+        items: &[&T],
+    ) -> Result<Response<Bytes>, Status> {
+        let form = TableForm {
+            version,
+            include: IncludeObject::from_query(&self.query)?,
+            api_version: &self.api_version,
+            creation: snapshot.creation,
+        };
+        let table = form.of(items).respond(&self.negotiated);
+        Ok(compress::compress(self.parts, table))
+    }
+
+    fn respond(&self, object: &impl Object) -> Response<Bytes> {
+        let response = respond(StatusCode::OK, object, &self.negotiated);
+        compress::compress(self.parts, response)
+    }
+
+    fn shared_form<T: Item>(&self) -> Option<ListForm> {
+        if self.negotiated.pretty {
+            return None;
+        }
+        let pods = T::RESOURCE.is_namespaced();
+        ListForm::new(pods, self.preferred_version, self.negotiated.media_type)
+    }
+
+    fn share(&self, shared: &Encoded) -> Response<Bytes> {
+        let content_type = self.negotiated.media_type.as_str();
+        let compressed = compress::accepts_gzip(self.parts)
+            .then(|| shared.gzip())
+            .flatten();
+        match compressed {
+            Some(body) => {
+                let mut response = response(StatusCode::OK, content_type, body);
+                compress::mark_as_gzip(response.headers_mut());
+                response
+            }
+            None => response(StatusCode::OK, content_type, shared.plain()),
+        }
+    }
+}
+
+fn select<'v, T: Item>(items: &'v [T], options: &ListOptions) -> Vec<&'v T> {
+    let selected = items.iter().filter(|item| {
+        let field = |field: &str| match field {
+            "metadata.name" => item.name(),
+            "metadata.namespace" => item.namespace(),
+            "spec.nodeName" => item.node_name(),
+            _ => "",
+        };
+        options.field_selector.matches(field) && options.label_selector.matches(item.labels())
+    });
+    selected.collect()
+}

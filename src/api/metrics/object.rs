@@ -1,0 +1,78 @@
+//! Nodes and pods as API objects: one, or a list.
+
+use super::item::Item;
+use crate::apimachinery::protobuf::Writer;
+use crate::apimachinery::{Creation, Object};
+
+/// A `NodeMetrics` or `PodMetrics`.
+pub(super) struct One<'a, T> {
+    pub(super) api_version: &'a str,
+    pub(super) creation: Creation,
+    pub(super) item: &'a T,
+}
+
+/// A `NodeMetricsList` or `PodMetricsList`.
+pub(super) struct List<'a, T> {
+    pub(super) api_version: &'a str,
+    pub(super) creation: Creation,
+    pub(super) items: Vec<&'a T>,
+}
+
+impl<T: Item> Object for One<'_, T> {
+    fn api_version(&self) -> &str {
+        self.api_version
+    }
+
+    fn kind(&self) -> &'static str {
+        T::RESOURCE.kind
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        write_type(self.kind(), self.api_version, out);
+        self.item.write_json(self.creation, out);
+        out.push(b'}');
+    }
+
+    fn write_protobuf(&self, out: &mut Writer) {
+        self.item.write_protobuf(self.creation, out);
+    }
+}
+
+impl<T: Item> Object for List<'_, T> {
+    fn api_version(&self) -> &str {
+        self.api_version
+    }
+
+    fn kind(&self) -> &'static str {
+        T::LIST_KIND
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        // About what an item of two containers and four labels takes.
+        out.reserve(self.items.len() * 520);
+        write_type(self.kind(), self.api_version, out);
+        out.extend_from_slice(b"\"metadata\":{},\"items\":[");
+        for (at, item) in self.items.iter().enumerate() {
+            out.extend_from_slice(if at > 0 { b",{" } else { b"{" });
+            item.write_json(self.creation, out);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+    }
+
+    fn write_protobuf(&self, out: &mut Writer) {
+        for item in self.items.iter().rev() {
+            out.message(2, |out| item.write_protobuf(self.creation, out));
+        }
+        out.message(1, Writer::list_meta);
+    }
+}
+
+/// Opens an object with its type. Neither text has a character that JSON escapes.
+fn write_type(kind: &str, api_version: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"kind\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\",\"apiVersion\":\"");
+    out.extend_from_slice(api_version.as_bytes());
+    out.extend_from_slice(b"\",");
+}

@@ -1,0 +1,156 @@
+//! Which objects a list holds.
+
+use super::*;
+
+#[test]
+fn lists_are_sorted_and_namespaces_hold_their_own() {
+    let served = cluster();
+    assert_eq!(served.names("nodes"), ["n1", "n2"]);
+    assert_eq!(served.names("nodes/"), ["n1", "n2"]);
+    assert_eq!(served.names("pods"), ["p", "q", "r"]);
+    assert_eq!(served.names("namespaces/a/pods"), ["p", "q"]);
+    assert_eq!(served.names("namespaces/b/pods/"), ["r"]);
+}
+
+#[test]
+fn a_namespace_without_pods_is_an_empty_list_and_no_error() {
+    let served = cluster();
+    let expected = r#"{"kind":"PodMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{},"items":[]}"#;
+    assert_eq!(
+        served.text("namespaces/none/pods", ""),
+        format!("{expected}\n")
+    );
+    let yaml = served.text("namespaces/none/pods", "application/yaml");
+    assert_eq!(
+        yaml,
+        "apiVersion: metrics.k8s.io/v1beta1\nitems: []\nkind: PodMetricsList\nmetadata: {}\n"
+    );
+}
+
+#[test]
+fn before_there_is_data_lists_are_empty() {
+    let served = Served::new(View::default());
+    assert_eq!(served.get("nodes", "").status(), 200);
+    assert!(served.names("nodes").is_empty());
+}
+
+#[test]
+fn label_selectors_select_as_core_lists_do() {
+    let served = cluster();
+    for (selector, expected) in [
+        ("app%3Dweb", vec!["p"]),
+        ("app!%3Dweb", vec!["q", "r"]),
+        ("app%20in%20(web,db)", vec!["p", "r"]),
+        ("!app", vec!["q"]),
+        ("app%3D%3D", vec![]),
+        ("", vec!["p", "q", "r"]),
+    ] {
+        let found = served.names(&format!("pods?labelSelector={selector}"));
+        assert_eq!(found, expected, "{selector}");
+    }
+    assert_eq!(served.names("nodes?labelSelector=n%3E3"), ["n1"]);
+    assert_eq!(served.names("namespaces/a/pods?labelSelector=!app"), ["q"]);
+}
+
+#[test]
+fn field_selectors_select_by_name_namespace_and_node() {
+    let served = cluster();
+    for (tail, expected) in [
+        ("nodes?fieldSelector=metadata.name%3Dn1", vec!["n1"]),
+        ("nodes?fieldSelector=metadata.name!%3Dn1", vec!["n2"]),
+        ("nodes?fieldSelector=metadata.name%3Dgone", vec![]),
+        ("nodes?fieldSelector=metadata.namespace%3Da", vec![]),
+        (
+            "nodes?fieldSelector=metadata.namespace%3D",
+            vec!["n1", "n2"],
+        ),
+        ("pods?fieldSelector=metadata.namespace%3Da", vec!["p", "q"]),
+        ("pods?fieldSelector=spec.nodeName%3Dn2", vec!["q", "r"]),
+        ("pods?fieldSelector=spec.nodeName!%3Dn2", vec!["p"]),
+        (
+            "namespaces/a/pods?fieldSelector=spec.nodeName%3Dn2",
+            vec!["q"],
+        ),
+    ] {
+        assert_eq!(served.names(tail), expected, "{tail}");
+    }
+}
+
+#[test]
+fn a_field_nobody_selects_by_is_a_bad_request_that_names_the_known_ones() {
+    let served = cluster();
+    for (tail, message) in [
+        (
+            "nodes?fieldSelector=spec.nodeName%3Dn1",
+            r#""spec.nodeName" is not a known field selector: only "metadata.name", "metadata.namespace""#,
+        ),
+        (
+            "pods?fieldSelector=status.phase%3DRunning",
+            r#""status.phase" is not a known field selector: only "metadata.name", "metadata.namespace", "spec.nodeName""#,
+        ),
+        (
+            "nodes?fieldSelector=foo",
+            "invalid selector: 'foo'; can't understand 'foo'",
+        ),
+        (
+            "nodes?limit=abc",
+            r#"strconv.ParseInt: parsing "abc": invalid syntax"#,
+        ),
+    ] {
+        let response = served.get(tail, "");
+        assert_eq!(response.status(), 400, "{tail}");
+        let status: Value = serde_json::from_str(&text(&response)).unwrap();
+        assert_eq!(status["message"], message);
+        assert_eq!(status["reason"], "BadRequest");
+    }
+}
+
+#[test]
+fn paging_parameters_are_accepted_and_the_list_is_whole() {
+    let served = cluster();
+    for query in [
+        "limit=1",
+        "continue=abc",
+        "resourceVersion=0",
+        "resourceVersion=5",
+        "watch=0",
+    ] {
+        assert_eq!(
+            served.names(&format!("nodes?{query}")),
+            ["n1", "n2"],
+            "{query}"
+        );
+        assert_eq!(
+            served.json(&format!("nodes?{query}"))["metadata"],
+            serde_json::json!({})
+        );
+    }
+    for query in ["resourceVersionMatch=Exact", "sendInitialEvents=true"] {
+        assert_eq!(
+            served.get(&format!("nodes?{query}"), "").status(),
+            422,
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn one_instant_answers_for_a_second_and_then_the_next_does() {
+    let served = cluster();
+    assert_eq!(served.names("nodes"), ["n1", "n2"]);
+    *served.view.lock() = Arc::new(View::new(2, vec![node("n3", &[], usage(1, 1))], vec![]));
+    served.clock.pass(Duration::from_millis(999));
+    assert_eq!(served.names("nodes"), ["n1", "n2"]);
+    assert!(
+        served
+            .text("nodes", "application/yaml")
+            .contains("name: n1")
+    );
+    served.clock.pass(Duration::from_millis(1));
+    assert_eq!(served.names("nodes"), ["n3"]);
+    let found = served.json("nodes/n3");
+    assert_eq!(
+        found["metadata"]["creationTimestamp"],
+        "2026-01-02T03:04:11Z"
+    );
+}

@@ -1,0 +1,215 @@
+mod content;
+mod errors;
+mod lists;
+mod protobuf;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use http::request::Parts;
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::*;
+use crate::domain::{
+    Bytes as Amount, ContainerUsage, Labels, Nanocores, NodeRecord, PodKey, PodRecord, Timestamp,
+    Usage,
+};
+use crate::live::View;
+
+/// 2026-01-02T03:04:05Z
+const SAMPLED: i64 = 1_767_323_045_000;
+
+/// A clock that stands still until it is moved. The wall clock begins five seconds after the samples.
+#[derive(Debug)]
+struct HandClock {
+    start: Instant,
+    passed: Mutex<Duration>,
+}
+
+impl HandClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "some instant has to be the first"
+    )]
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            passed: Mutex::default(),
+        }
+    }
+
+    fn pass(&self, time: Duration) {
+        *self.passed.lock() += time;
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.passed.lock().as_millis()).unwrap();
+        Timestamp::from_millis(SAMPLED + 5_000 + passed)
+    }
+
+    fn monotonic(&self) -> Instant {
+        self.start + *self.passed.lock()
+    }
+}
+
+/// The API over a view that a test may replace.
+struct Served {
+    api: MetricsApi,
+    view: Arc<Mutex<Arc<View>>>,
+    clock: Arc<HandClock>,
+    inventory: Arc<Inventory>,
+}
+
+impl Served {
+    fn new(view: View) -> Self {
+        let view = Arc::new(Mutex::new(Arc::new(view)));
+        let clock = Arc::new(HandClock::new());
+        let inventory = Arc::new(Inventory::new());
+        let source = {
+            let view = Arc::clone(&view);
+            Arc::new(move || Arc::clone(&view.lock()))
+        };
+        let time = Arc::clone(&clock) as Arc<dyn Clock>;
+        Self {
+            api: MetricsApi::new(source, Arc::clone(&inventory), time),
+            view,
+            clock,
+            inventory,
+        }
+    }
+
+    fn call(&self, method: &str, uri: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
+        let parts = parts(method, uri, headers);
+        let info = RequestInfo::new(&parts.method, parts.uri.path(), parts.uri.query()).unwrap();
+        self.api.respond(&info, &parts).unwrap()
+    }
+
+    /// A GET below `/apis/metrics.k8s.io/v1beta1/`.
+    fn get(&self, tail: &str, accept: &str) -> Response<Bytes> {
+        let uri = format!("/apis/metrics.k8s.io/v1beta1/{tail}");
+        self.call("GET", &uri, &[("accept", accept)])
+    }
+
+    fn text(&self, tail: &str, accept: &str) -> String {
+        text(&self.get(tail, accept))
+    }
+
+    fn json(&self, tail: &str) -> Value {
+        serde_json::from_str(&self.text(tail, "")).unwrap()
+    }
+
+    /// The names of the items of a list.
+    fn names(&self, tail: &str) -> Vec<String> {
+        let list = self.json(tail);
+        let items = list["items"].as_array().unwrap();
+        let name = |item: &Value| item["metadata"]["name"].as_str().unwrap().to_owned();
+        items.iter().map(name).collect()
+    }
+}
+
+fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+fn text(response: &Response<Bytes>) -> String {
+    String::from_utf8(response.body().to_vec()).unwrap()
+}
+
+fn usage(millicores: u64, kibibytes: u64) -> Usage {
+    Usage {
+        timestamp: Timestamp::from_millis(SAMPLED),
+        window: Duration::from_secs(15),
+        cpu: Nanocores::new(millicores * 1_000_000),
+        memory: Amount::new(kibibytes * 1024),
+        swap: None,
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().copied().collect()
+}
+
+fn node_record(name: &str, pairs: &[(&str, &str)]) -> NodeRecord {
+    NodeRecord {
+        name: crate::domain::NodeName::new(name).unwrap(),
+        labels: labels(pairs),
+        addresses: [].into(),
+        kubelet_port: None,
+        resource_metrics_path: None,
+        cpu_capacity: None,
+        ready: true,
+    }
+}
+
+fn node(name: &str, pairs: &[(&str, &str)], usage: Usage) -> NodeView {
+    NodeView {
+        record: Arc::new(node_record(name, pairs)),
+        usage,
+    }
+}
+
+fn pod_record(namespace: &str, name: &str, node: &str, pairs: &[(&str, &str)]) -> PodRecord {
+    PodRecord {
+        key: PodKey::new(
+            crate::domain::Namespace::new(namespace).unwrap(),
+            crate::domain::PodName::new(name).unwrap(),
+        ),
+        uid: "u".into(),
+        node: Some(crate::domain::NodeName::new(node).unwrap()),
+        labels: labels(pairs),
+        phase: PodPhase::Running,
+        containers: [].into(),
+    }
+}
+
+fn pod(record: PodRecord, containers: &[(&str, Usage)]) -> PodView {
+    let container = |(name, usage): &(&str, Usage)| ContainerUsage {
+        name: crate::domain::ContainerName::new(*name).unwrap(),
+        usage: *usage,
+    };
+    PodView {
+        record: Arc::new(record),
+        timestamp: Timestamp::from_millis(SAMPLED),
+        window: Duration::from_secs(15),
+        containers: containers.iter().map(container).collect(),
+    }
+}
+
+/// Two nodes, three pods with numbers in two namespaces, one running pod without, one pending.
+fn cluster() -> Served {
+    let nodes = vec![
+        node("n2", &[("zone", "west")], usage(20, 50 * 1024)),
+        node("n1", &[("zone", "east"), ("n", "5")], usage(250, 12_056)),
+    ];
+    let web = [("app", "web")];
+    let pods = vec![
+        pod(
+            pod_record("b", "r", "n2", &[("app", "db")]),
+            &[("c", usage(1, 1))],
+        ),
+        pod(
+            pod_record("a", "p", "n1", &web),
+            &[("c", usage(1000, 1024)), ("d", usage(500, 512))],
+        ),
+        pod(pod_record("a", "q", "n2", &[]), &[("c", usage(0, 1))]),
+    ];
+    let served = Served::new(View::new(1, nodes, pods));
+    served.inventory.apply_node(node_record("n1", &[]));
+    served.inventory.apply_node(node_record("fresh", &[]));
+    served
+        .inventory
+        .apply_pod(pod_record("a", "fresh", "n1", &[]));
+    served.inventory.apply_pod(PodRecord {
+        phase: PodPhase::Pending,
+        ..pod_record("a", "pending", "n1", &[])
+    });
+    served
+}
