@@ -19,24 +19,21 @@
 //! (`tests/architecture.rs` holds that); `app` alone knows them all. What a room offers is in its `mod.rs`.
 
 // ground
-
-// ground
-
-// ground
-
-// ground
-
-// ground
 pub mod domain;
 pub mod lifecycle;
 pub mod telemetry;
 pub mod apimachinery;
+
 // in
 pub mod cluster;
 pub mod kubelet;
 pub mod live;
+pub mod scrape;
+
 // out
 pub mod api;
 pub mod auth;
+pub mod server;
+
 // wiring
 pub mod config;

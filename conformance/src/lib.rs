@@ -4,7 +4,7 @@
 //! - [`loadline`] starts Loadline as a child [`process`]; a [`client`] talks to it.
 //! - [`compare`] measures it beside metrics-server.
 //! - [`image`] wraps a static program as a container image.
-//! - [`lanes`] are the groups of checks.
+//! - [`lanes`] are the groups of checks; [`simulated`] are those beside a [`lab`].
 //! - [`real`] drives real ones: a control plane, a node with containers.
 //! - [`report`] runs checks and says how they ended.
 
@@ -27,3 +27,4 @@ pub mod process;
 pub mod quantity;
 pub mod real;
 pub mod report;
+pub mod simulated;

@@ -1,12 +1,14 @@
 //! Loadline itself, started against a lab as it would be by metrics-server's manifest.
 
+use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustls_pki_types::CertificateDer;
+use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::client::{Client, Protocol, Target, Trust};
@@ -15,6 +17,33 @@ use crate::process::{Launch, Process, free_address};
 
 /// The name Loadline's certificate is verified for.
 pub const SERVER_NAME: &str = "loadline.kube-system.svc";
+
+/// The program: the one in `LOADLINE_PROGRAM`, or built now, next to the one that runs.
+///
+/// # Errors
+/// When it cannot be built, or was not and no cargo has started us.
+pub async fn program() -> Result<PathBuf> {
+    if let Some(program) = env::var_os("LOADLINE_PROGRAM") {
+        return Ok(PathBuf::from(program));
+    }
+    let us = env::current_exe()?;
+    let target = us.ancestors().nth(2).context("no target folder")?;
+    let program = target.join("quick-release/loadline");
+    let Some(cargo) = env::var_os("CARGO") else {
+        ensure!(program.exists(), "not run by cargo: set LOADLINE_PROGRAM");
+        return Ok(program);
+    };
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let status = Command::new(&cargo)
+        .args(["build", "--quiet", "--profile", "quick-release"])
+        .args(["--package", "loadline", "--bin", "loadline"])
+        .current_dir(root)
+        .status()
+        .await
+        .context("run cargo")?;
+    ensure!(status.success(), "loadline could not be built");
+    Ok(program)
+}
 
 /// A running Loadline.
 #[derive(Debug)]

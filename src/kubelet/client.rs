@@ -13,8 +13,8 @@ use super::http1::{Fault, Response};
 use super::material::{Material, MaterialError, Watched};
 use super::tls::{ClientCertificate, Tls, watch_tls};
 use super::token::{BearerToken, watch_token};
-use super::{Error, Target, TlsError, printable};
-use crate::domain::Clock;
+use super::{Addresses, Error, Target, TlsError, printable};
+use crate::domain::{Clock, NodeRecord};
 
 /// How kubelets are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// The largest body that is read. A larger one is an error, never a cut answer.
     pub max_body_bytes: usize,
+    /// Which address and port of a node to ask.
+    pub addresses: Addresses,
 }
 
 /// Whom we believe to be a kubelet.
@@ -58,13 +60,14 @@ const EXCERPT: usize = 200;
 impl Config {
     /// Asks with metrics-server's defaults: 10 s an attempt, no credentials; a body may have 8 MiB.
     #[must_use]
-    pub const fn new(trust: Trust) -> Self {
+    pub fn new(trust: Trust) -> Self {
         Self {
             trust,
             client_certificate: None,
             bearer_token: None,
             request_timeout: Duration::from_secs(10),
             max_body_bytes: 8 << 20,
+            addresses: Addresses::default(),
         }
     }
 }
@@ -84,6 +87,14 @@ impl KubeletClient {
             None => None,
         };
         Ok(Self { config, tls, token })
+    }
+
+    /// Where this client would ask `node`.
+    ///
+    /// # Errors
+    /// As [`Target::of`].
+    pub fn target(&self, node: &NodeRecord) -> Result<Target, Error> {
+        Target::of(node, &self.config.addresses)
     }
 
     /// Gets the target's path; returns the body, which stands in `buffer`.

@@ -217,8 +217,14 @@ impl Lab {
         authority.issue(&Request::server(&subject, &[&name]))
     }
 
-    /// What the manifests give Loadline, and what every cluster gives its users.
-    fn give_access(&self) {
+    /// Takes everything the manifests give Loadline.
+    pub fn take_access(&self) {
+        self.access
+            .revoke(&Subject::User(SERVICE_ACCOUNT.to_owned()));
+    }
+
+    /// Gives what the manifests give Loadline, and what every cluster gives its users.
+    pub fn give_access(&self) {
         let access = &self.access;
         access.add_token(
             &self.token,

@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 
+use crate::loadline::program;
 use crate::report::Lane;
+use crate::simulated;
 
 /// Runs the lane.
 ///
 /// # Errors
-/// Never yet.
+/// When Loadline cannot be built.
 pub async fn simulated(lane: &Lane) -> Result<()> {
-    lane.skip("simulated", "not wired yet");
+    simulated::run(lane, &program().await?, "").await;
     Ok(())
 }

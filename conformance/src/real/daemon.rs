@@ -7,11 +7,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::scratch::{Scratch, write_pid};
+use super::wait::Hopeless;
 
 /// How long a program may take to end once asked, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -70,7 +71,8 @@ impl Daemon {
     pub fn alive(&mut self) -> Result<()> {
         if let Some(status) = self.poll() {
             let (name, log) = (&self.name, self.log.display());
-            bail!("{name} ended by itself: {status}; its log: {log}");
+            let error = anyhow!("{name} ended by itself: {status}; its log: {log}");
+            return Err(error.context(Hopeless));
         }
         Ok(())
     }

@@ -23,4 +23,4 @@ pub use overlay::Overlay;
 pub use scratch::{Scratch, sweep};
 pub use table::Table;
 pub use tools::{Tools, cache};
-pub use wait::until;
+pub use wait::{Hopeless, until};

@@ -11,21 +11,15 @@ use crate::domain::Timestamp;
 /// What follows the name and labels of a sample line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sample {
-    /// The value.
-    pub value: Decimal,
+    /// The value, if it is one a kubelet can have measured: finite and not negative.
+    pub value: Option<Decimal>,
     /// The line's own stamp, if it carries one.
     pub at: Option<Timestamp>,
 }
 
-/// A line that gives no number.
+/// A line that does not follow the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
-
-impl From<NotDecimal> for Unreadable {
-    fn from(_: NotDecimal) -> Self {
-        Self
-    }
-}
 
 /// The last millisecond of the year 9999: RFC 3339 has no stamp beyond it.
 const LAST_MILLI: u64 = 253_402_300_799_999;
@@ -110,10 +104,14 @@ impl<'a> Labels<'a> {
 /// Reads value, stamp and exemplar from behind the name and labels of a line.
 ///
 /// # Errors
-/// [`Unreadable`] when there is no number that was measured, or a stamp that is none, or something unknown behind.
+/// [`Unreadable`] when there is no number, or a stamp that is none, or something unknown behind.
 pub(super) fn sample(rest: &[u8]) -> Result<Sample, Unreadable> {
     let (value, rest) = token(rest);
-    let value = Decimal::parse(value)?;
+    let value = match Decimal::parse(value) {
+        Ok(value) => Some(value),
+        Err(NotDecimal::NoMeasurement) => None,
+        Err(NotDecimal::Malformed) => return Err(Unreadable),
+    };
     let (stamp, rest) = token(rest);
     let (at, rest) = match stamp {
         [] | [b'#', ..] => return Ok(Sample { value, at: None }),
@@ -131,7 +129,8 @@ pub(super) fn sample(rest: &[u8]) -> Result<Sample, Unreadable> {
 /// Whole milliseconds (Prometheus), or seconds with a fraction or exponent (OpenMetrics).
 fn timestamp(text: &[u8]) -> Result<Timestamp, Unreadable> {
     let in_seconds = text.iter().any(|b| matches!(b, b'.' | b'e' | b'E'));
-    millis(Decimal::parse(text)?, if in_seconds { 3 } else { 0 }).ok_or(Unreadable)
+    let number = Decimal::parse(text).map_err(|_| Unreadable)?;
+    millis(number, if in_seconds { 3 } else { 0 }).ok_or(Unreadable)
 }
 
 /// The stamp `number × 10^power` milliseconds after the epoch, up to the end of the year 9999.

@@ -14,13 +14,15 @@ pub(super) struct Key<'a> {
     pub pod: &'a str,
 }
 
-/// One number of one container.
+/// What one line says of one container.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Measurement {
     Cpu(CounterSample),
     Memory(GaugeSample),
     Swap(GaugeSample),
     Started(Timestamp),
+    /// That it is there, but no number that was measured.
+    Nothing,
 }
 
 /// The bound on the number of containers was reached.
@@ -244,6 +246,7 @@ fn set(reading: &mut ContainerReading<'_>, measurement: Measurement) {
         Measurement::Memory(sample) => reading.memory = Some(sample),
         Measurement::Swap(sample) => reading.swap = Some(sample),
         Measurement::Started(at) => reading.started = Some(at),
+        Measurement::Nothing => {}
     }
 }
 
@@ -253,6 +256,7 @@ fn set_if_new(reading: &mut ContainerReading<'_>, measurement: Measurement) -> b
         Measurement::Memory(_) => reading.memory.is_some(),
         Measurement::Swap(_) => reading.swap.is_some(),
         Measurement::Started(_) => reading.started.is_some(),
+        Measurement::Nothing => false,
     };
     if !taken {
         set(reading, measurement);

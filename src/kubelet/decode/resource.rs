@@ -61,11 +61,12 @@ impl Default for Limits {
 
 /// Reads the text a kubelet answers on `/metrics/resource`.
 ///
-/// A sample line without a stamp is stamped `asked_at`. Series nobody needs are passed over; a line of a needed series
-/// is skipped and counted when it cannot be read, when its value was not measured (negative, `NaN`, infinite, or too
-/// large for its unit), or when it speaks of a container whose namespace, pod or container label is missing or no name
-/// an object can have. The rest counts. Of several lives of a container the one with the newest start time stays, else
-/// the one met last; of several lines for the node the last.
+/// A sample line without a stamp is stamped `asked_at`. Series nobody needs are passed over. A line of a needed series is
+/// skipped and counted when it cannot be read, or when it speaks of a container whose namespace, pod or container label
+/// is missing or no name an object can have; the rest counts. A value no kubelet can have measured (negative, `NaN`,
+/// infinite, too large for its unit) gives no number, but its container is there: kubelets write Go's zero time as a
+/// negative start time. Of several lives of a container the one with the newest start time stays, else the one met last;
+/// of several lines for the node the last.
 ///
 /// CPU seconds become nanoseconds exactly, cut off below one nanosecond, where metrics-server goes through a float.
 ///
@@ -129,10 +130,22 @@ impl<'a> Decoder<'a> {
         let (series, rest) = self.series(line)?;
         match series {
             Series::Unknown => {}
-            Series::NodeCpu => self.reading.node.cpu = Some(self.counter(node_sample(rest)?)?),
-            Series::NodeMemory => self.reading.node.memory = Some(self.gauge(node_sample(rest)?)?),
-            Series::NodeSwap => self.reading.node.swap = Some(self.gauge(node_sample(rest)?)?),
-            Series::ScrapeError => self.reading.incomplete |= !node_sample(rest)?.value.is_zero(),
+            Series::NodeCpu => {
+                let sample = self.counter(node_sample(rest)?);
+                self.reading.node.cpu = sample.or(self.reading.node.cpu);
+            }
+            Series::NodeMemory => {
+                let sample = self.gauge(node_sample(rest)?);
+                self.reading.node.memory = sample.or(self.reading.node.memory);
+            }
+            Series::NodeSwap => {
+                let sample = self.gauge(node_sample(rest)?);
+                self.reading.node.swap = sample.or(self.reading.node.swap);
+            }
+            Series::ScrapeError => {
+                let failed = node_sample(rest)?.value.is_some_and(|v| !v.is_zero());
+                self.reading.incomplete |= failed;
+            }
             Series::ContainerCpu
             | Series::ContainerMemory
             | Series::ContainerSwap
@@ -158,43 +171,45 @@ impl<'a> Decoder<'a> {
     fn container(&mut self, series: Series, rest: &'a [u8]) -> Result<(), Skip> {
         let labels = skip_blanks(rest).strip_prefix(b"{").ok_or(Unreadable)?;
         if let Some((at, rest)) = self.lives.expected(labels) {
-            let measurement = self.measurement(series, sample(rest)?)?;
+            let measurement = self.measurement(series, sample(rest)?);
             return Ok(self.lives.add(at, measurement)?);
         }
         let (key, rest) = container_key(labels)?;
-        let measurement = self.measurement(series, sample(rest)?)?;
+        let measurement = self.measurement(series, sample(rest)?);
         let text = labels
             .get(..labels.len() - rest.len() - 1)
             .ok_or(Unreadable)?;
         Ok(self.lives.find_or_add(key, text, measurement)?)
     }
 
-    fn measurement(&self, series: Series, sample: Sample) -> Result<Measurement, Unreadable> {
-        Ok(match series {
-            Series::ContainerCpu => Measurement::Cpu(self.counter(sample)?),
-            Series::ContainerMemory => Measurement::Memory(self.gauge(sample)?),
-            Series::ContainerSwap => Measurement::Swap(self.gauge(sample)?),
+    fn measurement(&self, series: Series, sample: Sample) -> Measurement {
+        let measurement = match series {
+            Series::ContainerCpu => self.counter(sample).map(Measurement::Cpu),
+            Series::ContainerMemory => self.gauge(sample).map(Measurement::Memory),
+            Series::ContainerSwap => self.gauge(sample).map(Measurement::Swap),
             Series::ContainerStart => {
-                Measurement::Started(millis(sample.value, 3).ok_or(Unreadable)?)
+                let started = sample.value.and_then(|value| millis(value, 3));
+                started.map(Measurement::Started)
             }
             Series::NodeCpu
             | Series::NodeMemory
             | Series::NodeSwap
             | Series::ScrapeError
-            | Series::Unknown => return Err(Unreadable),
-        })
+            | Series::Unknown => None,
+        };
+        measurement.unwrap_or(Measurement::Nothing)
     }
 
-    fn counter(&self, sample: Sample) -> Result<CounterSample, Unreadable> {
-        Ok(CounterSample {
-            value: CpuTime::from_nanos(sample.value.scaled(9).ok_or(Unreadable)?),
+    fn counter(&self, sample: Sample) -> Option<CounterSample> {
+        Some(CounterSample {
+            value: CpuTime::from_nanos(sample.value?.scaled(9)?),
             at: sample.at.unwrap_or(self.asked_at),
         })
     }
 
-    fn gauge(&self, sample: Sample) -> Result<GaugeSample, Unreadable> {
-        Ok(GaugeSample {
-            value: Bytes::new(sample.value.scaled(0).ok_or(Unreadable)?),
+    fn gauge(&self, sample: Sample) -> Option<GaugeSample> {
+        Some(GaugeSample {
+            value: Bytes::new(sample.value?.scaled(0)?),
             at: sample.at.unwrap_or(self.asked_at),
         })
     }

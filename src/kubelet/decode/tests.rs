@@ -127,10 +127,6 @@ fn a_line_without_a_stamp_is_stamped_with_the_time_of_the_request() {
 #[test]
 fn a_line_that_gives_no_number_is_skipped_counted_and_harms_no_other() {
     for bad in [
-        r#"container_cpu_usage_seconds_total{container="c",namespace="n",pod="p"} NaN 7000"#,
-        r#"container_cpu_usage_seconds_total{container="c",namespace="n",pod="p"} +Inf 7000"#,
-        r#"container_cpu_usage_seconds_total{container="c",namespace="n",pod="p"} -1 7000"#,
-        r#"container_cpu_usage_seconds_total{container="c",namespace="n",pod="p"} 1e30 7000"#,
         r#"container_cpu_usage_seconds_total{container="c",namespace="n",pod="p"} 1 -7000"#,
         r#"container_cpu_usage_seconds_total{container="c",namespace="n",pod="p"} 1 99999999999999999999999"#,
         r#"container_cpu_usage_seconds_total{container="c",namespace="n",pod="p"} 1 7000 8"#,
@@ -158,6 +154,44 @@ fn a_line_that_gives_no_number_is_skipped_counted_and_harms_no_other() {
         assert!(reading.containers.is_empty(), "{bad}");
         assert_eq!(reading.node.cpu.unwrap().value.as_nanos(), 2_000_000_000);
         assert_eq!(reading.node.swap.unwrap().value.get(), 3);
+    }
+}
+
+#[test]
+fn what_no_kubelet_measured_gives_no_number_and_hides_nobody() {
+    for value in [
+        "NaN",
+        "+Inf",
+        "-Inf",
+        "-1",
+        "-6.795364578871346e+09",
+        "1e30",
+    ] {
+        let body = format!(
+            "node_cpu_usage_seconds_total {value} 1\nresource_scrape_error NaN\n{}{}",
+            lines(CPU, &[("a", value), ("b", "2")]),
+            lines(START, &[("a", value), ("b", "20")]),
+        );
+        let reading = decode(&body);
+        assert_eq!(
+            (reading.skipped_lines, reading.incomplete),
+            (0, false),
+            "{value}"
+        );
+        assert_eq!(reading.node.cpu, None);
+        let read: Vec<_> = reading
+            .containers
+            .iter()
+            .map(|c| (&*c.container, cpu(c), c.started))
+            .collect();
+        let started = Some(Timestamp::from_millis(20_000));
+        assert_eq!(
+            read,
+            [
+                ("a", None, None),
+                ("b", Some((2_000_000_000, 7_000)), started)
+            ]
+        );
     }
 }
 

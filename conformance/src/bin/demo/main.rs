@@ -1,9 +1,5 @@
 //! `cargo demo`: a simulated cluster, Loadline beside it, and what it says, in one terminal.
-#![expect(
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a program for people, which finds cargo through its environment"
-)]
+#![expect(clippy::print_stderr, reason = "a program for people")]
 
 mod numbers;
 mod table;
@@ -12,10 +8,10 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use conformance::lab::{Lab, LabConfig, World};
-use conformance::loadline::{Loadline, Start};
+use conformance::loadline::{Loadline, Start, program};
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -47,11 +43,16 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let binary = match &arguments.loadline {
         Some(path) => path.clone(),
-        None => build().await?,
+        None => {
+            eprintln!("building loadline …");
+            program().await?
+        }
     };
     let started = Instant::now();
     let lab = Lab::start(World::demo(), LabConfig::default()).await?;
-    let start = Start::new(&lab, &binary)?.with("metric-resolution", "10s");
+    let start = Start::new(&lab, &binary)?
+        .with("metric-resolution", "10s")
+        .with("kubelet-request-timeout", "5s");
     let mut loadline = start.launch(&lab)?;
     lab.api.register(loadline.backend(&lab))?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -65,33 +66,6 @@ async fn main() -> Result<()> {
         loadline.process.wait(DRAIN_DEADLINE).await?;
     }
     result
-}
-
-/// Builds Loadline with the cargo that built us; answers where it is.
-async fn build() -> Result<PathBuf> {
-    let beside = std::env::current_exe()?.with_file_name("loadline");
-    let Ok(cargo) = std::env::var("CARGO") else {
-        ensure!(beside.exists(), "not run by cargo: say --loadline PATH");
-        return Ok(beside);
-    };
-    eprintln!("building loadline …");
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let build = [
-        "build",
-        "--quiet",
-        "--profile",
-        "quick-release",
-        "--bin",
-        "loadline",
-    ];
-    let status = Command::new(&cargo)
-        .args(build)
-        .current_dir(root)
-        .status()
-        .await
-        .with_context(|| format!("run {cargo}"))?;
-    ensure!(status.success(), "loadline could not be built");
-    Ok(beside)
 }
 
 /// Shows tables until there is a reason to stop.

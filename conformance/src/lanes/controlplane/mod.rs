@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::lab::{Identity, Lab, LabConfig};
 use crate::loadline::{Loadline, Start};
-use crate::real::{ControlPlane, Kubectl, Mirror, Overlay, Place, Scratch, Tools, until};
+use crate::real::{ControlPlane, Hopeless, Kubectl, Mirror, Overlay, Place, Scratch, Tools, until};
 use crate::report::Lane;
 
 /// How long it may take until a control plane is up on a busy machine.
@@ -32,6 +32,13 @@ struct Scene {
     mirror: Mirror,
     cluster: ControlPlane,
     lab: Lab,
+}
+
+impl Scene {
+    /// Makes sure that the program under test has not ended.
+    fn runs(&mut self) -> Result<()> {
+        self.loadline.process.expect_running().context(Hopeless)
+    }
 }
 
 /// Runs the lane.
@@ -69,7 +76,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     kubectl::access(lane, &scene).await;
     autoscaler::checks(lane, &scene, &scratch).await;
     lane.check("nothing ended by itself", CALL, async {
-        scene.loadline.process.expect_running()?;
+        scene.runs()?;
         scene.cluster.alive()
     })
     .await;
@@ -110,6 +117,8 @@ async fn scene(
         .with("authentication-kubeconfig", &kubeconfig)
         .with("authorization-kubeconfig", &kubeconfig)
         .with("metric-resolution", "10s")
+        // A node has to answer well before it is asked again.
+        .with("kubelet-request-timeout", "5s")
         .log(&logs.join("loadline.log"))
         .launch(&lab)?;
     register(&admin, scratch, &lab, &loadline).await?;
@@ -151,9 +160,9 @@ async fn register(
 async fn available(lane: &Lane, scene: &mut Scene) -> bool {
     let name = "both APIServices become Available";
     let registered = lane
-        .check(name, NUMBERS, async {
+        .check(name, NUMBERS + CALL, async {
             until(NUMBERS, async || {
-                scene.loadline.process.expect_running()?;
+                scene.runs()?;
                 let services = "apiservice/v1.metrics.k8s.io apiservice/v1beta1.metrics.k8s.io";
                 let wait = format!("wait --for=condition=Available --timeout=1s {services}");
                 scene.admin.run(&wait).await
@@ -162,11 +171,14 @@ async fn available(lane: &Lane, scene: &mut Scene) -> bool {
             Ok(())
         })
         .await;
+    if !registered {
+        return false;
+    }
     let ready = lane
-        .check("every node and pod has a number", NUMBERS, async {
+        .check("every node and pod has a number", NUMBERS + CALL, async {
             let (nodes, pods) = (scene.lab.world.nodes().len(), scene.lab.world.pods().len());
             until(NUMBERS, async || {
-                scene.loadline.process.expect_running()?;
+                scene.runs()?;
                 let items = |list: &serde_json::Value| list["items"].as_array().map_or(0, Vec::len);
                 let all_nodes = scene.admin.raw("/apis/metrics.k8s.io/v1/nodes").await?;
                 let all_pods = scene.admin.raw("/apis/metrics.k8s.io/v1/pods").await?;
@@ -181,7 +193,7 @@ async fn available(lane: &Lane, scene: &mut Scene) -> bool {
         })
         .await;
     scene.admin.forget_discovery();
-    registered && ready
+    ready
 }
 
 fn loadline_token(account: &Kubectl) -> Result<String> {

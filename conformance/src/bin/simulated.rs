@@ -1,0 +1,36 @@
+//! Runs the checks beside a simulated cluster whose names contain a word, against a Loadline of one's choice.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use conformance::loadline::program;
+use conformance::report::Report;
+use conformance::simulated;
+
+/// The checks beside a simulated cluster, or some of them.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Run the checks whose name contains this
+    #[arg(default_value = "")]
+    filter: String,
+    /// Check this program in place of building one
+    #[arg(long, value_name = "PATH")]
+    loadline: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let loadline = match arguments.loadline {
+        Some(path) => path,
+        None => program().await?,
+    };
+    let folder = tempfile::tempdir()?.keep();
+    let report = Report::new(Box::new(io::stdout()), folder, false);
+    let lane = report.lane("simulated");
+    simulated::run(&lane, &loadline, &arguments.filter).await;
+    Ok(report.finish())
+}

@@ -1,0 +1,109 @@
+//! Loadline's promises, each a check beside a simulated cluster.
+//!
+//! A check starts its own [`Lab`](crate::lab::Lab) and its own Loadline, so that checks run side by side and none
+//! knows of another. Every one of them also holds what must hold at all times: no credential in the log, no panic,
+//! no request the manifests do not allow.
+
+mod bounds;
+mod configuration;
+mod duplicates;
+mod first;
+mod forms;
+mod identity;
+mod keeps;
+mod outages;
+mod privilege;
+mod rates;
+mod reading;
+mod rotation;
+mod selectors;
+mod shutdown;
+mod stage;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::{StreamExt, stream};
+
+use crate::report::Lane;
+
+pub use stage::Bench;
+
+/// Checks that run at a time; they wait more than they work.
+const AT_A_TIME: usize = 6;
+
+/// A check under way.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// One named check.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// What is held, as a sentence.
+    pub name: &'static str,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Runs it.
+    pub run: for<'a> fn(&'a Bench) -> Running<'a>,
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Check").field("name", &self.name).finish()
+    }
+}
+
+impl Check {
+    const fn new(
+        name: &'static str,
+        seconds: u64,
+        run: for<'a> fn(&'a Bench) -> Running<'a>,
+    ) -> Self {
+        Self {
+            name,
+            deadline: Duration::from_secs(seconds),
+            run,
+        }
+    }
+}
+
+/// All checks, the long ones first so that the lane ends soon.
+#[must_use]
+pub fn checks() -> Vec<Check> {
+    let groups: [&[Check]; 12] = [
+        rotation::CHECKS,
+        keeps::CHECKS,
+        outages::CHECKS,
+        rates::CHECKS,
+        bounds::CHECKS,
+        first::CHECKS,
+        duplicates::CHECKS,
+        forms::CHECKS,
+        selectors::CHECKS,
+        identity::CHECKS,
+        privilege::CHECKS,
+        shutdown::CHECKS,
+    ];
+    let mut checks: Vec<Check> = groups.concat();
+    checks.extend_from_slice(configuration::CHECKS);
+    checks.sort_by_key(|check| std::cmp::Reverse(check.deadline));
+    checks
+}
+
+/// Runs the checks whose name contains `filter` against this Loadline.
+pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
+    let bench = Bench {
+        binary: PathBuf::from(loadline),
+    };
+    let chosen = checks().into_iter().filter(|c| c.name.contains(filter));
+    let running = chosen.map(|check| {
+        let body = (check.run)(&bench);
+        async move { lane.check(check.name, check.deadline, body).await }
+    });
+    stream::iter(running)
+        .buffer_unordered(AT_A_TIME)
+        .collect::<Vec<bool>>()
+        .await;
+}

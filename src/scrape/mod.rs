@@ -1,0 +1,114 @@
+//! When each node is asked, and what becomes of its answer.
+//!
+//! Every node has a schedule of its own; a slow or failing one delays nobody else. One task keeps all schedules and
+//! starts each attempt as a task of its own, which gets, decodes and commits to `live` for that node alone. That keeps
+//! the memory of an attempt (TLS handshake, parsing) to those that are under way, and needs no lock for the schedules.
+//!
+//! - A new node is asked at once, again after some 2, 4 and 8 s until it has numbers, then once every resolution, at a
+//!   moment that follows from its name, so that all replicas ask it at the same time and see the same.
+//! - A pod that turned running has its node asked at once (but not twice within 2 s), and again after some 2 and 4 s
+//!   until the new containers have numbers.
+
+mod driver;
+mod getter;
+mod health;
+mod metrics;
+mod node;
+mod queue;
+mod report;
+mod schedule;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{Clock, Inventory, NodeRecord};
+use crate::kubelet::Limits;
+use crate::lifecycle::{Stop, Tasks};
+use crate::live::Live;
+use crate::telemetry::Registry;
+
+use driver::Driver;
+use metrics::Metrics;
+use worker::Worker;
+
+pub use getter::KubeletMetricsGetter;
+pub use health::{NodeHealth, ScrapeFailure, ScrapeHealth};
+
+/// Which nodes are asked, and how often.
+#[derive(Clone)]
+pub struct Config {
+    /// The time between two regular scrapes of a node.
+    pub resolution: Duration,
+    /// The most attempts under way at once. Nodes beyond it wait for their turn, the longest due first. Nodes that took
+    /// long last time get at most half of them, so that many hanging nodes delay each other and not the others.
+    pub concurrency: usize,
+    /// What one answer may contain.
+    pub limits: Limits,
+    /// Tells whether a node is to be asked at all (`--node-selector`).
+    pub selects: Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>,
+}
+
+/// Keeps the schedules of all nodes of the inventory.
+#[derive(Debug)]
+pub struct Scraper<G: KubeletMetricsGetter> {
+    driver: Driver<G>,
+    health: ScrapeHealth,
+}
+
+impl Config {
+    /// Asks every node at this resolution, 256 at once.
+    #[must_use]
+    pub fn new(resolution: Duration) -> Self {
+        Self {
+            resolution,
+            concurrency: 256,
+            limits: Limits::default(),
+            selects: Arc::new(|_| true),
+        }
+    }
+}
+
+impl<G: KubeletMetricsGetter> Scraper<G> {
+    /// A scraper of the nodes in `inventory`, which commits to `live`.
+    pub fn new(
+        config: Config,
+        getter: G,
+        inventory: Arc<Inventory>,
+        live: Arc<Live>,
+        clock: Arc<dyn Clock>,
+        tasks: Tasks,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = Metrics::register(registry, config.resolution);
+        let health = ScrapeHealth::new(Arc::clone(&clock), config.resolution);
+        let worker = Worker::new(getter, live, clock, config.limits);
+        let driver = Driver::new(config, worker, inventory, tasks, metrics, health.clone());
+        Self { driver, health }
+    }
+
+    /// How each node fares; stays readable while [`Scraper::run`] runs.
+    #[must_use]
+    pub fn health(&self) -> ScrapeHealth {
+        self.health.clone()
+    }
+
+    /// Keeps the schedules until `stop`. Attempts under way are dropped then.
+    pub async fn run(self, stop: Stop) {
+        self.driver.run(stop).await;
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("resolution", &self.resolution)
+            .field("concurrency", &self.concurrency)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,288 @@
+//! When a node is asked next: arithmetic only.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::{NodeName, Timestamp};
+
+/// The regular moments of a node: once every resolution, at a moment that follows from its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Phase {
+    offset: u64,
+    resolution: u64,
+}
+
+/// The schedule of one node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    phase: Phase,
+    /// The waits of the quick scrapes still to come.
+    quick: &'static [Duration],
+    /// A pod turned running whose containers were not seen yet.
+    expecting: bool,
+    /// Asked for while an attempt was under way.
+    early: bool,
+    last_start: Option<Instant>,
+}
+
+/// What an attempt brought, as far as the schedule cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// The node and all its containers have numbers.
+    pub settled: bool,
+    /// There were containers that had not been there before.
+    pub new_containers: bool,
+}
+
+/// Two attempts on a node are never closer together than this.
+pub(super) const SHORTEST_GAP: Duration = Duration::from_secs(2);
+
+/// The waits after a node's first scrapes. Two stamps make a number from 2 s apart on; the quarter second is for the time
+/// the answers are under way. The node's own stamp moves every 10 s only, hence the later ones.
+const AFTER_FIRST: &[Duration] = &[
+    Duration::from_millis(2250),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+
+/// The waits after the scrape for a pod that turned running.
+const AFTER_POD: &[Duration] = &[Duration::from_millis(2250), Duration::from_secs(4)];
+
+impl Phase {
+    /// The phase of the node of this name. The same in every process, of any version.
+    pub(super) fn of(node: &NodeName, resolution: Duration) -> Self {
+        let resolution = u64::try_from(resolution.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        Self {
+            offset: stable_hash(node.as_str()) % resolution,
+            resolution,
+        }
+    }
+
+    /// How long from `now` to the next regular moment; never zero.
+    fn wait(self, now: Timestamp) -> Duration {
+        let now = u64::try_from(now.as_millis()).unwrap_or(0) % self.resolution;
+        let wait = (self.offset + self.resolution - now) % self.resolution;
+        Duration::from_millis(if wait == 0 { self.resolution } else { wait })
+    }
+}
+
+impl Pace {
+    /// The schedule of a node that was never asked: it is due at once.
+    pub(super) const fn new(phase: Phase) -> Self {
+        Self {
+            phase,
+            quick: AFTER_FIRST,
+            expecting: false,
+            early: false,
+            last_start: None,
+        }
+    }
+
+    /// An attempt begins.
+    pub(super) const fn started(&mut self, now: Instant) {
+        self.last_start = Some(now);
+        self.early = false;
+    }
+
+    /// When to ask again after an attempt that brought `progress`, `None` if it failed. `wall` is the time of day.
+    pub(super) fn finished(
+        &mut self,
+        now: Instant,
+        wall: Timestamp,
+        progress: Option<Progress>,
+    ) -> Instant {
+        let last_start = self.last_start.unwrap_or(now);
+        let earliest = now.max(last_start + SHORTEST_GAP);
+        let mut regular = now + self.phase.wait(wall);
+        if regular < earliest {
+            regular += Duration::from_millis(self.phase.resolution);
+        }
+        if self.early {
+            return earliest;
+        }
+        if progress.is_some_and(|progress| progress.new_containers) {
+            self.expecting = false;
+        }
+        let settled = progress.is_some_and(|progress| progress.settled) && !self.expecting;
+        match self.quick {
+            [wait, later @ ..] if !settled => {
+                self.quick = later;
+                earliest.max(last_start + *wait).min(regular)
+            }
+            _ => {
+                self.quick = &[];
+                self.expecting = false;
+                regular
+            }
+        }
+    }
+
+    /// A pod on the node turned running: when to ask for it.
+    pub(super) fn pod_running(&mut self, now: Instant) -> Instant {
+        self.quick = AFTER_POD;
+        self.expecting = true;
+        self.hurry(now)
+    }
+
+    /// Something changed that makes an early attempt worth while: when to make it.
+    pub(super) fn hurry(&mut self, now: Instant) -> Instant {
+        self.early = true;
+        let last = self.last_start.map(|last| last + SHORTEST_GAP);
+        last.map_or(now, |earliest| earliest.max(now))
+    }
+}
+
+/// FNV-1a, then mixed so that names that differ in their last digit spread over the whole resolution.
+fn stable_hash(text: &str) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in text.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash ^= hash >> 32;
+    hash = hash.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ (hash >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const R: Duration = Duration::from_secs(15);
+    const SETTLED: Option<Progress> = Some(Progress {
+        settled: true,
+        new_containers: false,
+    });
+    const UNSETTLED: Option<Progress> = Some(Progress {
+        settled: false,
+        new_containers: false,
+    });
+    const NEW: Option<Progress> = Some(Progress {
+        settled: false,
+        new_containers: true,
+    });
+
+    fn phase(offset: u64) -> Phase {
+        Phase {
+            offset,
+            resolution: 15_000,
+        }
+    }
+
+    fn name(text: &str) -> NodeName {
+        NodeName::new(text).unwrap()
+    }
+
+    /// The seconds at which a node is asked that takes no time to answer, with these results in turn.
+    fn starts(mut pace: Pace, results: &[Option<Progress>]) -> Vec<f64> {
+        let began = Instant::now();
+        let mut due = began;
+        let mut starts = Vec::new();
+        for progress in results {
+            starts.push((due - began).as_secs_f64());
+            pace.started(due);
+            let millis = i64::try_from((due - began).as_millis()).unwrap();
+            due = pace.finished(due, Timestamp::from_millis(millis), *progress);
+        }
+        starts.push((due - began).as_secs_f64());
+        starts
+    }
+
+    #[test]
+    fn phases_are_the_same_in_every_process_and_spread() {
+        assert_eq!(Phase::of(&name("node-1"), R), Phase::of(&name("node-1"), R));
+        let mut taken = [0; 15];
+        for n in 0..1500 {
+            let offset = Phase::of(&name(&format!("ip-10-0-0-{n}")), R).offset;
+            taken[usize::try_from(offset / 1000).unwrap()] += 1;
+        }
+        assert!(taken.iter().all(|n| (60..140).contains(n)), "{taken:?}");
+        // Replicas of different versions meet in a roll-out: the hash may not change. FNV-1a of "a" is published.
+        let fnv_of_a = 0xaf63_dc4c_8601_ec8c_u64;
+        let mixed = (fnv_of_a ^ (fnv_of_a >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        assert_eq!(stable_hash("a"), mixed ^ (mixed >> 32));
+    }
+
+    #[test]
+    fn the_wait_ends_at_the_phase_and_is_never_zero() {
+        for (offset, now, wait) in [
+            (4_000, 0, 4_000),
+            (4_000, 3_999, 1),
+            (4_000, 4_000, 15_000),
+            (4_000, 14_999, 4_001),
+            (0, 150_000, 15_000),
+            (0, 1_795_253_480_000, 10_000),
+        ] {
+            let waited = phase(offset).wait(Timestamp::from_millis(now));
+            assert_eq!(waited, Duration::from_millis(wait), "{offset} {now}");
+        }
+    }
+
+    #[test]
+    fn a_new_node_is_asked_quickly_until_it_has_numbers_then_at_its_phase() {
+        let pace = Pace::new(phase(12_000));
+        assert_eq!(
+            starts(pace, &[UNSETTLED, SETTLED, SETTLED]),
+            [0.0, 2.25, 12.0, 27.0]
+        );
+        let four = [UNSETTLED, UNSETTLED, UNSETTLED, UNSETTLED];
+        assert_eq!(starts(pace, &four), [0.0, 2.25, 6.25, 12.0, 27.0]);
+        assert_eq!(starts(pace, &[None; 4]), [0.0, 2.25, 6.25, 12.0, 27.0]);
+    }
+
+    #[test]
+    fn a_regular_moment_right_after_an_attempt_is_left_out() {
+        let pace = Pace::new(phase(1_000));
+        assert_eq!(starts(pace, &[SETTLED, SETTLED]), [0.0, 16.0, 31.0]);
+        let pace = Pace::new(phase(2_000));
+        assert_eq!(starts(pace, &[SETTLED, SETTLED]), [0.0, 2.0, 17.0]);
+    }
+
+    #[test]
+    fn a_running_pod_is_asked_for_at_once_but_not_within_the_gap() {
+        let now = Instant::now();
+        let at = |seconds: f64| now + Duration::from_secs_f64(seconds);
+        let mut pace = Pace::new(phase(12_000));
+        pace.started(now);
+        pace.finished(now, Timestamp::from_millis(0), SETTLED);
+        assert_eq!(pace.pod_running(at(0.5)), at(2.0));
+        assert_eq!(pace.pod_running(at(5.0)), at(5.0));
+    }
+
+    #[test]
+    fn after_a_running_pod_two_more_scrapes_wait_for_its_containers() {
+        let now = Instant::now();
+        let at = |seconds: f64| now + Duration::from_secs_f64(seconds);
+        let mut pace = Pace::new(phase(14_000));
+        pace.pod_running(now);
+        pace.started(now);
+        let mut finish = |seconds: f64, progress| {
+            let wall = Timestamp::from_millis(
+                Duration::from_secs_f64(seconds)
+                    .as_millis()
+                    .try_into()
+                    .unwrap(),
+            );
+            let due = pace.finished(at(seconds), wall, progress);
+            pace.started(due);
+            due
+        };
+        // The kubelet does not show the pod yet: nothing is settled, although all it names has numbers.
+        assert_eq!(finish(0.0, SETTLED), at(2.25));
+        assert_eq!(finish(2.25, NEW), at(6.25));
+        assert_eq!(finish(6.25, SETTLED), at(14.0));
+    }
+
+    #[test]
+    fn a_pod_that_turns_running_during_an_attempt_is_asked_for_after_it() {
+        let now = Instant::now();
+        let mut pace = Pace::new(phase(14_000));
+        pace.started(now);
+        pace.pod_running(now + Duration::from_millis(100));
+        let done = now + Duration::from_millis(300);
+        let due = pace.finished(done, Timestamp::from_millis(300), SETTLED);
+        assert_eq!(due, now + SHORTEST_GAP);
+    }
+}

@@ -1,0 +1,115 @@
+//! One attempt: get, decode, commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::KubeletMetricsGetter;
+use super::schedule::Progress;
+use crate::domain::{Clock, NodeRecord, Timestamp};
+use crate::kubelet::{Error, Limits, decode_resource};
+use crate::live::Live;
+
+/// What every attempt needs.
+#[derive(Debug)]
+pub(super) struct Worker<G> {
+    pub getter: G,
+    pub live: Arc<Live>,
+    pub clock: Arc<dyn Clock>,
+    limits: Limits,
+    buffers: Buffers,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) struct Attempt<C> {
+    pub connection: C,
+    pub outcome: Result<Answer, Error>,
+    pub at: Timestamp,
+    pub took: Duration,
+}
+
+/// What a good answer brought.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub progress: Progress,
+    pub skipped_lines: usize,
+}
+
+impl<G: KubeletMetricsGetter> Worker<G> {
+    pub(super) fn new(getter: G, live: Arc<Live>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
+        Self {
+            getter,
+            live,
+            clock,
+            limits,
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// Makes one attempt.
+    pub(super) async fn attempt(
+        &self,
+        node: &NodeRecord,
+        mut connection: G::Connection,
+    ) -> Attempt<G::Connection> {
+        let span = tracing::debug_span!("scrape", node = %node.name);
+        let began = Instant::now();
+        let outcome = self.scrape(node, &mut connection).instrument(span).await;
+        Attempt {
+            connection,
+            outcome,
+            at: self.clock.now(),
+            took: began.elapsed(),
+        }
+    }
+
+    async fn scrape(
+        &self,
+        node: &NodeRecord,
+        connection: &mut G::Connection,
+    ) -> Result<Answer, Error> {
+        let asked_at = self.clock.now();
+        let mut buffer = self.buffers.take();
+        let result = self.getter.get(node, connection, &mut buffer).await;
+        let answer = result.and_then(|body| {
+            let reading = decode_resource(body, asked_at, self.limits)?;
+            let commit = self.live.commit(node, &reading);
+            Ok(Answer {
+                progress: Progress {
+                    settled: commit.settled,
+                    new_containers: commit.new_containers > 0,
+                },
+                skipped_lines: reading.skipped_lines,
+            })
+        });
+        self.buffers.give(buffer);
+        answer
+    }
+}
+
+/// Buffers for bodies, shared by all attempts: few bodies are under way at once, however many connections are open.
+#[derive(Debug, Default)]
+struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+/// The most buffers that lie idle.
+const IDLE_BUFFERS: usize = 16;
+
+/// The largest buffer worth keeping: the answer of a node with some 500 containers.
+const LARGEST_KEPT: usize = 1 << 20;
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        let mut idle = self.0.lock();
+        if idle.len() < IDLE_BUFFERS && buffer.capacity() <= LARGEST_KEPT {
+            idle.push(buffer);
+        }
+    }
+}

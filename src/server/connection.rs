@@ -1,0 +1,196 @@
+//! One client's connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use parking_lot::Mutex;
+use rustls_pki_types::CertificateDer;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::ServiceExt;
+
+use super::Limits;
+use super::metrics::{HandshakeFailure, Metrics};
+use crate::auth::Peer;
+use crate::lifecycle::Stop;
+
+/// What the filters know of the connection a request came by.
+#[derive(Debug)]
+pub(super) struct Connection {
+    peer: Option<Peer>,
+    closing: Notify,
+    activity: Mutex<Activity>,
+}
+
+#[derive(Debug)]
+struct Activity {
+    in_flight: usize,
+    served: bool,
+    since: Instant,
+}
+
+/// Marks a request as under way until it is dropped.
+struct Busy(Arc<Connection>);
+
+/// The largest header a request may have, as in Go.
+const MAX_HEADER: u32 = 1 << 20;
+/// The most header lines over HTTP/1; a front proxy sends one for each of a user's groups.
+const MAX_HEADER_LINES: usize = 1000;
+/// HTTP/2 frames and windows as large as those of the Go server.
+const FRAME: u32 = 256 << 10;
+
+impl Connection {
+    fn new(chain: Vec<CertificateDer<'static>>) -> Arc<Self> {
+        Arc::new(Self {
+            peer: Peer::new(chain),
+            closing: Notify::new(),
+            activity: Mutex::new(Activity {
+                in_flight: 0,
+                served: false,
+                since: Instant::now(),
+            }),
+        })
+    }
+
+    /// The certificates the client showed.
+    pub(super) const fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    /// Ends the connection once the requests under way are answered.
+    pub(super) fn close(&self) {
+        self.closing.notify_one();
+    }
+
+    fn busy(self: &Arc<Self>) -> Busy {
+        self.activity.lock().in_flight += 1;
+        Busy(Arc::clone(self))
+    }
+
+    /// When the connection will have been idle for too long, if nothing happens.
+    fn deadline(&self, limits: &Limits) -> Instant {
+        let activity = self.activity.lock();
+        match (activity.in_flight, activity.served) {
+            (0, true) => activity.since + limits.idle,
+            (0, false) => activity.since + limits.header,
+            _ => Instant::now() + limits.idle,
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut activity = self.0.activity.lock();
+        activity.in_flight -= 1;
+        activity.served = true;
+        activity.since = Instant::now();
+    }
+}
+
+/// Shakes hands within the limit; failures are counted, and no concern of anybody else.
+pub(super) async fn shake_hands(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    limit: Duration,
+    metrics: &Metrics,
+) -> Option<TlsStream<TcpStream>> {
+    let _ = stream.set_nodelay(true);
+    match tokio::time::timeout(limit, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            metrics.handshake_failed(HandshakeFailure::Error);
+            tracing::debug!(%error, "TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            metrics.handshake_failed(HandshakeFailure::Timeout);
+            None
+        }
+    }
+}
+
+/// Serves requests until the client leaves, is idle for too long, or `stop` is given and all are answered.
+pub(super) async fn serve(
+    stream: TlsStream<TcpStream>,
+    router: Router,
+    limits: Arc<Limits>,
+    stop: Stop,
+) {
+    let (_, tls) = stream.get_ref();
+    let chain = tls.peer_certificates().unwrap_or_default();
+    let connection = Connection::new(chain.iter().map(|c| c.clone().into_owned()).collect());
+    let builder = builder(tls.alpn_protocol() == Some(b"h2"), &limits);
+    let of = Arc::clone(&connection);
+    let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
+        let busy = of.busy();
+        request.extensions_mut().insert(Arc::clone(&of));
+        let answer = router.clone().oneshot(request.map(Body::new));
+        async move {
+            let answer = answer.await;
+            drop(busy);
+            Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))
+        }
+    });
+    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    // Once closing has begun: when it ends at the latest.
+    let mut end = None;
+    loop {
+        let deadline = end.unwrap_or_else(|| connection.deadline(&limits));
+        tokio::select! {
+            result = served.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "connection ended");
+                }
+                return;
+            }
+            () = connection.closing.notified(), if end.is_none() => {}
+            () = stop.stopped(), if end.is_none() => {}
+            () = tokio::time::sleep_until(deadline) => {
+                if end.is_some() {
+                    return;
+                }
+                if connection.deadline(&limits) > Instant::now() {
+                    continue;
+                }
+            }
+        }
+        served.as_mut().graceful_shutdown();
+        end = Some(Instant::now() + limits.drain);
+    }
+}
+
+/// The protocol is what the handshake agreed on: nothing is left to guess from the first bytes.
+fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if http2 {
+        builder.http2_only()
+    } else {
+        builder.http1_only()
+    };
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Runs while the connection is idle, too. The first header is held to `limits.header` above.
+        .header_read_timeout(limits.idle)
+        .max_buf_size(MAX_HEADER as usize)
+        .max_headers(MAX_HEADER_LINES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(MAX_HEADER)
+        .initial_stream_window_size(FRAME)
+        .initial_connection_window_size(FRAME * 4)
+        .max_frame_size(FRAME);
+    builder
+}

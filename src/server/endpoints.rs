@@ -1,0 +1,137 @@
+//! Who answers for which path.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+use tokio::sync::Semaphore;
+
+use super::{Handler, Limits, Route, health, version};
+use crate::apimachinery::{RequestInfo, plain};
+use crate::lifecycle::{Health, Probe};
+use crate::telemetry::Registry;
+
+/// Everything behind the filters.
+pub(super) struct Endpoints {
+    health: Health,
+    registry: Arc<Registry>,
+    routes: Vec<Route>,
+    handlers: Arc<Semaphore>,
+}
+
+/// OpenMetrics, which is what the registry writes.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const JSON: &str = "application/json";
+
+impl Endpoints {
+    pub(super) fn new(
+        health: Health,
+        registry: Arc<Registry>,
+        routes: Vec<Route>,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            health,
+            registry,
+            routes,
+            handlers: Arc::new(Semaphore::new(limits.handlers.max(1))),
+        }
+    }
+
+    /// Answers a request by its decoded path, the same that was authorized. Paths match to the letter.
+    pub(super) async fn answer(&self, info: Arc<RequestInfo>, parts: Parts) -> Response<Bytes> {
+        let path = info.path.as_str();
+        if let Some((probe, name, check)) = health::probe(path) {
+            return self.probe(probe, name, check, parts.uri.query());
+        }
+        match path {
+            "/metrics" => return self.metrics(),
+            "/version" => return typed(StatusCode::OK, JSON, version::json()),
+            "/" | "/index.html" => return self.index(StatusCode::OK),
+            _ => {}
+        }
+        let covers = |prefix: &str| {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match self.routes.iter().find(|route| covers(&route.prefix)) {
+            Some(route) => self.handle(Arc::clone(&route.handler), info, parts).await,
+            None => self.index(StatusCode::NOT_FOUND),
+        }
+    }
+
+    /// Runs a handler where its computing stops nobody else. It runs to its end also when nobody waits any more, so the
+    /// number of those that run is bounded by the handler's own permit.
+    async fn handle(
+        &self,
+        handler: Handler,
+        info: Arc<RequestInfo>,
+        parts: Parts,
+    ) -> Response<Bytes> {
+        let Ok(permit) = Arc::clone(&self.handlers).acquire_owned().await else {
+            return plain::panicked();
+        };
+        let handled = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            handler(&info, &parts)
+        });
+        match handled.await {
+            Ok(response) => response,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is going down.
+            Err(_) => plain::panicked(),
+        }
+    }
+
+    fn probe(&self, probe: Probe, name: &str, check: &str, query: Option<&str>) -> Response<Bytes> {
+        let report = self.health.report(probe);
+        if check.is_empty() {
+            return health::all(name, &report, query);
+        }
+        match report.iter().find(|r| r.name == check) {
+            Some(report) => health::one(report),
+            None => self.index(StatusCode::NOT_FOUND),
+        }
+    }
+
+    fn metrics(&self) -> Response<Bytes> {
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            Ok(()) => typed(StatusCode::OK, OPEN_METRICS, text),
+            Err(error) => plain::internal_server_error("/metrics", error),
+        }
+    }
+
+    /// The list of all paths, which is also what an unknown one is answered with.
+    fn index(&self, code: StatusCode) -> Response<Bytes> {
+        #[derive(serde::Serialize)]
+        struct RootPaths {
+            paths: Vec<String>,
+        }
+        let mut paths: Vec<String> = ["/metrics", "/version"].map(String::from).into();
+        paths.extend(self.routes.iter().flat_map(|r| r.index.clone()));
+        for (probe, name) in [
+            (Probe::Healthz, "/healthz"),
+            (Probe::Livez, "/livez"),
+            (Probe::Readyz, "/readyz"),
+        ] {
+            paths.push(name.to_owned());
+            let report = self.health.report(probe);
+            paths.extend(report.iter().map(|check| format!("{name}/{}", check.name)));
+        }
+        paths.sort();
+        paths.dedup();
+        let json = serde_json::to_string_pretty(&RootPaths { paths }).unwrap_or_default();
+        typed(code, JSON, json)
+    }
+}
+
+fn typed(code: StatusCode, content_type: &'static str, body: String) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = code;
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

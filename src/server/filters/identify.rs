@@ -1,0 +1,31 @@
+//! Gives each request an ID, and each response the headers all of them have.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, HeaderName};
+use http::{HeaderMap, HeaderValue};
+use uuid::Uuid;
+
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
+/// Echoes the request's `Audit-Id`, or makes one, and forbids caching where the handler did not allow it.
+pub(super) async fn identify(request: Request, next: Next) -> Response {
+    let id = audit_id(request.headers());
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(AUDIT_ID, id);
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+fn audit_id(headers: &HeaderMap) -> HeaderValue {
+    if let Some(id) = headers.get(AUDIT_ID).filter(|id| !id.is_empty()) {
+        return id.clone();
+    }
+    let id = Uuid::new_v4().to_string();
+    // Hexadecimal digits and dashes are always a valid value.
+    HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static(""))
+}

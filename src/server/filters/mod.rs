@@ -1,0 +1,99 @@
+//! What every request passes, in the order of Kubernetes' handler chain.
+
+mod authenticate;
+mod authorize;
+mod deadline;
+mod describe;
+mod identify;
+mod limit;
+mod recover;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use bytes::Bytes;
+use http::Uri;
+
+use super::endpoints::Endpoints;
+use super::{Deps, Limits, Metrics};
+use crate::apimachinery::RequestInfo;
+use crate::auth::{Authentication, Authorization, User};
+use crate::domain::Clock;
+
+/// What the filters share.
+struct Context {
+    authentication: Arc<Authentication>,
+    authorization: Arc<Authorization>,
+    endpoints: Endpoints,
+    in_flight: limit::InFlight,
+    request_timeout: Duration,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+}
+
+/// All filters around the endpoints.
+pub(super) fn router(limits: &Limits, deps: Deps) -> Router {
+    let context = Arc::new(Context {
+        authentication: deps.authentication,
+        authorization: deps.authorization,
+        endpoints: Endpoints::new(deps.health, deps.registry, deps.routes, limits),
+        in_flight: limit::InFlight::new(limits, Arc::clone(&deps.metrics)),
+        request_timeout: limits.request_timeout,
+        clock: deps.clock,
+        metrics: deps.metrics,
+    });
+    let with = || Arc::clone(&context);
+    // The last layer is the outermost.
+    Router::new()
+        .fallback(answer)
+        .with_state(with())
+        .layer(from_fn_with_state(with(), authorize::authorize))
+        .layer(from_fn_with_state(with(), limit::limit))
+        .layer(from_fn_with_state(with(), authenticate::authenticate))
+        .layer(from_fn_with_state(with(), deadline::deadline))
+        .layer(from_fn(recover::recover))
+        .layer(from_fn_with_state(with(), describe::describe))
+        .layer(from_fn(identify::identify))
+}
+
+async fn answer(State(context): State<Arc<Context>>, request: Request) -> Response {
+    let info = info(&request);
+    let (parts, _) = request.into_parts();
+    finished(context.endpoints.answer(info, parts).await)
+}
+
+/// The request info, which the outer filter put there.
+fn info(request: &Request) -> Arc<RequestInfo> {
+    let info = request.extensions().get::<Arc<RequestInfo>>();
+    info.map_or_else(unreadable, Arc::clone)
+}
+
+/// The user, whom authentication put there; nobody before that.
+fn user(request: &Request) -> Arc<User> {
+    let user = request.extensions().get::<Arc<User>>();
+    user.map_or_else(|| Arc::new(User::anonymous()), Arc::clone)
+}
+
+/// Stands for a request without an info: nothing is allowed by it and nothing is found by it.
+fn unreadable() -> Arc<RequestInfo> {
+    Arc::new(RequestInfo {
+        path: String::new(),
+        verb: String::new(),
+        resource: None,
+    })
+}
+
+/// A complete answer as the router's own type.
+fn finished(response: http::Response<Bytes>) -> Response {
+    response.map(Body::from)
+}
+
+/// What the client sent after the method.
+fn request_uri(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |path| path.as_str())
+}

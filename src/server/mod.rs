@@ -1,0 +1,172 @@
+//! The secure port: TLS, the filters every request passes, and what is answered beside the APIs.
+//!
+//! A request passes, outermost first: audit ID, request info, panic recovery, deadline, authentication, impersonation,
+//! in-flight limit, authorization. That is the order of `k8s.io/apiserver`, and so is what each answers when it refuses.
+
+mod certificates;
+mod connection;
+mod endpoints;
+mod filters;
+mod health;
+mod listener;
+mod metrics;
+mod self_signed;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod version;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+
+use crate::apimachinery::RequestInfo;
+use crate::auth::{Authentication, Authorization};
+use crate::domain::Clock;
+use crate::lifecycle::{Health, Tasks};
+use crate::telemetry::Registry;
+
+pub use certificates::{CertificateError, PairFiles, ServingCertificate, SniPair};
+pub use health::shutdown_check;
+pub use listener::{BindError, Bound, Server};
+pub use metrics::Metrics;
+pub use tls::{CipherSuite, MinTlsVersion, UnknownCipherSuite};
+
+/// What flags decide about the secure port.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `--bind-address` and `--secure-port`.
+    pub address: SocketAddr,
+    /// The certificate shown to clients that name no other.
+    pub certificate: ServingCertificate,
+    /// `--tls-sni-cert-key`.
+    pub sni: Vec<SniPair>,
+    /// `--tls-min-version`.
+    pub min_tls_version: MinTlsVersion,
+    /// `--tls-cipher-suites`; empty for all that are safe.
+    pub cipher_suites: Vec<CipherSuite>,
+    /// Whether HTTP/2 is offered: not `--disable-http2-serving`.
+    pub http2: bool,
+    /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.
+    pub shutdown_delay: Duration,
+    /// The bounds that keep one client from harming the others.
+    pub limits: Limits,
+}
+
+/// Bounds on what clients may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// `--request-timeout`: the longest a request may take; it may ask for less.
+    pub request_timeout: Duration,
+    /// `--max-requests-inflight`: reads under way, 0 for no limit; further ones get 429.
+    pub reads_in_flight: usize,
+    /// `--max-mutating-requests-inflight`: the same for all others.
+    pub mutations_in_flight: usize,
+    /// Handlers running at once; further requests wait within their deadline.
+    pub handlers: usize,
+    /// Connections open at once; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// `--http2-max-streams-per-connection`.
+    pub streams: u32,
+    /// The longest a TLS handshake may take.
+    pub handshake: Duration,
+    /// The longest the first request's header may take.
+    pub header: Duration,
+    /// How long a connection may be idle.
+    pub idle: Duration,
+    /// How long requests under way may take once their connection is closing.
+    pub drain: Duration,
+    /// How often files with certificates are read again.
+    pub reload: Duration,
+}
+
+/// What the server works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Who asks.
+    pub authentication: Arc<Authentication>,
+    /// May they.
+    pub authorization: Arc<Authorization>,
+    /// The APIs.
+    pub routes: Vec<Route>,
+    /// The checks behind the probes.
+    pub health: Health,
+    /// What `/metrics` tells.
+    pub registry: Arc<Registry>,
+    /// The server's own metrics, registered in `registry`.
+    pub metrics: Arc<Metrics>,
+    /// Judges certificates and measures requests.
+    pub clock: Arc<dyn Clock>,
+    /// Where connections run.
+    pub tasks: Tasks,
+}
+
+/// Answers a request that has passed all filters. Runs on a thread where it may compute for a while, but may not wait.
+/// The [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
+pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Response<Bytes> + Send + Sync>;
+
+/// A part of the URL space with who answers for it.
+#[derive(Clone)]
+pub struct Route {
+    /// The path that is answered for together with all below it, such as `/apis`.
+    pub prefix: String,
+    /// The paths that the index at `/` names.
+    pub index: Vec<String>,
+    /// Who answers.
+    pub handler: Handler,
+}
+
+impl Config {
+    /// Kubernetes' defaults for this address and certificate.
+    #[must_use]
+    pub fn new(address: SocketAddr, certificate: ServingCertificate) -> Self {
+        Self {
+            address,
+            certificate,
+            sni: Vec::new(),
+            min_tls_version: MinTlsVersion::default(),
+            cipher_suites: Vec::new(),
+            http2: true,
+            shutdown_delay: Duration::ZERO,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_timeout: Duration::from_secs(60),
+            reads_in_flight: 400,
+            mutations_in_flight: 200,
+            handlers: 2 * std::thread::available_parallelism().map_or(1, usize::from),
+            connections: 1000,
+            streams: 100,
+            handshake: Duration::from_secs(10),
+            header: Duration::from_secs(32),
+            idle: Duration::from_secs(90),
+            drain: Duration::from_secs(60),
+            reload: Duration::from_secs(5),
+        }
+    }
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Route")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deps")
+            .field("routes", &self.routes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+//! TLS as a Kubernetes API server speaks it: a client certificate is asked for, never required, and judged later.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion,
+};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use tokio_rustls::TlsAcceptor;
+
+use super::certificates::Certificates;
+use crate::auth::Trust;
+
+/// The oldest version of TLS that is spoken; older ones than these are refused in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MinTlsVersion {
+    /// TLS 1.2.
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// A TLS 1.2 cipher suite of `--tls-cipher-suites`. Those of TLS 1.3 are always on, as in Go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CipherSuite(SupportedCipherSuite);
+
+/// A cipher suite that is unknown, or that is no longer safe to serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cipher suite {0:?} is not supported")]
+pub struct UnknownCipherSuite(String);
+
+/// The current server configuration. What it shows of the trusted authorities follows the trust.
+#[derive(Debug)]
+pub(super) struct Tls {
+    certificates: Arc<Certificates>,
+    provider: Arc<CryptoProvider>,
+    versions: &'static [&'static SupportedProtocolVersion],
+    alpn: Vec<Vec<u8>>,
+    current: ArcSwapOption<(u64, Arc<ServerConfig>)>,
+}
+
+static BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+static NEWEST: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
+impl std::str::FromStr for CipherSuite {
+    type Err = UnknownCipherSuite;
+
+    /// Reads a name as IANA and Go spell it: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`.
+    fn from_str(name: &str) -> Result<Self, UnknownCipherSuite> {
+        // rustls marks the suites of TLS 1.3 in their names.
+        let newest = name.replacen("TLS_", "TLS13_", 1);
+        let known = |suite: &&SupportedCipherSuite| {
+            let own = suite.suite().as_str();
+            own == Some(name) || own == Some(newest.as_str())
+        };
+        let found = aws_lc_rs::ALL_CIPHER_SUITES.iter().find(known);
+        found
+            .map(|suite| Self(*suite))
+            .ok_or_else(|| UnknownCipherSuite(name.to_owned()))
+    }
+}
+
+/// The cryptography in use, narrowed to `suites` where TLS 1.2 is spoken; empty for all.
+pub(super) fn provider(suites: &[CipherSuite]) -> Arc<CryptoProvider> {
+    let mut provider = aws_lc_rs::default_provider();
+    if !suites.is_empty() {
+        provider
+            .cipher_suites
+            .retain(|suite| suite.tls13().is_some() || suites.contains(&CipherSuite(*suite)));
+    }
+    Arc::new(provider)
+}
+
+impl Tls {
+    pub(super) fn new(
+        certificates: Arc<Certificates>,
+        provider: Arc<CryptoProvider>,
+        min_version: MinTlsVersion,
+        http2: bool,
+    ) -> Self {
+        let versions = match min_version {
+            MinTlsVersion::Tls12 => BOTH,
+            MinTlsVersion::Tls13 => NEWEST,
+        };
+        let protocols: &[&[u8]] = if http2 {
+            &[b"h2", b"http/1.1"]
+        } else {
+            &[b"http/1.1"]
+        };
+        Self {
+            certificates,
+            provider,
+            versions,
+            alpn: protocols.iter().map(|p| p.to_vec()).collect(),
+            current: ArcSwapOption::empty(),
+        }
+    }
+
+    /// An acceptor that shows the authorities of `trust`.
+    ///
+    /// # Errors
+    /// When versions and cipher suites leave nothing in common.
+    pub(super) fn acceptor(&self, trust: &Trust) -> Result<TlsAcceptor, rustls::Error> {
+        if let Some(current) = &*self.current.load()
+            && current.0 == trust.generation()
+        {
+            return Ok(Arc::clone(&current.1).into());
+        }
+        let config = Arc::new(self.config(trust.subjects())?);
+        let current = (trust.generation(), Arc::clone(&config));
+        self.current.store(Some(Arc::new(current)));
+        Ok(config.into())
+    }
+
+    fn config(&self, hints: Vec<DistinguishedName>) -> Result<ServerConfig, rustls::Error> {
+        let verifier = RequestedCertificate {
+            hints,
+            provider: Arc::clone(&self.provider),
+        };
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(self.versions)?
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_cert_resolver(Arc::clone(&self.certificates) as _);
+        config.alpn_protocols.clone_from(&self.alpn);
+        Ok(config)
+    }
+}
+
+/// Go's `tls.RequestClientCert`: takes whatever certificate is shown, but has its owner prove that it holds the key.
+/// Who vouches for it is asked for every request.
+#[derive(Debug)]
+struct RequestedCertificate {
+    hints: Vec<DistinguishedName>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ClientCertVerifier for RequestedCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
