@@ -9,10 +9,12 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
-/// Bodies up to this size go out as they are, as in Kubernetes: compressing them costs more than it saves.
+/// Bodies up to this size go out as they are, as in Kubernetes: compressing them costs more than it
+/// saves.
 pub(super) const THRESHOLD: usize = 128 * 1024;
 
-/// Whether the client takes gzip: the bare token must be there, as Kubernetes asks, so `gzip;q=0` does not count.
+/// Whether the client takes gzip: the bare token must be there, as Kubernetes asks, so `gzip;q=0`
+/// does not count.
 #[must_use]
 pub(super) fn accepts_gzip(parts: &Parts) -> bool {
     let accepted = parts.headers.get_all(ACCEPT_ENCODING).into_iter();
@@ -21,7 +23,8 @@ pub(super) fn accepts_gzip(parts: &Parts) -> bool {
         .any(|token| token.trim_ascii() == b"gzip")
 }
 
-/// Compresses a response whose body is above [`THRESHOLD`], if the client takes gzip and it is not yet encoded.
+/// Compresses a response whose body is above [`THRESHOLD`], if the client takes gzip and it is not
+/// yet encoded.
 #[must_use]
 pub(super) fn compress(parts: &Parts, response: Response<Bytes>) -> Response<Bytes> {
     let encoded = response.headers().contains_key(CONTENT_ENCODING);

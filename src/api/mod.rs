@@ -1,4 +1,8 @@
-//! The Kubernetes APIs we serve.
+//! The Kubernetes APIs we serve: groups of resources, discovery of them, and their description in
+//! OpenAPI.
+//!
+//! Pure functions from a request's head to a whole response. Authentication, authorization, limits
+//! and the headers every response has lie in front of this.
 
 mod compress;
 mod conditional;
@@ -7,5 +11,80 @@ pub mod metrics;
 pub mod openapi;
 mod resource;
 mod route;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+
+use crate::apimachinery::RequestInfo;
+use crate::domain::{Clock, Inventory};
+use discovery::Discovery;
+use metrics::{MetricsApi, ViewSource};
+use openapi::OpenApi;
 
 pub use resource::{Group, Resource, Scope};
+
+/// Everything below `/apis` and `/openapi`.
+#[derive(Debug)]
+pub struct Api {
+    metrics: MetricsApi,
+    discovery: Discovery,
+    openapi: OpenApi,
+}
+
+/// The groups we serve.
+const GROUPS: [Group; 1] = [metrics::GROUP];
+
+impl Api {
+    /// Serves what `source` shows; `release` is the version of this program.
+    #[must_use]
+    pub fn new(
+        source: ViewSource,
+        inventory: Arc<Inventory>,
+        clock: Arc<dyn Clock>,
+        release: &str,
+    ) -> Self {
+        Self {
+            metrics: MetricsApi::new(source, inventory, Arc::clone(&clock)),
+            discovery: Discovery::new(&GROUPS),
+            openapi: OpenApi::new(&GROUPS, release, clock),
+        }
+    }
+
+    /// Answers a request; `None` when its path is none of ours, and then the server answers with
+    /// the index of paths.
+    ///
+    /// The whole list of a large cluster takes tens of milliseconds of work, so this does not
+    /// belong on a thread that must stay responsive. Large bodies are compressed for who takes it.
+    #[must_use]
+    pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Response<Bytes>> {
+        let response = self
+            .metrics
+            .respond(info, parts)
+            .or_else(|| self.discovery.answer(parts))
+            .or_else(|| self.openapi.answer(parts))?;
+        Some(compress::compress(parts, response))
+    }
+
+    /// The paths of ours that the index of paths lists, sorted.
+    #[must_use]
+    pub fn paths() -> Vec<String> {
+        let mut paths = vec![
+            "/apis".to_owned(),
+            "/openapi/v2".to_owned(),
+            "/openapi/v3".to_owned(),
+        ];
+        for group in GROUPS {
+            paths.push(format!("/apis/{}", group.name));
+            for version in group.versions {
+                paths.push(format!("/apis/{}", group.api_version(version)));
+            }
+        }
+        paths.sort_unstable();
+        paths
+    }
+}

@@ -1,11 +1,13 @@
-//! What a group of resources offers: the one description that discovery, OpenAPI, list options and Table read.
+//! What a group of resources offers: the one description that discovery, OpenAPI, list options and
+//! Table read.
 
 /// An API group we serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The group's name (`metrics.k8s.io`).
     pub name: &'static str,
-    /// The versions, the preferred one first. All of them serve the same resources in the same shape.
+    /// The versions, the preferred one first. All of them serve the same resources in the same
+    /// shape.
     pub versions: &'static [&'static str],
     /// The resources, sorted by name.
     pub resources: &'static [Resource],
@@ -14,8 +16,8 @@ pub struct Group {
 /// A resource of a [`Group`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// The plural name in the URL (`pods`). There is no singular and no short name, on purpose: a `pod` or `po` of ours
-    /// would shadow the core type in clients.
+    /// The plural name in the URL (`pods`). There is no singular and no short name, on purpose: a
+    /// `pod` or `po` of ours would shadow the core type in clients.
     pub name: &'static str,
     /// The kind of one object (`PodMetrics`).
     pub kind: &'static str,
@@ -45,8 +47,8 @@ impl Group {
         self.resources.iter().find(|one| one.name == name)
     }
 
-    /// The version a path lies below and the rest of the path, without the slash between; `None` when the path is not
-    /// below a version of this group, or is the version's own.
+    /// The version a path lies below and the rest of the path, without the slash between; `None`
+    /// when the path is not below a version of this group, or is the version's own.
     #[must_use]
     pub fn split_path<'p>(&self, path: &'p str) -> Option<(&'static str, &'p str)> {
         let path = path.strip_prefix("/apis/")?.strip_prefix(self.name)?;

@@ -14,8 +14,8 @@ pub(super) struct Target<'p> {
 }
 
 impl<'p> Target<'p> {
-    /// Reads the path behind `/apis/GROUP/VERSION/`, already percent-decoded. One slash at its end is tolerated, empty
-    /// segments elsewhere are not; `None` when there is nothing of that path.
+    /// Reads the path behind `/apis/GROUP/VERSION/`, already percent-decoded. One slash at its end
+    /// is tolerated, empty segments elsewhere are not; `None` when there is nothing of that path.
     #[must_use]
     pub(super) fn find(group: &Group, path: &'p str) -> Option<Self> {
         let path = path.strip_suffix('/').unwrap_or(path);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 /// A duration as Go holds it: signed nanoseconds in 64 bits.
 ///
-/// Prints as `Duration.String` (`15s`, `1m0.5s`, `15.237s`, `500ms`, `0s`) and reads what `time.ParseDuration` reads.
+/// Prints as `Duration.String` (`15s`, `1m0.5s`, `15.237s`, `500ms`, `0s`) and reads what
+/// `time.ParseDuration` reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GoDuration {
     nanos: i64,

@@ -7,7 +7,8 @@ use serde_json::ser::Formatter;
 
 /// Appends `value` in compact form. Fields stand in the order the type declares them.
 ///
-/// A type that cannot be JSON (a map with keys that are no strings) is written as `null`; ours all can.
+/// A type that cannot be JSON (a map with keys that are no strings) is written as `null`; ours all
+/// can.
 pub fn write(out: &mut Vec<u8>, value: &impl Serialize) {
     let start = out.len();
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, GoFormatter);

@@ -7,8 +7,8 @@ use super::status::{GroupResource, Status, StatusCause};
 
 /// The parameters of a list or watch, decoded and valid.
 ///
-/// `limit`, `continue` and `resourceVersion` are read for their errors and then have no effect: a list is always whole
-/// and always newest.
+/// `limit`, `continue` and `resourceVersion` are read for their errors and then have no effect: a
+/// list is always whole and always newest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListOptions {
     /// `labelSelector`.
@@ -34,8 +34,8 @@ impl ListOptions {
     /// Reads the parameters from a query. `supported` are the fields a field selector may name.
     ///
     /// # Errors
-    /// 400 with the parser's text for what cannot be read or names an unknown field, 422 for parameters that contradict
-    /// each other.
+    /// 400 with the parser's text for what cannot be read or names an unknown field, 422 for
+    /// parameters that contradict each other.
     pub fn from_query(query: &Query, supported: &[&str]) -> Result<Self, Status> {
         let timeout_seconds = integer(query, "timeoutSeconds")?;
         integer(query, "limit")?;

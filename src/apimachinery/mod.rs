@@ -1,5 +1,5 @@
-//! What Kubernetes' own API machinery prescribes on the wire: quantities, times, request info, Status, selectors,
-//! content negotiation and the encodings. Pure functions, no I/O.
+//! What Kubernetes' own API machinery prescribes on the wire: quantities, times, request info,
+//! Status, selectors, content negotiation and the encodings. Pure functions, no I/O.
 
 mod duration;
 pub mod json;

@@ -9,8 +9,8 @@ use super::{json, protobuf, yaml};
 
 /// An API object that can be answered in every encoding.
 ///
-/// JSON is written by the object itself, compact; indented JSON and YAML are derived from that, so no two encodings can
-/// disagree.
+/// JSON is written by the object itself, compact; indented JSON and YAML are derived from that, so
+/// no two encodings can disagree.
 pub trait Object {
     /// `apiVersion`.
     fn api_version(&self) -> &str;

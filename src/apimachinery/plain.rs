@@ -11,7 +11,8 @@ use super::quote::Quoted;
 
 /// 500 for a request that could not be judged, for example because the authorizer failed.
 ///
-/// `request_uri` is what the client sent after the method. As in Go, `&`, `<` and `>` become entities.
+/// `request_uri` is what the client sent after the method. As in Go, `&`, `<` and `>` become
+/// entities.
 #[must_use]
 pub fn internal_server_error(request_uri: &str, error: impl fmt::Display) -> Response<Bytes> {
     let text = format!("Internal Server Error: {}: {error}", Quoted(request_uri));

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 
-/// Writes a message from its last field to its first, so that every length is known when its turn comes.
+/// Writes a message from its last field to its first, so that every length is known when its turn
+/// comes.
 ///
-/// This is how Kubernetes' generated code writes, and with the same order of fields it yields the same bytes. A nested
-/// message is whatever a closure writes; inside it, too, the last field comes first.
+/// This is how Kubernetes' generated code writes, and with the same order of fields it yields the
+/// same bytes. A nested message is whatever a closure writes; inside it, too, the last field comes
+/// first.
 #[derive(Debug, Default)]
 pub struct Writer {
     /// Written from the end; `start` is where the written part begins.
@@ -131,7 +133,8 @@ impl Writer {
     }
 }
 
-/// Puts a message into the envelope clients expect: the magic `k8s\0` and a `runtime.Unknown` that names its type.
+/// Puts a message into the envelope clients expect: the magic `k8s\0` and a `runtime.Unknown` that
+/// names its type.
 #[must_use]
 pub fn envelope(api_version: &str, kind: &str, write: impl FnOnce(&mut Writer)) -> Bytes {
     let mut writer = Writer::with_capacity(1024);

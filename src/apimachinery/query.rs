@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 /// The decoded pairs of a query, in their order.
 ///
-/// As `URL.Query` does, skips what is malformed: a pair with a bad escape or a semicolon. Bytes that are no UTF-8 become
-/// U+FFFD. The server bounds the length of a URI, and with it this.
+/// As `URL.Query` does, skips what is malformed: a pair with a bad escape or a semicolon. Bytes
+/// that are no UTF-8 become U+FFFD. The server bounds the length of a URI, and with it this.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(Vec<(String, String)>);
 
-/// A percent sign that is not followed by two hexadecimal digits, or escapes that decode to no UTF-8.
+/// A percent sign that is not followed by two hexadecimal digits, or escapes that decode to no
+/// UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid URL escape")]
 pub struct InvalidEscape;
@@ -44,8 +45,8 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether `key` asks for something, by the rule of Kubernetes' conversion of booleans: absent, `0` and `false` (in
-    /// any case) are false, everything else is true, the empty text included.
+    /// Whether `key` asks for something, by the rule of Kubernetes' conversion of booleans: absent,
+    /// `0` and `false` (in any case) are false, everything else is true, the empty text included.
     #[must_use]
     pub fn flag(&self, key: &str) -> bool {
         self.first(key)
@@ -56,7 +57,8 @@ impl Query {
 /// Decodes the percent-encoding of a path, where `+` stands for itself.
 ///
 /// # Errors
-/// [`InvalidEscape`] when an escape is malformed or the bytes are no UTF-8; Go's server answers 400 to the former.
+/// [`InvalidEscape`] when an escape is malformed or the bytes are no UTF-8; Go's server answers 400
+/// to the former.
 pub fn decode_path(path: &str) -> Result<Cow<'_, str>, InvalidEscape> {
     if !path.contains('%') {
         return Ok(Cow::Borrowed(path));

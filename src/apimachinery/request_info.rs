@@ -1,4 +1,5 @@
-//! What a request asks for, as authorization and routing see it (`RequestInfo` of `k8s.io/apiserver`).
+//! What a request asks for, as authorization and routing see it (`RequestInfo` of
+//! `k8s.io/apiserver`).
 
 use http::Method;
 
@@ -11,10 +12,11 @@ use super::selector::{FieldRequirement, FieldSelector, LabelOperator, LabelRequi
 pub struct RequestInfo {
     /// The path, percent-decoded once. Routing and authorization both read this one.
     pub path: String,
-    /// The verb: `get`, `list`, `watch`, `create`… of a resource request (empty for methods that have none), the
-    /// lower-case HTTP method otherwise.
+    /// The verb: `get`, `list`, `watch`, `create`… of a resource request (empty for methods that
+    /// have none), the lower-case HTTP method otherwise.
     pub verb: String,
-    /// What the request is about, when it is a resource request; `None` for paths such as `/metrics` or `/apis/G/V`.
+    /// What the request is about, when it is a resource request; `None` for paths such as
+    /// `/metrics` or `/apis/G/V`.
     pub resource: Option<ResourceInfo>,
 }
 
@@ -35,7 +37,8 @@ pub struct ResourceInfo {
     pub subresource: String,
     /// The object's name, from the path or from a field selector that names exactly one.
     pub name: String,
-    /// The path from the resource on, as segments: resource, name, subresource and whatever follows.
+    /// The path from the resource on, as segments: resource, name, subresource and whatever
+    /// follows.
     pub parts: Vec<String>,
     /// The raw `fieldSelector` of a list, watch or deletecollection.
     pub field_selector: String,
@@ -84,7 +87,8 @@ impl RequestInfo {
         self.resource.is_some()
     }
 
-    /// Whether the verb only reads: `get`, `list`, `watch`, and `head` and `options` of a path. Decides which in-flight limit applies.
+    /// Whether the verb only reads: `get`, `list`, `watch`, and `head` and `options` of a path.
+    /// Decides which in-flight limit applies.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         matches!(
@@ -95,16 +99,16 @@ impl RequestInfo {
 }
 
 impl ResourceInfo {
-    /// The field requirements an authorizer is told of; none when the selector cannot be read, which asks a less
-    /// restricted question.
+    /// The field requirements an authorizer is told of; none when the selector cannot be read,
+    /// which asks a less restricted question.
     #[must_use]
     pub fn field_requirements(&self) -> Vec<FieldRequirement> {
         let selector = self.field_selector.parse::<FieldSelector>();
         selector.map_or_else(|_| Vec::new(), |s| s.requirements().to_vec())
     }
 
-    /// The label requirements an authorizer is told of: none when the selector cannot be read, and no `>` and `<`,
-    /// which SubjectAccessReview cannot express.
+    /// The label requirements an authorizer is told of: none when the selector cannot be read, and
+    /// no `>` and `<`, which SubjectAccessReview cannot express.
     #[must_use]
     pub fn label_requirements(&self) -> Vec<LabelRequirement> {
         let Ok(selector) = self.label_selector.parse::<LabelSelector>() else {
@@ -187,7 +191,8 @@ fn verb_of(method: &Method) -> &'static str {
     }
 }
 
-/// Turns a nameless get into list or watch and a nameless delete into deletecollection, and reads the selectors.
+/// Turns a nameless get into list or watch and a nameless delete into deletecollection, and reads
+/// the selectors.
 fn refine(
     verb: &'static str,
     mut resource: ResourceInfo,

@@ -9,7 +9,8 @@ use crate::domain::Timestamp;
 
 /// A stamp as `metav1.Time` prints it: `2026-01-02T03:04:05Z`, whole seconds, rounded down.
 ///
-/// What lies before the year 0 or after the last second `jiff` knows (late on 9999-12-30) is held there.
+/// What lies before the year 0 or after the last second `jiff` knows (late on 9999-12-30) is held
+/// there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rfc3339([u8; 20]);
 

@@ -70,7 +70,8 @@ impl<'r> Answer<'r> {
         }
     }
 
-    /// Answers those of `items` that are selected. `whole` says that they are all there are of the resource.
+    /// Answers those of `items` that are selected. `whole` says that they are all there are of the
+    /// resource.
     pub(super) fn list<T: Item>(
         &self,
         snapshot: &Snapshot,

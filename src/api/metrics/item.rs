@@ -1,4 +1,5 @@
-//! One node or pod with its use, in both encodings. This is the hot path: no tree, no formatting machinery.
+//! One node or pod with its use, in both encodings. This is the hot path: no tree, no formatting
+//! machinery.
 
 use std::time::Duration;
 

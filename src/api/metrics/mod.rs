@@ -1,6 +1,7 @@
 //! `metrics.k8s.io`: the use of nodes and pods, for the HPA, the VPA and `kubectl top`.
 //!
-//! Everything is answered from one [`View`](crate::live::View); nothing is computed and nothing is waited for here.
+//! Everything is answered from one [`View`](crate::live::View); nothing is computed and nothing is
+//! waited for here.
 
 mod answer;
 mod group;
@@ -35,7 +36,8 @@ pub struct MetricsApi {
 }
 
 impl MetricsApi {
-    /// Serves what `source` shows. The inventory only tells a node or pod that does not exist from one without a number.
+    /// Serves what `source` shows. The inventory only tells a node or pod that does not exist from
+    /// one without a number.
     #[must_use]
     pub fn new(source: ViewSource, inventory: Arc<Inventory>, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -44,10 +46,12 @@ impl MetricsApi {
         }
     }
 
-    /// Answers a request for a path below `/apis/metrics.k8s.io/VERSION/`; `None` for every other path.
+    /// Answers a request for a path below `/apis/metrics.k8s.io/VERSION/`; `None` for every other
+    /// path.
     ///
-    /// Authentication and authorization lie behind. Bodies are compressed already where that is due. A whole list of a
-    /// large cluster takes tens of milliseconds of work, so this does not belong on a thread that must stay responsive.
+    /// Authentication and authorization lie behind. Bodies are compressed already where that is
+    /// due. A whole list of a large cluster takes tens of milliseconds of work, so this does not
+    /// belong on a thread that must stay responsive.
     #[must_use]
     pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Response<Bytes>> {
         let (version, path) = GROUP.split_path(&info.path)?;

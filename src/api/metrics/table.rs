@@ -18,8 +18,9 @@ pub(super) struct TableForm<'a> {
 impl TableForm<'_> {
     /// Makes the table of these items.
     ///
-    /// Its columns are the name, one for each key of usage that any item has (`cpu` and `memory` even without items), and
-    /// the window. A row that lacks a key has an empty cell. A pod's cells are sums over its containers.
+    /// Its columns are the name, one for each key of usage that any item has (`cpu` and `memory`
+    /// even without items), and the window. A row that lacks a key has an empty cell. A pod's cells
+    /// are sums over its containers.
     pub(super) fn of<T: Item>(&self, items: &[&T]) -> Table {
         let totals: Vec<Total> = items.iter().map(|item| item.total()).collect();
         let swap = totals.iter().any(|total| total.swap.is_some());

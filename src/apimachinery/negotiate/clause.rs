@@ -64,7 +64,8 @@ impl<'a> Clause<'a> {
         last.map(|(_, value)| *value)
     }
 
-    /// The conversion the clause asks for (`Some(None)`: none); `None` when the clause cannot be used at all.
+    /// The conversion the clause asks for (`Some(None)`: none); `None` when the clause cannot be
+    /// used at all.
     pub(super) fn conversion(&self) -> Option<Option<Conversion>> {
         let unusable = self.parameter("sv").is_some()
             || self

@@ -156,11 +156,12 @@ impl Negotiated<()> {
     }
 }
 
-/// Picks the first clause of the first `Accept` line (by quality, then specific before wildcard, then as written) that
-/// names something `serves` has, which is asked with the conversion the clause wants, if any.
+/// Picks the first clause of the first `Accept` line (by quality, then specific before wildcard,
+/// then as written) that names something `serves` has, which is asked with the conversion the
+/// clause wants, if any.
 ///
-/// No `Accept`, or an empty one, is as good as `application/json`. A clause whose `sv` is not empty or whose `stream` is
-/// anything but `watch` is skipped; parameters nobody knows are ignored.
+/// No `Accept`, or an empty one, is as good as `application/json`. A clause whose `sv` is not empty
+/// or whose `stream` is anything but `watch` is skipped; parameters nobody knows are ignored.
 ///
 /// # Errors
 /// [`NotAcceptable`] when no clause can be served.

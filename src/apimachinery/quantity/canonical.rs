@@ -7,8 +7,9 @@ use crate::domain::{Bytes, Nanocores};
 
 /// A quantity as Kubernetes prints it: a whole number and one suffix.
 ///
-/// Follows `Quantity.CanonicalizeBytes` of `k8s.io/apimachinery`: DecimalSI strips factors of 1000, BinarySI strips
-/// factors of 1024, and a BinarySI amount below 1024 is printed as DecimalSI (`1000` is `1k`).
+/// Follows `Quantity.CanonicalizeBytes` of `k8s.io/apimachinery`: DecimalSI strips factors of 1000,
+/// BinarySI strips factors of 1024, and a BinarySI amount below 1024 is printed as DecimalSI
+/// (`1000` is `1k`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CanonicalQuantity {
     mantissa: u64,
@@ -24,7 +25,8 @@ impl CanonicalQuantity {
         Self::strip(rate.get(), 1000, &DECIMAL)
     }
 
-    /// An amount of memory or swap: bytes in BinarySI (`12056Ki`, `50Mi`, `1048577`; below 1024 decimal: `1k`).
+    /// An amount of memory or swap: bytes in BinarySI (`12056Ki`, `50Mi`, `1048577`; below 1024
+    /// decimal: `1k`).
     #[must_use]
     pub fn memory(amount: Bytes) -> Self {
         match amount.get() {

@@ -7,7 +7,8 @@ use crate::domain::{Bytes, Nanocores};
 
 /// A quantity read from text, exact to a billionth.
 ///
-/// As in Go, what is finer than a billionth was rounded away from zero, and what is larger than 2⁶³−1 was held there.
+/// As in Go, what is finer than a billionth was rounded away from zero, and what is larger than
+/// 2⁶³−1 was held there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Quantity {
     nanos: i128,
@@ -36,7 +37,8 @@ enum Multiplier {
     Two(u32),
 }
 
-/// The digits of a quantity: `mantissa × 10^exponent`, and whether digits other than zero were dropped after it.
+/// The digits of a quantity: `mantissa × 10^exponent`, and whether digits other than zero were
+/// dropped after it.
 #[derive(Default)]
 struct Digits {
     mantissa: u128,
@@ -49,19 +51,22 @@ const MOST: i128 = i64::MAX as i128 * NANOS;
 const NANOS: i128 = 1_000_000_000;
 
 impl Quantity {
-    /// The amount in billionths (nanocores of a CPU quantity); a negative one is 0, a too large one `u64::MAX`.
+    /// The amount in billionths (nanocores of a CPU quantity); a negative one is 0, a too large one
+    /// `u64::MAX`.
     #[must_use]
     pub fn nano(self) -> u64 {
         self.per(1)
     }
 
-    /// The amount in thousandths, rounded up as `Quantity.MilliValue`; a negative one is 0, a too large one `u64::MAX`.
+    /// The amount in thousandths, rounded up as `Quantity.MilliValue`; a negative one is 0, a too
+    /// large one `u64::MAX`.
     #[must_use]
     pub fn milli(self) -> u64 {
         self.per(1_000_000)
     }
 
-    /// The whole amount, rounded up as `Quantity.Value`; a negative one is 0, a too large one `u64::MAX`.
+    /// The whole amount, rounded up as `Quantity.Value`; a negative one is 0, a too large one
+    /// `u64::MAX`.
     #[must_use]
     pub fn whole(self) -> u64 {
         self.per(NANOS)
@@ -145,8 +150,8 @@ impl Multiplier {
 }
 
 impl Digits {
-    /// Keeps as many leading digits as the arithmetic can hold without overflow: 28 (2⁶³−1 in billionths), or 20 when
-    /// a power of two up to 2⁶⁰ is still to come.
+    /// Keeps as many leading digits as the arithmetic can hold without overflow: 28 (2⁶³−1 in
+    /// billionths), or 20 when a power of two up to 2⁶⁰ is still to come.
     fn read(whole: &str, fraction: &str, multiplier: Multiplier) -> Self {
         let most = match multiplier {
             Multiplier::Ten(_) => 10_u128.pow(27),

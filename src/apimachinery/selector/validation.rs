@@ -20,7 +20,8 @@ pub(super) fn check_key(key: &str) -> Result<(), InvalidLabelSelector> {
     )))
 }
 
-/// What is wrong with the value at `index` of the requirement on `key`, as Go's field error; nothing if it is valid.
+/// What is wrong with the value at `index` of the requirement on `key`, as Go's field error;
+/// nothing if it is valid.
 pub(super) fn wrong_value(key: &str, index: usize, value: &str) -> Option<String> {
     let mut wrong = Vec::new();
     if value.len() > 63 {

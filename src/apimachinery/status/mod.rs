@@ -9,7 +9,8 @@ use serde::Serialize;
 
 pub use messages::{ForbiddenRequest, GroupResource};
 
-/// An error as Kubernetes answers it. Built by the constructors, each of which gives the exact text of the original.
+/// An error as Kubernetes answers it. Built by the constructors, each of which gives the exact text
+/// of the original.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     code: u16,
@@ -99,7 +100,8 @@ impl Status {
         &self.message
     }
 
-    /// What it is about; `None` where the original sends no details, which is not the same as empty ones.
+    /// What it is about; `None` where the original sends no details, which is not the same as empty
+    /// ones.
     #[must_use]
     pub fn details(&self) -> Option<&StatusDetails> {
         self.details.as_deref()

@@ -29,8 +29,9 @@ struct StatusJson<'a> {
 struct Empty {}
 
 impl Status {
-    /// Answers the request with this error, in the encoding it accepts; when it accepts none, in indented JSON, for an
-    /// error must not hide behind another. Sets `Retry-After`, `Allow` and `X-Content-Type-Options` where they belong.
+    /// Answers the request with this error, in the encoding it accepts; when it accepts none, in
+    /// indented JSON, for an error must not hide behind another. Sets `Retry-After`, `Allow` and
+    /// `X-Content-Type-Options` where they belong.
     #[must_use]
     pub fn respond(&self, parts: &Parts) -> Response<Bytes> {
         let negotiated = Negotiated::for_plain(parts).unwrap_or(Negotiated {

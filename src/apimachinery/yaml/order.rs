@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// Compares keys as go-yaml sorts a map: letters after everything else, runs of digits by their value.
+/// Compares keys as go-yaml sorts a map: letters after everything else, runs of digits by their
+/// value.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
@@ -41,7 +42,8 @@ fn follows_number(text: &[char], at: usize) -> bool {
         .any(|c| *c != '0')
 }
 
-/// The number at the start of `text` and how many digits it has; a leading 1 is thought before it on demand.
+/// The number at the start of `text` and how many digits it has; a leading 1 is thought before it
+/// on demand.
 fn number(text: &[char], after_one: bool) -> (u64, usize) {
     let digits = text.iter().map_while(|c| c.to_digit(10));
     digits.fold((u64::from(after_one), 0), |(value, len), digit| {

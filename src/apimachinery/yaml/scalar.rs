@@ -1,4 +1,5 @@
-//! How go-yaml v2 writes a string: plain where it reads back as the same string, quoted or literal elsewhere.
+//! How go-yaml v2 writes a string: plain where it reads back as the same string, quoted or literal
+//! elsewhere.
 
 /// The styles a string can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -135,22 +135,34 @@ fn paging_parameters_are_accepted_and_the_list_is_whole() {
 }
 
 #[test]
-fn one_instant_answers_for_a_second_and_then_the_next_does() {
+fn a_snapshot_answers_until_the_view_changes() {
     let served = cluster();
-    assert_eq!(served.names("nodes"), ["n1", "n2"]);
+    let first = served.json("nodes");
+    served.clock.pass(Duration::from_secs(60));
+    assert_eq!(served.json("nodes"), first);
     *served.view.lock() = Arc::new(View::new(2, vec![node("n3", &[], usage(1, 1))], vec![]));
-    served.clock.pass(Duration::from_millis(999));
-    assert_eq!(served.names("nodes"), ["n1", "n2"]);
-    assert!(
-        served
-            .text("nodes", "application/yaml")
-            .contains("name: n1")
-    );
     served.clock.pass(Duration::from_millis(1));
-    assert_eq!(served.names("nodes"), ["n3"]);
     let found = served.json("nodes/n3");
     assert_eq!(
         found["metadata"]["creationTimestamp"],
-        "2026-01-02T03:04:11Z"
+        "2026-01-02T03:05:10Z"
     );
+    assert_eq!(served.names("nodes"), ["n3"]);
+}
+
+#[test]
+fn a_large_snapshot_answers_a_while_though_the_view_changes() {
+    let nodes = (0..1000).map(|n| node(&format!("n{n}"), &[], usage(1, 1)));
+    let served = Served::new(View::new(1, nodes.collect(), vec![]));
+    assert_eq!(served.names("nodes").len(), 1000);
+    *served.view.lock() = Arc::new(View::new(2, vec![], vec![]));
+    served.clock.pass(Duration::from_millis(9));
+    assert_eq!(served.names("nodes").len(), 1000);
+    assert!(
+        served
+            .text("nodes", "application/yaml")
+            .contains("name: n1\n")
+    );
+    served.clock.pass(Duration::from_millis(1));
+    assert!(served.names("nodes").is_empty());
 }

@@ -16,12 +16,13 @@ use crate::domain::{
     Bytes as Amount, ContainerUsage, Labels, Nanocores, NodeRecord, PodKey, PodRecord, Timestamp,
     Usage,
 };
-use crate::live::View;
+use crate::live::{Versions, View};
 
 /// 2026-01-02T03:04:05Z
 const SAMPLED: i64 = 1_767_323_045_000;
 
-/// A clock that stands still until it is moved. The wall clock begins five seconds after the samples.
+/// A clock that stands still until it is moved. The wall clock begins five seconds after the
+/// samples.
 #[derive(Debug)]
 struct HandClock {
     start: Instant,
@@ -153,6 +154,7 @@ fn node(name: &str, pairs: &[(&str, &str)], usage: Usage) -> NodeView {
     NodeView {
         record: Arc::new(node_record(name, pairs)),
         usage,
+        versions: Versions::default(),
     }
 }
 
@@ -180,6 +182,7 @@ fn pod(record: PodRecord, containers: &[(&str, Usage)]) -> PodView {
         timestamp: Timestamp::from_millis(SAMPLED),
         window: Duration::from_secs(15),
         containers: containers.iter().map(container).collect(),
+        versions: Versions::default(),
     }
 }
 

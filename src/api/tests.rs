@@ -1,0 +1,68 @@
+use http::Request;
+
+use super::*;
+use crate::domain::SystemClock;
+use crate::live::View;
+
+fn answer(uri: &str, accept_encoding: &str) -> Option<Response<Bytes>> {
+    let source = Arc::new(|| Arc::new(View::default()));
+    let inventory = Arc::new(Inventory::new());
+    let api = Api::new(source, inventory, Arc::new(SystemClock), "v0.1.0");
+    let request = Request::builder()
+        .uri(uri)
+        .header("accept-encoding", accept_encoding);
+    let parts = request.body(()).unwrap().into_parts().0;
+    let info = RequestInfo::new(&parts.method, parts.uri.path(), parts.uri.query()).unwrap();
+    api.respond(&info, &parts)
+}
+
+#[test]
+fn each_path_is_answered_by_the_part_it_belongs_to() {
+    for (uri, start) in [
+        ("/apis", r#"{"kind":"APIGroupList""#),
+        ("/apis/metrics.k8s.io", r#"{"kind":"APIGroup""#),
+        ("/apis/metrics.k8s.io/v1", r#"{"kind":"APIResourceList""#),
+        (
+            "/apis/metrics.k8s.io/v1beta1/",
+            r#"{"kind":"APIResourceList""#,
+        ),
+        (
+            "/apis/metrics.k8s.io/v1/nodes",
+            r#"{"kind":"NodeMetricsList""#,
+        ),
+        (
+            "/apis/metrics.k8s.io/v1beta1/pods",
+            r#"{"kind":"PodMetricsList""#,
+        ),
+        ("/apis/metrics.k8s.io/v1/foo", r#"{"kind":"Status""#),
+        ("/openapi/v3", r#"{"paths":{"apis/metrics.k8s.io"#),
+        ("/openapi/v2", "{"),
+    ] {
+        let response = answer(uri, "").unwrap();
+        let body = String::from_utf8(response.into_body().to_vec()).unwrap();
+        assert!(body.starts_with(start), "{uri}: {body}");
+    }
+}
+
+#[test]
+fn other_paths_are_left_to_the_server() {
+    for uri in [
+        "/",
+        "/api",
+        "/metrics",
+        "/apis/other",
+        "/apis/metrics.k8s.io/v9/nodes",
+        "/openapi",
+    ] {
+        assert!(answer(uri, "").is_none(), "{uri}");
+    }
+}
+
+#[test]
+fn every_path_of_the_index_is_answered() {
+    let paths = Api::paths();
+    assert!(paths.is_sorted());
+    for path in paths {
+        assert_eq!(answer(&path, "gzip").unwrap().status(), 200, "{path}");
+    }
+}
