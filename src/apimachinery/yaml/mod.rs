@@ -44,9 +44,17 @@ impl Printer {
                     if at > 0 || place == Place::AfterKey {
                         self.new_line(indent);
                     }
-                    self.scalar(key, indent, true);
-                    self.out.push(':');
-                    self.value(value, indent, Place::AfterKey);
+                    if scalar::is_simple_key(key) {
+                        self.scalar(key, indent, true);
+                        self.out.push(':');
+                        self.value(value, indent, Place::AfterKey);
+                    } else {
+                        self.out.push_str("? ");
+                        self.scalar(key, indent, false);
+                        self.new_line(indent);
+                        self.out.push_str(": ");
+                        self.value(value, indent, Place::AfterDash);
+                    }
                 }
             }
             Value::Array(list) if !list.is_empty() => {
@@ -216,6 +224,19 @@ metadata: {}
         assert_eq!(
             yaml(r#"{"y":1,"true":2,"a b":3,"1":4}"#),
             "\"1\": 4\na b: 3\n\"true\": 2\n\"y\": 1\n"
+        );
+    }
+
+    #[test]
+    fn keys_that_are_long_or_of_several_lines_stand_alone() {
+        let (simple, long) = ("k".repeat(128), "k".repeat(129));
+        assert_eq!(
+            yaml(&format!(r#"{{"{simple}":"v","{long}":"v"}}"#)),
+            format!("{simple}: v\n? {long}\n: v\n")
+        );
+        assert_eq!(
+            yaml(r#"{"a\nb":{"c":1,"d":[2]}}"#),
+            "? |-\n  a\n  b\n: c: 1\n  d:\n  - 2\n"
         );
     }
 

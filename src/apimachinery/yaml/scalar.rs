@@ -18,7 +18,15 @@ struct Shape {
     indicator: bool,
 }
 
-/// Chooses the style of `text`; a key is never of several lines.
+/// The longest key, in bytes, that may stand before a colon without a question mark.
+const MAX_SIMPLE_KEY: usize = 128;
+
+/// Whether `key` may stand before a colon as it is.
+pub(super) fn is_simple_key(key: &str) -> bool {
+    key.len() <= MAX_SIMPLE_KEY && !key.contains(['\r', '\n', '\u{85}', '\u{2028}', '\u{2029}'])
+}
+
+/// Chooses the style of `text`. `is_key` says that it stands before a colon, where no literal text can.
 pub(super) fn style(text: &str, is_key: bool) -> Style {
     let shape = Shape::of(text);
     if text.contains('\n') {
@@ -55,7 +63,6 @@ pub(super) fn push_escaped(out: &mut String, c: char) -> usize {
         '\r' => out.push_str("\\r"),
         '\x1b' => out.push_str("\\e"),
         '\u{85}' => out.push_str("\\N"),
-        '\u{a0}' => out.push_str("\\_"),
         '\u{2028}' => out.push_str("\\L"),
         '\u{2029}' => out.push_str("\\P"),
         c if is_printable(c) => {
@@ -108,13 +115,13 @@ fn is_printable(c: char) -> bool {
         && !matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a plain `text` would be read as null, a boolean, a number, a merge key or a time.
+/// Whether a plain `text` would be read as null, a boolean, a number or a time.
 fn reads_as_other_type(text: &str) -> bool {
     let words = [
         "", "~", "null", "Null", "NULL", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE",
         "on", "On", "ON", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off",
         "OFF", ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf",
-        "-.Inf", "-.INF", "<<",
+        "-.Inf", "-.INF",
     ];
     words.contains(&text) || is_integer(text) || is_float(text) || is_base_60(text) || is_time(text)
 }
@@ -223,7 +230,6 @@ mod tests {
             "1:30",
             "2026-01-02",
             "2026-01-02T03:04:05Z",
-            "<<",
             "tab\there",
         ] {
             assert_eq!(style(text, false), Style::DoubleQuoted, "{text}");
@@ -263,6 +269,7 @@ mod tests {
             "1.5k",
             "0s",
             "1m0s",
+            "<<",
         ] {
             assert_eq!(style(text, false), Style::Plain, "{text}");
         }
