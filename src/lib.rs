@@ -37,3 +37,4 @@ pub mod server;
 
 // wiring
 pub mod config;
+pub mod app;

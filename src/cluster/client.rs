@@ -1,6 +1,7 @@
 //! The client every room asks the API server with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -14,7 +15,8 @@ use kube::config::{AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, Kube
 use secrecy::ExposeSecret;
 use tower::{BoxError, Layer, ServiceExt};
 
-use super::credentials::{BearerToken, ClientCertificate, Credentials, Material, Token};
+use super::bearer::TokenFile;
+use super::credentials::{ClientCertificate, Credentials, Material};
 use super::request::describe;
 
 /// Where the API server is and who we are to it.
@@ -38,7 +40,8 @@ pub enum Error {
         /// What is wrong with it.
         source: KubeconfigError,
     },
-    /// The kubeconfig is no YAML of its kind. The text around the place is not shown: it may be a token.
+    /// The kubeconfig is no YAML of its kind. The text around the place is not shown: it may be a
+    /// token.
     #[error("--kubeconfig {} is not a kubeconfig (line {line}, column {column})", path.display())]
     Syntax {
         /// The file.
@@ -62,6 +65,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The token file cannot be read, or holds no token.
+    #[error("cannot read the token file {}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The certificates or the token do not make a client.
     #[error("cannot set up the client for the API server: {reason}")]
     Client {
@@ -82,9 +93,10 @@ const AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
 
 /// Makes the client, and says what it identifies itself with.
 ///
-/// Reads files alone; the API server may be away. The client neither retries nor logs by itself and has no deadline
-/// for answers, because a watch has none: every request brings its own. The service account's token is read anew at
-/// least once a minute, the cluster's CA too, so both may be rotated.
+/// Reads files alone; the API server may be away. The client neither retries nor logs by itself and
+/// has no deadline for answers, because a watch has none: every request brings its own. The service
+/// account's token is read anew at least once a minute, the cluster's CA too, so both may be
+/// rotated.
 ///
 /// # Errors
 /// When a file is missing or cannot be understood. All of them are for a person to mend.
@@ -93,10 +105,21 @@ pub async fn connect(config: Config) -> Result<(kube::Client, Credentials), Erro
         None => in_cluster()?,
         Some(path) => from_kubeconfig(path).await?,
     };
-    let client = client(config).map_err(|error| Error::Client {
+    let token = match &credentials.token {
+        Some(Material::File(path)) => Some(token_file(path)?),
+        Some(Material::Inline(_)) | None => None,
+    };
+    let client = client(config, token).map_err(|error| Error::Client {
         reason: describe(&error),
     })?;
     Ok((client, credentials))
+}
+
+fn token_file(path: &Path) -> Result<TokenFile, Error> {
+    TokenFile::open(path.into()).map_err(|source| Error::TokenFile {
+        path: path.into(),
+        source,
+    })
 }
 
 fn in_cluster() -> Result<(kube::Config, Credentials), Error> {
@@ -160,12 +183,13 @@ fn current_cluster(kubeconfig: &Kubeconfig) -> Option<&kube::config::Cluster> {
 }
 
 /// As in client-go an inline token wins over a file.
-fn token(user: &AuthInfo) -> Option<Token> {
+fn token(user: &AuthInfo) -> Option<Material> {
     if let Some(token) = &user.token {
-        return Some(Token::Inline(BearerToken::new(token.expose_secret())));
+        let token = token.expose_secret().trim();
+        return Some(Material::Inline(token.as_bytes().into()));
     }
     let file = user.token_file.as_ref()?;
-    Some(Token::File(file.into()))
+    Some(Material::File(file.into()))
 }
 
 fn client_certificate(user: &AuthInfo) -> Result<Option<ClientCertificate>, &'static str> {
@@ -201,7 +225,14 @@ fn material(
         .map(|file| Material::File(file.into())))
 }
 
-pub(super) fn client(mut config: kube::Config) -> Result<kube::Client, kube::Error> {
+pub(super) fn client(
+    mut config: kube::Config,
+    token: Option<TokenFile>,
+) -> Result<kube::Client, kube::Error> {
+    if token.is_some() {
+        // kube refuses a file that ends with a newline, as most do that a person wrote.
+        config.auth_info.token_file = None;
+    }
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Somebody may have been faster; then there is one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -227,6 +258,11 @@ pub(super) fn client(mut config: kube::Config) -> Result<kube::Client, kube::Err
     let service = config
         .extra_headers_layer()?
         .layer(http.map_err(BoxError::from));
+    let token = token.map(Arc::new);
+    let service = service.map_request(move |request| match &token {
+        Some(token) => token.sign(request),
+        None => request,
+    });
     let service = tower::util::option_layer(config.auth_layer()?).layer(service);
     let service = config.base_uri_layer().layer(service);
     Ok(kube::Client::new(service, config.default_namespace))

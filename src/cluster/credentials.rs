@@ -1,47 +1,39 @@
-//! What this cluster accepts from us, for whoever dials something else in it with the same identity.
+//! What this cluster accepts from us, for whoever dials something else in it with the same
+//! identity.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The trust and the identity the API server is dialled with.
 ///
-/// metrics-server dials kubelets with these too unless flags say otherwise. Files are named, not read, so that a
-/// reader sees a rotation.
+/// metrics-server dials kubelets with these too unless flags say otherwise. Files are named, not
+/// read, so that a reader sees a rotation.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     /// The CA bundle (PEM) the API server is verified against; `None` means the system's roots.
     pub ca: Option<Material>,
-    /// The bearer token. `None` also when a kubeconfig names an exec plugin, whose token only its own client sees.
-    pub token: Option<Token>,
+    /// The bearer token. `None` also when a kubeconfig names an exec plugin, whose token only its
+    /// own client sees.
+    pub token: Option<Material>,
     /// The client certificate with its key.
     pub client_certificate: Option<ClientCertificate>,
     /// The kubeconfig says `insecure-skip-tls-verify`.
     pub insecure_skip_tls_verify: bool,
 }
 
-/// PEM text in a file or in memory. Its `Debug` never shows the text, which may be a key.
+/// Some text in a file or in memory. Neither `Debug` nor `Display` shows the text, which may be a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Material {
-    /// A file, read anew each time.
+    /// A file, to be read again: its content may change, and a Kubernetes volume swaps symbolic links to change it.
     File(PathBuf),
     /// The text itself, as a kubeconfig's `…-data` fields carry it.
     Inline(Arc<[u8]>),
 }
 
-/// Where the bearer token is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Token {
-    /// A file whose content the kubelet or somebody else renews; read it at least once a minute, as client-go does.
-    File(PathBuf),
-    /// A token that never changes.
-    Inline(BearerToken),
-}
-
 /// A bearer token, which prints as `***`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct BearerToken(Arc<str>);
+pub(super) struct BearerToken(Arc<str>);
 
 /// A client certificate and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,29 +44,16 @@ pub struct ClientCertificate {
     pub key: Material,
 }
 
-impl Material {
-    /// The PEM text as it is now.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read(&self) -> io::Result<Vec<u8>> {
-        match self {
-            Self::File(path) => std::fs::read(path),
-            Self::Inline(pem) => Ok(pem.to_vec()),
-        }
-    }
-}
-
 impl BearerToken {
     /// Keeps a token, without the white space files end with.
     #[must_use]
-    pub fn new(token: &str) -> Self {
+    pub(super) fn new(token: &str) -> Self {
         Self(token.trim().into())
     }
 
     /// The token's text, for the `Authorization` header alone.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(super) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -84,6 +63,15 @@ impl fmt::Debug for Material {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Inline(_) => f.write_str("Inline(***)"),
+        }
+    }
+}
+
+impl fmt::Display for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Inline(_) => f.write_str("the configuration"),
         }
     }
 }

@@ -9,10 +9,10 @@ use crate::domain::{ContainerRecord, Labels};
 
 /// Shares texts, label sets and container lists between records.
 ///
-/// Pods of one ReplicaSet have equal labels and equal containers, and all pods of a node name it; a cluster of 150,000
-/// pods has a few thousand of each. An entry that no record holds any longer goes at the next tidying, which comes
-/// after each list and whenever the table has doubled since the last one, so it never holds more than twice what is
-/// in use.
+/// Pods of one ReplicaSet have equal labels and equal containers, and all pods of a node name it; a
+/// cluster of 150,000 pods has a few thousand of each. An entry that no record holds any longer
+/// goes at the next tidying, which comes after each list and whenever the table has doubled since
+/// the last one, so it never holds more than twice what is in use.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     texts: HashSet<Arc<str>>,

@@ -1,14 +1,17 @@
-//! Who is out there: the watches of nodes and pods, and the client all rooms ask the API server with.
+//! Who is out there: the watches of nodes and pods, and the client all rooms ask the API server
+//! with.
 //!
-//! Each watch lists once, page by page, and then follows the changes from the list's resource version. What it hears is
-//! decoded into the compact records of [`crate::domain`] and written straight into the [`Inventory`]; no object is
-//! kept. A fresh list replaces what was known only when its last page has been read, so an API server that is away, or
-//! a list that fails halfway, never empties the inventory.
+//! Each watch lists once, page by page, and then follows the changes from the list's resource
+//! version. What it hears is decoded into the compact records of [`crate::domain`] and written
+//! straight into the [`Inventory`]; no object is kept. A fresh list replaces what was known only
+//! when its last page has been read, so an API server that is away, or a list that fails halfway,
+//! never empties the inventory.
 //!
-//! Pods are watched with `status.phase=Running`, as metrics-server does: no number is served for any other pod, and an
-//! unknown pod and one that does not run get the same answer. A pod that starts arrives as added, one that ends as
-//! deleted.
+//! Pods are watched with `status.phase=Running`, as metrics-server does: no number is served for
+//! any other pod, and an unknown pod and one that does not run get the same answer. A pod that
+//! starts arrives as added, one that ends as deleted.
 
+mod bearer;
 mod client;
 mod credentials;
 mod interner;
@@ -26,7 +29,7 @@ mod watch;
 use std::sync::Arc;
 
 pub use client::{Config, Error, connect};
-pub use credentials::{BearerToken, ClientCertificate, Credentials, Material, Token};
+pub use credentials::{ClientCertificate, Credentials, Material};
 pub use request::{Target, WatchError};
 pub use state::{Connection, WatchStatus};
 pub use watch::{Follower, Watch};
@@ -93,8 +96,9 @@ impl Cluster {
         self.pods.status()
     }
 
-    /// The checks metrics-server has for its informers, for readiness alone: a process must not be restarted because
-    /// the API server is away. They pass for good once the first lists are read, because what is known stays served.
+    /// The checks metrics-server has for its informers, for readiness alone: a process must not be
+    /// restarted because the API server is away. They pass for good once the first lists are read,
+    /// because what is known stays served.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
         let (nodes, pods) = (self.nodes.state(), self.pods.state());

@@ -183,7 +183,8 @@ fn port_number(port: &RawValue) -> Option<u16> {
     port.get().parse().ok().filter(|port| *port != 0)
 }
 
-/// A quantity, which on the wire is a string but which Go reads from a number too. One of zero bounds nothing.
+/// A quantity, which on the wire is a string but which Go reads from a number too. One of zero
+/// bounds nothing.
 fn cpu(quantity: &RawValue) -> Option<Nanocores> {
     let quantity: Quantity = quantity.get().trim_matches('"').parse().ok()?;
     Some(quantity.as_nanocores()).filter(|cpu| *cpu > Nanocores::default())

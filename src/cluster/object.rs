@@ -1,4 +1,5 @@
-//! The parts of an API object that nodes and pods have in common, borrowed from the JSON they came in.
+//! The parts of an API object that nodes and pods have in common, borrowed from the JSON they came
+//! in.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -30,7 +30,7 @@ pub(super) struct Pods {
     inventory: Arc<Inventory>,
     skipped: Counter,
     interner: Interner,
-    listed: Vec<PodRecord>,
+    listed: Vec<Arc<PodRecord>>,
 }
 
 #[derive(Deserialize)]
@@ -118,8 +118,13 @@ impl Follower for Pods {
     }
 
     fn listed(&mut self, object: &RawValue) {
-        let pod = self.read(object);
-        self.listed.extend(pod);
+        let Some(pod) = self.read(object) else { return };
+        // Keeping the old one spares a second copy of the whole cluster while a list is read anew.
+        let known = self
+            .inventory
+            .pod(pod.key.namespace.as_str(), pod.key.name.as_str());
+        let known = known.filter(|known| **known == pod);
+        self.listed.push(known.unwrap_or_else(|| Arc::new(pod)));
     }
 
     fn list_ends(&mut self) {

@@ -1,4 +1,5 @@
-//! The two requests of a watch, list and watch, each with its deadlines, and what can go wrong with them.
+//! The two requests of a watch, list and watch, each with its deadlines, and what can go wrong with
+//! them.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -182,7 +183,8 @@ impl Requests {
         &self.target
     }
 
-    /// Reads one page of at most `limit` objects, from the beginning or where the page before ended.
+    /// Reads one page of at most `limit` objects, from the beginning or where the page before
+    /// ended.
     pub(super) async fn list(&self, limit: u32, from: Option<String>) -> Result<Page, WatchError> {
         let params = ListParams {
             field_selector: self.target.field_selector.map(Into::into),

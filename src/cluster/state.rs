@@ -76,21 +76,18 @@ impl WatchState {
     /// Notes that the watch is open.
     pub(super) fn open(&self) -> Change {
         let now = self.clock.monotonic();
-        let before = std::mem::replace(
-            &mut self.status.lock().connection,
-            Connection::Watching { since: now },
-        );
-        match before {
+        let mut status = self.status.lock();
+        let change = match status.connection {
+            Connection::Watching { .. } => return Change::None,
             Connection::Connecting => Change::First,
             Connection::Lost { since, .. } => Change::Back(now.saturating_duration_since(since)),
-            Connection::Watching { since } => {
-                self.status.lock().connection = Connection::Watching { since };
-                Change::None
-            }
-        }
+        };
+        status.connection = Connection::Watching { since: now };
+        change
     }
 
-    /// Notes a failed attempt. True when that is news: the watch stood before, or failed for another kind of reason.
+    /// Notes a failed attempt. True when that is news: the watch stood before, or failed for
+    /// another kind of reason.
     pub(super) fn lost(&self, reason: WatchError) -> bool {
         let mut status = self.status.lock();
         let (since, news) = match &status.connection {
@@ -105,5 +102,55 @@ impl WatchState {
         };
         status.connection = Connection::Lost { since, reason };
         news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+
+    /// A clock that tests turn.
+    #[derive(Debug)]
+    struct Turned(Mutex<Instant>);
+
+    impl Clock for Turned {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
+        }
+
+        fn monotonic(&self) -> Instant {
+            *self.0.lock()
+        }
+    }
+
+    fn refused(code: u16) -> WatchError {
+        let message = code.to_string();
+        WatchError::Refused { code, message }
+    }
+
+    #[test]
+    fn only_a_change_is_news() {
+        let start = tokio::time::Instant::now().into_std();
+        let clock = Arc::new(Turned(Mutex::new(start)));
+        let state = WatchState::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        assert!(state.lost(refused(500)), "at the start");
+        assert!(!state.lost(refused(503)), "the same kind");
+        *clock.0.lock() += Duration::from_secs(3);
+        assert!(state.lost(WatchError::Expired), "another kind");
+        *clock.0.lock() += Duration::from_secs(4);
+        assert_eq!(state.open(), Change::Back(Duration::from_secs(7)));
+        assert_eq!(state.open(), Change::None);
+        assert!(state.lost(WatchError::Expired), "lost again");
+    }
+
+    #[test]
+    fn a_good_start_is_told_once() {
+        let now = tokio::time::Instant::now().into_std();
+        let state = WatchState::new(Arc::new(Turned(Mutex::new(now))));
+        assert_eq!((state.open(), state.open()), (Change::First, Change::None));
+        assert!(!state.status().synced);
+        state.synced();
+        assert!(state.status().synced);
     }
 }

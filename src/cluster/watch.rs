@@ -14,8 +14,8 @@ use super::state::{Change, WatchState, WatchStatus};
 use crate::domain::Clock;
 use crate::lifecycle::{Backoff, Stop};
 
-/// Who is told what a watch hears. All objects come as JSON, so that each follower reads what it needs and no more;
-/// an object it cannot read is its own affair and never ends the watch.
+/// Who is told what a watch hears. All objects come as JSON, so that each follower reads what it
+/// needs and no more; an object it cannot read is its own affair and never ends the watch.
 pub trait Follower: Send {
     /// A list begins, for the first time or anew. What an earlier one left unfinished is void.
     fn list_begins(&mut self);
@@ -31,10 +31,10 @@ pub trait Follower: Send {
 
 /// A list of one collection that is kept up to date for as long as the process lives.
 ///
-/// It lists in pages of 500, watches from there in requests of three minutes, resumes where one ended, and lists anew
-/// when the API server has forgotten that place. Failures are retried after 250 ms, then twice as long each time up
-/// to 30 s; what is known stays meanwhile. The log has one line when the watch is lost or lost for another reason, and
-/// one when it is back.
+/// It lists in pages of 500, watches from there in requests of three minutes, resumes where one
+/// ended, and lists anew when the API server has forgotten that place. Failures are retried after
+/// 250 ms, then twice as long each time up to 30 s; what is known stays meanwhile. The log has one
+/// line when the watch is lost or lost for another reason, and one when it is back.
 pub struct Watch {
     requests: Requests,
     state: Arc<WatchState>,
@@ -52,13 +52,15 @@ struct Place {
 enum Ended {
     /// As the API server ends each watch when its time is up.
     Closed,
-    /// The connection broke, or the place was forgotten: only what comes next can tell whether that is bad.
+    /// The connection broke, or the place was forgotten: only what comes next can tell whether that
+    /// is bad.
     Broken(WatchError),
 }
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// A watch that stood this long was a success: the next one begins at once, with the first wait before it.
+/// A watch that stood this long was a success: the next one begins at once, with the first wait
+/// before it.
 const STEADY: Duration = Duration::from_secs(5);
 const PAGE: u32 = 500;
 const SMALLEST_PAGE: u32 = 10;

@@ -34,7 +34,7 @@ pub use logging::Logging;
 pub use reference::flags_reference;
 pub use scrape::Scrape;
 pub use serving::{NamedCertificate, Serving};
-pub use tls::{CertificatePaths, CipherSuite, KeyExchange, TlsPolicy, TlsVersion};
+pub use tls::CertificatePaths;
 
 use flag::Topic;
 use given::Given;

@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::server::TlsPolicy;
+
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
-use super::tls::{self, CertificatePaths, TlsPolicy};
+use super::tls::{self, CertificatePaths};
 use super::value;
 
 /// The secure port, which everything is served on.
@@ -22,8 +24,8 @@ pub struct Serving {
     pub permit_port_sharing: bool,
     /// `--tls-cert-file` and `--tls-private-key-file`; `None` when we are to make our own.
     pub certificate: Option<CertificatePaths>,
-    /// `--cert-dir`: where a certificate of our own is looked for and left as `apiserver.crt` and
-    /// `apiserver.key`.
+    /// `--cert-dir`: where `apiserver.crt` and `apiserver.key` are used if they are there. Nothing is
+    /// written: a certificate we make ourselves stays in memory.
     pub cert_dir: PathBuf,
     /// `--tls-sni-cert-key`: certificates for certain names.
     pub named_certificates: Vec<NamedCertificate>,
@@ -56,7 +58,7 @@ const CERT_DIR: Flag = Flag::new(
     "cert-dir",
     Kind::Text,
     "apiserver.local.config/certificates",
-    "Directory of the certificate we make ourselves; without effect when --tls-cert-file is given",
+    "Directory whose apiserver.crt and apiserver.key are used, if there are any and no --tls-cert-file is given; nothing is written to it",
 );
 const SNI_CERT_KEY: Flag = Flag::new(
     "tls-sni-cert-key",
@@ -131,7 +133,7 @@ pub(super) fn read(given: &mut Given) -> Option<Serving> {
     let certificate = CertificatePaths::read(given, &tls::CERT_FILE, &tls::PRIVATE_KEY_FILE);
     let cert_dir = given.path(&CERT_DIR);
     let named_certificates = read_named_certificates(given);
-    let tls = TlsPolicy::read(given);
+    let tls = tls::read_policy(given);
     let http2_max_streams = read_http2(given);
     let strict_transport_security = read_strict_transport_security(given);
     Some(Serving {

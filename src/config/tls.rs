@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::server::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
+
 use super::flag::{Flag, Kind};
 use super::given::Given;
 use super::value;
@@ -13,60 +15,6 @@ pub struct CertificatePaths {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
-}
-
-/// Which TLS is spoken on the secure port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsPolicy {
-    /// `--tls-min-version`. Versions below 1.2 are never spoken, whatever the flag says.
-    pub min_version: TlsVersion,
-    /// `--tls-cipher-suites`: which suites TLS 1.2 may use; `None` is all we have, empty is no TLS
-    /// 1.2 at all. As in Go, the suites of TLS 1.3 cannot be chosen.
-    pub cipher_suites: Option<Vec<CipherSuite>>,
-    /// `--tls-curve-preferences`: which key exchanges are offered, the best in front; `None` is all
-    /// we have.
-    pub key_exchanges: Option<Vec<KeyExchange>>,
-}
-
-/// A version of TLS we speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    /// TLS 1.2.
-    V1_2,
-    /// TLS 1.3.
-    V1_3,
-}
-
-/// A cipher suite of TLS 1.2 we can use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CipherSuite {
-    /// `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256`.
-    EcdsaAes128Gcm,
-    /// `TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384`.
-    EcdsaAes256Gcm,
-    /// `TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256`.
-    EcdsaChacha20,
-    /// `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`.
-    RsaAes128Gcm,
-    /// `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`.
-    RsaAes256Gcm,
-    /// `TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256`.
-    RsaChacha20,
-}
-
-/// A key exchange we can offer, by the number TLS gives its group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyExchange {
-    /// 23, `secp256r1`.
-    P256,
-    /// 24, `secp384r1`.
-    P384,
-    /// 29, `x25519`.
-    X25519,
-    /// 4587, `SecP256r1MLKEM768`.
-    P256MlKem768,
-    /// 4588, `X25519MLKEM768`.
-    X25519MlKem768,
 }
 
 pub(super) const CERT_FILE: Flag = Flag::new(
@@ -148,70 +96,62 @@ impl CertificatePaths {
     }
 }
 
-impl TlsPolicy {
-    pub(super) fn read(given: &mut Given) -> Option<Self> {
-        let min_version = given.parsed(&MIN_VERSION, TlsVersion::from_go);
-        let cipher_suites = read_suites(given);
-        let key_exchanges = read_groups(given);
-        Some(Self {
-            min_version: min_version?,
-            cipher_suites: cipher_suites?,
-            key_exchanges: key_exchanges?,
-        })
+pub(super) fn read_policy(given: &mut Given) -> Option<TlsPolicy> {
+    let min_version = given.parsed(&MIN_VERSION, version_from_go);
+    let cipher_suites = read_suites(given);
+    let key_exchanges = read_groups(given);
+    Some(TlsPolicy {
+        min_version: min_version?,
+        cipher_suites: cipher_suites?,
+        key_exchanges: key_exchanges?,
+    })
+}
+
+fn version_from_go(name: &str) -> Result<MinTlsVersion, String> {
+    match name {
+        "" | "VersionTLS10" | "VersionTLS11" | "VersionTLS12" => Ok(MinTlsVersion::Tls12),
+        "VersionTLS13" => Ok(MinTlsVersion::Tls13),
+        _ => Err(format!("unknown tls version {name:?}")),
     }
 }
 
-impl TlsVersion {
-    fn from_go(name: &str) -> Result<Self, String> {
-        match name {
-            "" | "VersionTLS10" | "VersionTLS11" | "VersionTLS12" => Ok(Self::V1_2),
-            "VersionTLS13" => Ok(Self::V1_3),
-            _ => Err(format!("unknown tls version {name:?}")),
+/// The suite of this IANA name; `Ok(None)` when it is known and not one of ours to choose.
+fn suite_from_go(name: &str) -> Result<Option<CipherSuite>, String> {
+    Ok(Some(match name {
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => CipherSuite::EcdsaAes128Gcm,
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => CipherSuite::EcdsaAes256Gcm,
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
+        | "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305" => CipherSuite::EcdsaChacha20,
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => CipherSuite::RsaAes128Gcm,
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => CipherSuite::RsaAes256Gcm,
+        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256" | "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305" => {
+            CipherSuite::RsaChacha20
         }
-    }
+        _ if UNSPOKEN_SUITES.contains(&name) || TLS_1_3_SUITES.contains(&name) => return Ok(None),
+        _ => {
+            return Err(format!(
+                "Cipher suite {name} not supported or doesn't exist"
+            ));
+        }
+    }))
 }
 
-impl CipherSuite {
-    /// The suite of this IANA name; `Ok(None)` when it is known and not one of ours to choose.
-    fn from_go(name: &str) -> Result<Option<Self>, String> {
-        Ok(Some(match name {
-            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => Self::EcdsaAes128Gcm,
-            "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => Self::EcdsaAes256Gcm,
-            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
-            | "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305" => Self::EcdsaChacha20,
-            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => Self::RsaAes128Gcm,
-            "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => Self::RsaAes256Gcm,
-            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
-            | "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305" => Self::RsaChacha20,
-            _ if UNSPOKEN_SUITES.contains(&name) || TLS_1_3_SUITES.contains(&name) => {
-                return Ok(None);
-            }
-            _ => {
-                return Err(format!(
-                    "Cipher suite {name} not supported or doesn't exist"
-                ));
-            }
-        }))
-    }
-}
-
-impl KeyExchange {
-    fn from_number(number: u16) -> Result<Option<Self>, String> {
-        Ok(Some(match number {
-            23 => Self::P256,
-            24 => Self::P384,
-            29 => Self::X25519,
-            4587 => Self::P256MlKem768,
-            4588 => Self::X25519MlKem768,
-            _ if UNSPOKEN_GROUPS.contains(&number) => return Ok(None),
-            _ => return Err(format!("curve {number} not supported")),
-        }))
-    }
+/// The group of this number in TLS; `Ok(None)` when Go knows it and we do not offer it.
+fn group_from_number(number: u16) -> Result<Option<KeyExchange>, String> {
+    Ok(Some(match number {
+        23 => KeyExchange::P256,
+        24 => KeyExchange::P384,
+        29 => KeyExchange::X25519,
+        4587 => KeyExchange::P256MlKem768,
+        4588 => KeyExchange::X25519MlKem768,
+        _ if UNSPOKEN_GROUPS.contains(&number) => return Ok(None),
+        _ => return Err(format!("curve {number} not supported")),
+    }))
 }
 
 fn read_suites(given: &mut Given) -> Option<Option<Vec<CipherSuite>>> {
     let names = given.list(&CIPHER_SUITES)?;
-    let chosen = read_choice(given, &CIPHER_SUITES, &names, CipherSuite::from_go)?;
+    let chosen = read_choice(given, &CIPHER_SUITES, &names, suite_from_go)?;
     // Suites of TLS 1.3 alone say, as in Go, that TLS 1.2 has none.
     let only_unspoken = chosen.is_empty()
         && !names
@@ -230,7 +170,7 @@ fn read_suites(given: &mut Given) -> Option<Option<Vec<CipherSuite>>> {
 fn read_groups(given: &mut Given) -> Option<Option<Vec<KeyExchange>>> {
     let numbers = given.list(&CURVE_PREFERENCES)?;
     let chosen = read_choice(given, &CURVE_PREFERENCES, &numbers, |number| {
-        KeyExchange::from_number(value::number(number, 0)?)
+        group_from_number(value::number(number, 0)?)
     })?;
     if chosen.is_empty() && !numbers.is_empty() {
         given.refuse(format!(

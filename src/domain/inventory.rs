@@ -245,11 +245,11 @@ impl Inventory {
         }
     }
 
-    /// Replaces all pods, as after a fresh list.
-    pub fn replace_pods(&self, pods: impl IntoIterator<Item = PodRecord>) {
+    /// Replaces all pods, as after a fresh list. Records that are still the same may be passed as they are kept here.
+    pub fn replace_pods(&self, pods: impl IntoIterator<Item = impl Into<Arc<PodRecord>>>) {
         let mut fresh = Pods::new();
         for pod in pods {
-            insert(&mut fresh, Arc::new(pod));
+            insert(&mut fresh, pod.into());
         }
         let before = std::mem::replace(&mut *self.pods.write(), fresh);
         for pod in self.pods() {

@@ -10,17 +10,8 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::io::AsyncReadExt;
 
+use crate::cluster::Material;
 use crate::domain::Clock;
-
-/// Where some text comes from that may be a secret.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Material {
-    /// A file, read again when its content changes. Content is compared, not times or events, because a Kubernetes
-    /// volume swaps symbolic links.
-    File(PathBuf),
-    /// The text itself, as a kubeconfig may embed it.
-    Given(Arc<[u8]>),
-}
 
 /// Why the configured credentials or CA cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +53,10 @@ pub enum MaterialError {
 
 /// Something made from materials, made anew when their content changes.
 ///
-/// Whoever asks at least [`CHECK_EVERY`] after the last check reads the files again; the others go on with what there is.
-/// New content that cannot be used leaves the old in place, with one warning until it is usable again.
+/// Content is compared, not times or events, because a Kubernetes volume swaps symbolic links.
+/// Whoever asks at least [`CHECK_EVERY`] after the last check reads the files again; the others go
+/// on with what there is. New content that cannot be used leaves the old in place, with one warning
+/// until it is usable again.
 pub(super) struct Watched<T> {
     sources: Vec<Material>,
     make: Box<Make<T>>,
@@ -85,31 +78,6 @@ const CHECK_EVERY: Duration = Duration::from_secs(10);
 
 /// The largest file that is read: CA bundles have some hundred kB.
 const MAX_FILE: u64 = 4 << 20;
-
-impl Material {
-    /// Whether it can change.
-    const fn is_file(&self) -> bool {
-        matches!(self, Self::File(_))
-    }
-
-    async fn read(&self) -> Result<Vec<u8>, MaterialError> {
-        match self {
-            Self::Given(text) => Ok(text.to_vec()),
-            Self::File(path) => {
-                let read = async {
-                    let file = tokio::fs::File::open(path).await?;
-                    let mut content = Vec::new();
-                    file.take(MAX_FILE).read_to_end(&mut content).await?;
-                    Ok(content)
-                };
-                read.await.map_err(|source| MaterialError::Unreadable {
-                    path: path.clone(),
-                    source,
-                })
-            }
-        }
-    }
-}
 
 impl<T> Watched<T> {
     /// Makes the first one.
@@ -140,7 +108,7 @@ impl<T> Watched<T> {
 
     /// The newest one that could be made.
     pub(super) async fn current(&self) -> Arc<T> {
-        if self.sources.iter().any(Material::is_file) && self.claim_check() {
+        if self.sources.iter().any(can_change) && self.claim_check() {
             match read_all(&self.sources).await {
                 Ok(contents) => self.replace(contents),
                 Err(error) => self.failed(&error),
@@ -196,30 +164,33 @@ impl<T> Watched<T> {
     }
 }
 
+const fn can_change(source: &Material) -> bool {
+    matches!(source, Material::File(_))
+}
+
+async fn read(source: &Material) -> Result<Vec<u8>, MaterialError> {
+    let path = match source {
+        Material::Inline(text) => return Ok(text.to_vec()),
+        Material::File(path) => path,
+    };
+    let read = async {
+        let file = tokio::fs::File::open(path).await?;
+        let mut content = Vec::new();
+        file.take(MAX_FILE).read_to_end(&mut content).await?;
+        Ok(content)
+    };
+    read.await.map_err(|source| MaterialError::Unreadable {
+        path: path.clone(),
+        source,
+    })
+}
+
 async fn read_all(sources: &[Material]) -> Result<Vec<Vec<u8>>, MaterialError> {
     let mut contents = Vec::with_capacity(sources.len());
     for source in sources {
-        contents.push(source.read().await?);
+        contents.push(read(source).await?);
     }
     Ok(contents)
-}
-
-impl fmt::Debug for Material {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => fmt::Debug::fmt(path, f),
-            Self::Given(_) => f.write_str("***"),
-        }
-    }
-}
-
-impl fmt::Display for Material {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Given(_) => f.write_str("the configuration"),
-        }
-    }
 }
 
 impl<T> fmt::Debug for Watched<T> {

@@ -10,19 +10,11 @@ use rustls::time_provider::TimeProvider;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
-use super::material::{Material, MaterialError, Watched};
+use super::material::{MaterialError, Watched};
 use super::verify::{NodeVerifier, Unverified};
 use super::{Target, Trust};
+use crate::cluster::{ClientCertificate, Material};
 use crate::domain::Clock;
-
-/// A client certificate and its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The certificate chain, PEM.
-    pub certificate: Material,
-    /// The private key, PEM.
-    pub key: Material,
-}
 
 /// What all handshakes have in common until a file changes.
 pub(super) struct Tls {
@@ -108,9 +100,11 @@ impl Tls {
         })
     }
 
-    /// What to use for handshakes with `target`; `None` when neither its name nor its address can stand in a certificate.
+    /// What to use for handshakes with `target`; `None` when neither its name nor its address can
+    /// stand in a certificate.
     ///
-    /// To be kept as long as the target is the same: sessions are resumed only by the verifier that saw them begin.
+    /// To be kept as long as the target is the same: sessions are resumed only by the verifier that
+    /// saw them begin.
     pub(super) fn for_node(&self, target: &Target) -> Option<NodeTls> {
         let names: Vec<ServerName<'static>> = [target.node().as_str(), target.host()]
             .into_iter()

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::material::{Material, MaterialError, Watched};
+use super::material::{MaterialError, Watched};
+use crate::cluster::Material;
 use crate::domain::Clock;
 
 /// A bearer token, which never shows in logs, errors or `Debug`.

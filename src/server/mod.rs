@@ -10,10 +10,12 @@ mod filters;
 mod health;
 mod listener;
 mod metrics;
+mod pair_files;
 mod self_signed;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tls_policy;
 mod version;
 
 use std::net::SocketAddr;
@@ -21,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{HeaderValue, Response};
 
 use crate::apimachinery::RequestInfo;
 use crate::auth::{Authentication, Authorization};
@@ -30,25 +32,28 @@ use crate::domain::Clock;
 use crate::lifecycle::{Health, Tasks};
 use crate::telemetry::Registry;
 
-pub use certificates::{CertificateError, PairFiles, ServingCertificate, SniPair};
+pub use certificates::{ServingCertificate, SniPair};
 pub use health::shutdown_check;
 pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
-pub use tls::{CipherSuite, MinTlsVersion, UnknownCipherSuite};
+pub use pair_files::{CertificateError, PairFiles};
+pub use tls_policy::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 
 /// What flags decide about the secure port.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `--bind-address` and `--secure-port`.
+    /// `--bind-address` and `--secure-port`. An unspecified address of either family means all addresses of both.
     pub address: SocketAddr,
     /// The certificate shown to clients that name no other.
     pub certificate: ServingCertificate,
     /// `--tls-sni-cert-key`.
     pub sni: Vec<SniPair>,
-    /// `--tls-min-version`.
-    pub min_tls_version: MinTlsVersion,
-    /// `--tls-cipher-suites`; empty for all that are safe.
-    pub cipher_suites: Vec<CipherSuite>,
+    /// Which TLS is spoken.
+    pub tls: TlsPolicy,
+    /// `--strict-transport-security-directives`: the header's value, when it is to be sent.
+    pub strict_transport_security: Option<HeaderValue>,
+    /// `--permit-port-sharing`: binds with `SO_REUSEPORT`.
+    pub share_port: bool,
     /// Whether HTTP/2 is offered: not `--disable-http2-serving`.
     pub http2: bool,
     /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.
@@ -106,8 +111,9 @@ pub struct Deps {
 }
 
 /// Answers a request that has passed all filters. Runs on a thread where it may compute for a while, but may not wait.
-/// The [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
-pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Response<Bytes> + Send + Sync>;
+/// `None` means that the path is none of its own: the index of paths is answered then. The
+/// [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
+pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Option<Response<Bytes>> + Send + Sync>;
 
 /// A part of the URL space with who answers for it.
 #[derive(Clone)]
@@ -128,8 +134,9 @@ impl Config {
             address,
             certificate,
             sni: Vec::new(),
-            min_tls_version: MinTlsVersion::default(),
-            cipher_suites: Vec::new(),
+            tls: TlsPolicy::default(),
+            strict_transport_security: None,
+            share_port: false,
             http2: true,
             shutdown_delay: Duration::ZERO,
             limits: Limits::default(),

@@ -14,26 +14,8 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::Certificates;
+use super::tls_policy::{MinTlsVersion, TlsPolicy};
 use crate::auth::Trust;
-
-/// The oldest version of TLS that is spoken; older ones than these are refused in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MinTlsVersion {
-    /// TLS 1.2.
-    #[default]
-    Tls12,
-    /// TLS 1.3.
-    Tls13,
-}
-
-/// A TLS 1.2 cipher suite of `--tls-cipher-suites`. Those of TLS 1.3 are always on, as in Go.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CipherSuite(SupportedCipherSuite);
-
-/// A cipher suite that is unknown, or that is no longer safe to serve.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cipher suite {0:?} is not supported")]
-pub struct UnknownCipherSuite(String);
 
 /// The current server configuration. What it shows of the trusted authorities follows the trust.
 #[derive(Debug)]
@@ -48,31 +30,21 @@ pub(super) struct Tls {
 static BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 static NEWEST: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
-impl std::str::FromStr for CipherSuite {
-    type Err = UnknownCipherSuite;
-
-    /// Reads a name as IANA and Go spell it: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`.
-    fn from_str(name: &str) -> Result<Self, UnknownCipherSuite> {
-        // rustls marks the suites of TLS 1.3 in their names.
-        let newest = name.replacen("TLS_", "TLS13_", 1);
-        let known = |suite: &&SupportedCipherSuite| {
-            let own = suite.suite().as_str();
-            own == Some(name) || own == Some(newest.as_str())
-        };
-        let found = aws_lc_rs::ALL_CIPHER_SUITES.iter().find(known);
-        found
-            .map(|suite| Self(*suite))
-            .ok_or_else(|| UnknownCipherSuite(name.to_owned()))
-    }
-}
-
-/// The cryptography in use, narrowed to `suites` where TLS 1.2 is spoken; empty for all.
-pub(super) fn provider(suites: &[CipherSuite]) -> Arc<CryptoProvider> {
+/// The cryptography in use, narrowed to what `policy` allows.
+pub(super) fn provider(policy: &TlsPolicy) -> Arc<CryptoProvider> {
     let mut provider = aws_lc_rs::default_provider();
-    if !suites.is_empty() {
+    if let Some(suites) = &policy.cipher_suites {
+        let allowed = |suite: &SupportedCipherSuite| {
+            suites
+                .iter()
+                .any(|s| s.supported().suite() == suite.suite())
+        };
         provider
             .cipher_suites
-            .retain(|suite| suite.tls13().is_some() || suites.contains(&CipherSuite(*suite)));
+            .retain(|suite| suite.tls13().is_some() || allowed(suite));
+    }
+    if let Some(groups) = &policy.key_exchanges {
+        provider.kx_groups = groups.iter().map(|group| group.supported()).collect();
     }
     Arc::new(provider)
 }

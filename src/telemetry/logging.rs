@@ -1,6 +1,6 @@
 //! Structured logs on standard error.
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry as Subscribers};
@@ -34,6 +34,11 @@ pub fn init_logging(format: LogFormat, level: LogLevel) -> Result<(), LogSetupEr
         4..=5 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
+    let filter = Targets::new()
+        .with_target("loadline", filter)
+        .with_default(LevelFilter::WARN)
+        // It logs whole answers that it cannot read, and an answer may hold a token.
+        .with_target("kube_client", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Parser;
 use conformance::lab::{Backend, Lab, LabConfig, World};
 use conformance::loadline::{SERVER_NAME, Start};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A simulated cluster on loopback ports.
 #[derive(Debug, Parser)]
@@ -36,10 +37,13 @@ async fn main() -> Result<()> {
     println!("API server   https://{}", lab.api.address());
     println!("as admin     {}", lab.admin_kubeconfig().display());
     println!("as Loadline  {}", lab.kubeconfig().display());
+    let mut terminate = signal(SignalKind::terminate())?;
     let run = Box::pin(run(&lab, &arguments));
+    // Whichever way it ends, the lab's files go with it.
     tokio::select! {
         result = run => result,
         result = tokio::signal::ctrl_c() => Ok(result?),
+        _ = terminate.recv() => Ok(()),
     }
 }
 

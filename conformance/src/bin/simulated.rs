@@ -9,6 +9,7 @@ use clap::Parser;
 use conformance::loadline::program;
 use conformance::report::Report;
 use conformance::simulated;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The checks beside a simulated cluster, or some of them.
 #[derive(Debug, Parser)]
@@ -31,6 +32,11 @@ async fn main() -> Result<ExitCode> {
     let folder = tempfile::tempdir()?.keep();
     let report = Report::new(Box::new(io::stdout()), folder, false);
     let lane = report.lane("simulated");
-    simulated::run(&lane, &loadline, &arguments.filter).await;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        () = simulated::run(&lane, &loadline, &arguments.filter) => {}
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+    }
     Ok(report.finish())
 }

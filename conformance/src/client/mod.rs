@@ -26,6 +26,8 @@ mod unverified;
 
 /// Idle HTTP/1.1 connections kept; more are closed.
 const KEPT_CONNECTIONS: usize = 64;
+/// How often a request that was never sent is tried.
+const TRIES: usize = 3;
 
 /// Which HTTP a [`Client`] speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,8 +162,7 @@ impl Client {
     pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer> {
         let deadline = self.deadline;
         let exchange = async {
-            let request = self.request(method, path, body)?;
-            let (response, keep) = self.open(request).await?;
+            let (response, keep) = self.open_again(method, path, body).await?;
             let (head, body) = response.into_parts();
             let body = body.collect().await.context("read the body")?.to_bytes();
             self.keep(keep);
@@ -216,6 +217,24 @@ impl Client {
                 Ok((response, Some(sender)))
             }
             Protocol::Http2 => Ok((self.shared.open_http2(request).await?, None)),
+        }
+    }
+
+    /// A kept connection may be closed just when the next request is about to go out; that request goes again.
+    async fn open_again(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Response<Incoming>, Option<http1::SendRequest<Full<Bytes>>>)> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let request = self.request(method.clone(), path, body.clone())?;
+            match self.open(request).await {
+                Err(error) if tries < TRIES && was_not_sent(&error) => {}
+                opened => return opened,
+            }
         }
     }
 
@@ -330,6 +349,11 @@ impl Answer {
         }
         Ok(self)
     }
+}
+
+fn was_not_sent(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<hyper::Error>();
+    error.is_some_and(hyper::Error::is_canceled)
 }
 
 fn tls_config(target: &Target<'_>) -> Result<ClientConfig> {

@@ -275,3 +275,84 @@ async fn a_kubelet_misbehaves_as_told_and_recovers() {
     let fresh = kubelet(&lab, "node-2").with_deadline(Duration::from_millis(300));
     assert!(fresh.get("/metrics/resource").await.is_err());
 }
+
+/// Answers every request with what it says of its sender.
+struct Echo;
+
+impl serve::Handle for Echo {
+    async fn handle(
+        &self,
+        peer: &serve::Peer,
+        request: http::Request<hyper::body::Incoming>,
+    ) -> http::Response<serve::Body> {
+        let values = |name: &str| -> Vec<String> {
+            let values = request.headers().get_all(name).iter();
+            values
+                .map(|v| v.to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let certificate = peer.certificate.as_deref();
+        let said = json!({
+            "items": [{ "metadata": { "name": "metrics.k8s.io" } }],
+            "path": request.uri().path_and_query().unwrap().as_str(),
+            "proxy": Identity::from_certificate(certificate.unwrap()).unwrap().username,
+            "user": values("x-remote-user"),
+            "groups": values("x-remote-group"),
+            "extra": values("x-remote-extra-a%2Fb"),
+            "authorization": values("authorization"),
+            "accept": values("accept"),
+        });
+        serve::answer(http::StatusCode::OK, "application/json", said.to_string())
+    }
+}
+
+async fn echo(lab: &Lab) -> serve::Listener {
+    let names = ["loadline.kube-system.svc"];
+    let leaf = lab.pki.serving.issue(&Request::server("echo", &names));
+    let verifier = serve::client_verifier(&lab.pki.front_proxy).unwrap();
+    let tls = serve::server_config(&leaf.unwrap(), verifier, &["h2"]).unwrap();
+    let address = "127.0.0.1:0".parse().unwrap();
+    let listener = serve::Listener::bind(address, tls, std::sync::Arc::new(Echo));
+    let listener = listener.await.unwrap();
+    lab.api
+        .register(Backend {
+            address: listener.address(),
+            server_name: names[0].to_owned(),
+            trust: Trust::Ca(lab.pki.serving.der().clone()),
+            client_certificate: lab.front_proxy.clone(),
+            versions: vec!["v1".to_owned()],
+        })
+        .unwrap();
+    listener
+}
+
+#[tokio::test]
+async fn the_aggregator_forwards_in_the_users_name_and_without_the_users_credential() {
+    let lab = lab().await;
+    let listener = echo(&lab).await;
+    let mut alice = Identity::new("alice", &["viewers"]);
+    alice.extra.insert("a/b".to_owned(), vec!["c".to_owned()]);
+    lab.access.add_token("alices-token", alice);
+    let client = lab.client(None).unwrap();
+    let client = client.with_token("alices-token").unwrap();
+    let client = client.with_header("x-remote-user", "root").unwrap();
+    let path = "/apis/metrics.k8s.io/v1/pods?limit=5";
+    let said = client.get_as(path, "application/yaml").await.unwrap();
+    let want = json!({
+        "items": [{ "metadata": { "name": "metrics.k8s.io" } }],
+        "path": path, "proxy": "front-proxy-client", "user": ["alice"],
+        "groups": ["viewers", "system:authenticated"], "extra": ["c"],
+        "authorization": [], "accept": ["application/yaml"],
+    });
+    assert_eq!(said.json().unwrap(), want);
+    let discovery = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let groups = client.get_as("/apis", discovery).await.unwrap();
+    assert!(names(&groups.json().unwrap()).contains(&"metrics.k8s.io"));
+    listener.stop().await;
+    let gone = client.get(path).await.unwrap();
+    gone.expect_status(503).unwrap();
+    let groups = client.get_as("/apis", discovery).await.unwrap();
+    assert!(groups.whole_text().contains("Stale"), "{}", groups.text());
+    let other = client.get("/apis/metrics.k8s.io/v2/pods").await.unwrap();
+    assert_ne!(other.status, 503);
+}

@@ -1,6 +1,7 @@
 //! The lanes: what is checked, beside what, in which order.
 
 mod controlplane;
+mod hpa;
 mod node;
 mod quality;
 mod simulated;

@@ -167,7 +167,7 @@ async fn recovery(bench: &Bench) -> Result<()> {
     lab.kubelets.refuse("node-1").await;
     lab.kubelets.behave("node-2", |b| b.silent = true)?;
     bench
-        .on(lab, &[], async |stage| {
+        .on_unmeasured(lab, &[], async |stage| {
             throughout(Duration::from_secs(5), async || {
                 ensure!(stage.pods().await?.is_empty(), "measured by nobody");
                 Ok(())

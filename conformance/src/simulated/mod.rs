@@ -33,7 +33,7 @@ use crate::report::Lane;
 pub use stage::Bench;
 
 /// Checks that run at a time; they wait more than they work.
-const AT_A_TIME: usize = 6;
+const AT_A_TIME: usize = 8;
 
 /// A check under way.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;

@@ -25,7 +25,7 @@ pub(super) const CHECKS: &[Check] = &[
         90,
         |bench| Box::pin(watches_that_end(bench)),
     ),
-    Check::new("an API server that hangs stops no scrape", 120, |bench| {
+    Check::new("an API server that hangs stops no scrape", 210, |bench| {
         Box::pin(hangs(bench))
     }),
     Check::new("rights that come late are enough", 120, |bench| {

@@ -163,7 +163,7 @@ async fn kubelet_authority(bench: &Bench) -> Result<()> {
     };
     let lab = Lab::start(small_world(), config).await?;
     bench
-        .on(lab, &[], async |stage| {
+        .on_unmeasured(lab, &[], async |stage| {
             throughout(Duration::from_secs(4), async || {
                 ensure!(stage.pods().await?.is_empty(), "a stranger was believed");
                 Ok(())
@@ -200,7 +200,7 @@ async fn somebody_else(bench: &Bench) -> Result<()> {
         .start(&lab, &[("kubelet-insecure-tls", "true")])?
         .without("kubelet-certificate-authority");
     bench
-        .on(lab, &[], async |stage| {
+        .on_unmeasured(lab, &[], async |stage| {
             throughout(Duration::from_secs(8), async || {
                 ensure!(stage.pods().await?.is_empty(), "somebody else was believed");
                 Ok(())
@@ -213,7 +213,7 @@ async fn somebody_else(bench: &Bench) -> Result<()> {
                 ensure!(log.contains(node), "the log does not say why of {node}");
             }
             // Only whoever asks for it gets numbers without knowing whose.
-            let second = insecure.ready(&stage.lab, READY).await?;
+            let second = insecure.ready(&stage.lab, READY * 2).await?;
             let viewer = second.as_proxied(&stage.lab, "viewer", &["viewers"])?;
             until(READY, "they are measured after all", async || {
                 let list = viewer.get_json(PODS).await?;

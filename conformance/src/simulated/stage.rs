@@ -77,6 +77,29 @@ impl Bench {
         let mut stage = Stage::new(lab, loadline)?;
         stage.hold(body).await
     }
+
+    /// The same with a Loadline that answers lists, ready or not: where nothing can be measured it may never be.
+    pub(super) async fn on_unmeasured(
+        &self,
+        lab: Lab,
+        flags: Flags<'_>,
+        body: impl AsyncFnOnce(&mut Stage) -> Result<()>,
+    ) -> Result<()> {
+        let loadline = self.start(&lab, flags)?.launch(&lab)?;
+        lab.api.register(loadline.backend(&lab))?;
+        let mut stage = Stage::new(lab, loadline)?;
+        stage
+            .hold(async |stage| {
+                until(READY, "a list is answered", async || {
+                    stage.loadline.process.expect_running()?;
+                    let answer = stage.viewer.get(PODS).await;
+                    Ok(answer.is_ok_and(|a| a.status == 200).then_some(()))
+                })
+                .await?;
+                body(stage).await
+            })
+            .await
+    }
 }
 
 impl Stage {

@@ -33,28 +33,20 @@ struct Printer {
 /// Plain and quoted text is folded at the first space after this column, as libyaml does.
 const BEST_WIDTH: usize = 80;
 
+/// A longer key is marked by a `?`, as libyaml does.
+const LONGEST_SIMPLE_KEY: usize = 128;
+
 impl Printer {
     fn value(&mut self, value: &Value, indent: usize, place: Place) {
         match value {
             Value::Object(map) if !map.is_empty() => {
-                let mut entries: Vec<_> = map.iter().collect();
-                entries.sort_by(|(a, _), (b, _)| order::compare(a, b));
+                let entries = order::sorted(map.iter());
                 let indent = if place == Place::Root { 0 } else { indent + 2 };
                 for (at, (key, value)) in entries.into_iter().enumerate() {
                     if at > 0 || place == Place::AfterKey {
                         self.new_line(indent);
                     }
-                    if scalar::is_simple_key(key) {
-                        self.scalar(key, indent, true);
-                        self.out.push(':');
-                        self.value(value, indent, Place::AfterKey);
-                    } else {
-                        self.out.push_str("? ");
-                        self.scalar(key, indent, false);
-                        self.new_line(indent);
-                        self.out.push_str(": ");
-                        self.value(value, indent, Place::AfterDash);
-                    }
+                    self.entry(key, value, indent);
                 }
             }
             Value::Array(list) if !list.is_empty() => {
@@ -83,6 +75,20 @@ impl Printer {
                 }
                 self.leaf(value, indent);
             }
+        }
+    }
+
+    fn entry(&mut self, key: &str, value: &Value, indent: usize) {
+        if key.len() <= LONGEST_SIMPLE_KEY && !key.contains('\n') {
+            self.scalar(key, indent, true);
+            self.out.push(':');
+            self.value(value, indent, Place::AfterKey);
+        } else {
+            self.out.push_str("? ");
+            self.scalar(key, indent, false);
+            self.new_line(indent);
+            self.out.push_str(": ");
+            self.value(value, indent, Place::AfterDash);
         }
     }
 
@@ -224,19 +230,6 @@ metadata: {}
         assert_eq!(
             yaml(r#"{"y":1,"true":2,"a b":3,"1":4}"#),
             "\"1\": 4\na b: 3\n\"true\": 2\n\"y\": 1\n"
-        );
-    }
-
-    #[test]
-    fn keys_that_are_long_or_of_several_lines_stand_alone() {
-        let (simple, long) = ("k".repeat(128), "k".repeat(129));
-        assert_eq!(
-            yaml(&format!(r#"{{"{simple}":"v","{long}":"v"}}"#)),
-            format!("{simple}: v\n? {long}\n: v\n")
-        );
-        assert_eq!(
-            yaml(r#"{"a\nb":{"c":1,"d":[2]}}"#),
-            "? |-\n  a\n  b\n: c: 1\n  d:\n  - 2\n"
         );
     }
 

@@ -1,8 +1,16 @@
 //! Where the client and the credentials come from.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::cluster::{BearerToken, Config, Credentials, Error, Material, Token, connect};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::cluster::{Config, Credentials, Error, Material, connect};
 
 /// A folder of its own that goes with the test.
 struct Folder(PathBuf);
@@ -66,7 +74,7 @@ async fn files_are_named_so_that_a_rotation_is_seen() {
     );
     let credentials = load(&folder, &text).await.unwrap();
     assert_eq!(credentials.ca, Some(Material::File(ca)));
-    assert_eq!(credentials.token, Some(Token::File(token)));
+    assert_eq!(credentials.token, Some(Material::File(token)));
     let client = credentials.client_certificate.unwrap();
     assert_eq!(client.certificate, Material::File(certificate));
     assert_eq!(client.key, Material::File(key));
@@ -91,15 +99,15 @@ async fn inline_data_wins_over_files_and_is_never_printed() {
     );
     let credentials = load(&folder, &text).await.unwrap();
     assert_eq!(
-        credentials.ca.as_ref().unwrap().read().unwrap(),
+        inline(credentials.ca.as_ref().unwrap()),
         certificate.as_bytes()
     );
     assert_eq!(
         credentials.token,
-        Some(Token::Inline(BearerToken::new("s3cret")))
+        Some(Material::Inline(b"s3cret".as_slice().into()))
     );
     let client = credentials.client_certificate.as_ref().unwrap();
-    assert_eq!(client.key.read().unwrap(), key.as_bytes());
+    assert_eq!(inline(&client.key), key.as_bytes());
     let printed = format!("{credentials:?}");
     assert!(
         !printed.contains("s3cret") && !printed.contains("BEGIN"),
@@ -154,4 +162,81 @@ async fn faults_are_told_without_the_text_around_them() {
 async fn outside_of_a_pod_the_flag_is_named() {
     let error = connect(Config::default()).await.err().unwrap();
     assert!(error.to_string().contains("--kubeconfig"), "{error}");
+}
+
+/// Answers one request over TLS with an empty object; returns the request's head.
+async fn answer_once(listener: TcpListener, certificate: &str, key: &str) -> String {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+            PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else {
+        return "refused".into();
+    };
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+    stream.write_all(answer).await.unwrap();
+    stream.flush().await.unwrap();
+    String::from_utf8(head).unwrap()
+}
+
+async fn ask(folder: &Folder, cluster: &str, port: u16) -> Result<String, kube::Error> {
+    let text = kubeconfig(
+        &format!("{{server: 'https://127.0.0.1:{port}', {cluster}}}"),
+        "{tokenFile: token}",
+    );
+    folder.write("token", "s3cret\n");
+    let config = Config {
+        kubeconfig: Some(folder.write("config", &text)),
+    };
+    let (client, _) = connect(config).await.unwrap();
+    let request = http::Request::get("/version").body(Vec::new()).unwrap();
+    client.request_text(request).await
+}
+
+#[tokio::test]
+async fn the_api_server_is_verified_and_told_who_asks() {
+    let folder = Folder::new("tls");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    folder.write("ca.crt", &certificate);
+    folder.write("other.crt", &pair().0);
+    for (ca, trusted) in [("ca.crt", true), ("other.crt", false)] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let cluster = format!("certificate-authority: {ca}");
+        let both = async {
+            tokio::join!(
+                answer_once(listener, &certificate, &key),
+                ask(&folder, &cluster, port)
+            )
+        };
+        let both = tokio::time::timeout(Duration::from_secs(10), both).await;
+        let (head, answer) = both.unwrap();
+        assert_eq!(answer.is_ok(), trusted, "{ca}: {answer:?}");
+        let head = head.to_ascii_lowercase();
+        assert_eq!(
+            head.contains("authorization: bearer s3cret\r\n"),
+            trusted,
+            "{head}"
+        );
+        assert_eq!(head.contains("user-agent: loadline/"), trusted, "{head}");
+    }
+}
+
+fn inline(material: &Material) -> &[u8] {
+    match material {
+        Material::Inline(text) => text,
+        Material::File(path) => panic!("{} is a file", path.display()),
+    }
 }

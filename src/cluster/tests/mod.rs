@@ -5,14 +5,11 @@ mod config;
 mod silence;
 mod size;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api_server::ApiServer;
-use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tracing::subscriber::DefaultGuard;
 
 use super::client::client;
 use super::*;
@@ -31,7 +28,7 @@ struct Running {
 fn watch(server: &ApiServer) -> Running {
     let inventory = Arc::new(Inventory::new());
     let mut registry = Registry::default();
-    let kube = client(kube::Config::new(server.url())).unwrap();
+    let kube = client(kube::Config::new(server.url()), None).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let cluster = Cluster::new(&kube, Arc::clone(&inventory), &clock, &mut registry);
     let cluster = Arc::new(cluster);
@@ -112,39 +109,6 @@ fn pod(name: &str, uid: &str) -> Value {
     })
 }
 
-/// The log lines of this thread at `info` and above.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn capture() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn lines(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().clone()).unwrap();
-        let lines = text.lines().filter(|line| line.contains(level));
-        lines.map(Into::into).collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn lists_then_follows_what_happens() {
     let server = ApiServer::started().await;
@@ -222,11 +186,31 @@ async fn resumes_where_it_was_after_a_broken_or_ended_watch() {
     server.break_watches();
     eventually("the next watch", || server.watching("pods") == 1).await;
     assert_eq!(from("resourceVersion=102"), 1, "after the pod");
+
+    server.refuse("watch pods", 503, "shutting down");
+    server.break_watches();
+    let open_again = || from("resourceVersion=102") == 3 && server.watching("pods") == 1;
+    eventually("the watch after the refused one", open_again).await;
     assert_eq!(
         server.asked(&["pods", "limit="]).len(),
         1,
         "one list for it all"
     );
+}
+
+#[tokio::test]
+async fn a_fresh_list_keeps_the_records_that_did_not_change() {
+    let server = ApiServer::started().await;
+    server.set("pods", vec![pod("p1", "u1"), pod("p2", "u2")]);
+    let running = watch(&server);
+    eventually("the watch", || server.watching("pods") == 1).await;
+    let before = running.inventory.pods();
+    server.set("pods", vec![pod("p1", "u1"), pod("p2", "new")]);
+    let gone = json!({"kind": "Status", "code": 410, "message": "too old resource version"});
+    server.send("pods", "ERROR", gone);
+    let uid = || running.inventory.pod("a", "p2").unwrap().uid.to_string();
+    eventually("the fresh list", || uid() == "new").await;
+    assert!(Arc::ptr_eq(&before[0], &running.inventory.pods()[0]));
 }
 
 #[tokio::test]
@@ -250,7 +234,6 @@ async fn lists_anew_when_its_place_is_forgotten_and_forgets_what_vanished() {
 
 #[tokio::test]
 async fn waits_for_an_api_server_that_is_absent_at_the_start() {
-    let (log, _guard) = Log::capture();
     let server = ApiServer::absent().await;
     server.set("pods", vec![pod("p1", "u1")]);
     let running = watch(&server);
@@ -270,9 +253,6 @@ async fn waits_for_an_api_server_that_is_absent_at_the_start() {
     server.start().await;
     eventually("the list", || running.pods() == ["a/p1"]).await;
     eventually("the node watch", || running.failed_checks().is_empty()).await;
-    let warnings = log.lines("WARN");
-    assert_eq!(warnings.len(), 2, "one a resource: {warnings:#?}");
-    eventually("the good news", || log.lines("is back").len() == 2).await;
 }
 
 #[tokio::test]
@@ -311,27 +291,24 @@ async fn keeps_what_it_knows_while_the_api_server_is_away() {
 }
 
 #[tokio::test]
-async fn says_once_and_plainly_what_must_be_granted() {
-    let (log, _guard) = Log::capture();
+async fn says_plainly_what_must_be_granted_and_waits_for_it() {
     let server = ApiServer::started().await;
-    let words =
-        "pods is forbidden: User \"system:serviceaccount:kube-system:loadline\" cannot list";
+    let words = "User \"system:serviceaccount:kube-system:loadline\" cannot list resource \"pods\"";
     for _ in 0..3 {
         server.refuse("list pods", 403, words);
     }
     let running = watch(&server);
-    eventually("the third try", || {
-        server.asked(&["pods", "limit="]).len() == 4
-    })
-    .await;
-    eventually("the list", || running.cluster.pods().synced).await;
-    let warnings = log.lines("WARN");
-    assert_eq!(warnings.len(), 1, "{warnings:#?}");
-    assert!(
-        warnings[0].contains("grant get, list and watch on pods"),
-        "{warnings:?}"
+    let lost = || matches!(running.cluster.pods().connection, Connection::Lost { .. });
+    eventually("the refusal", lost).await;
+    assert_eq!(
+        running.failed_checks()[1],
+        format!(
+            "metadata-informer-sync: the pods are not listed yet: not allowed: \
+             grant get, list and watch on pods (/api/v1/pods); the API server says: {words}"
+        )
     );
-    assert!(warnings[0].contains("kube-system:loadline"), "{warnings:?}");
+    eventually("the list", || running.failed_checks().is_empty()).await;
+    assert_eq!(server.asked(&["pods", "limit="]).len(), 4);
 }
 
 #[tokio::test]

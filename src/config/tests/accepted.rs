@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::*;
 use super::{run, settings};
 use crate::domain::AddressType;
+use crate::server::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 use crate::telemetry::{LogFormat, LogLevel};
 
 #[test]
@@ -61,7 +62,7 @@ fn the_defaults_are_metrics_servers_but_for_resolution_and_port() {
     assert_eq!(
         s.serving.tls,
         TlsPolicy {
-            min_version: TlsVersion::V1_2,
+            min_version: MinTlsVersion::Tls12,
             cipher_suites: None,
             key_exchanges: None
         }
@@ -201,11 +202,11 @@ fn tls_choices_are_kept_and_what_we_lack_is_left_out() {
     );
     assert_eq!(
         tls(&["--tls-min-version=VersionTLS10"]).min_version,
-        TlsVersion::V1_2
+        MinTlsVersion::Tls12
     );
     assert_eq!(
         tls(&["--tls-min-version=VersionTLS13"]).min_version,
-        TlsVersion::V1_3
+        MinTlsVersion::Tls13
     );
 }
 

@@ -1,0 +1,292 @@
+//! Wiring: the one place that knows every room.
+//!
+//! [`bind`] reads the files that flags name and takes the port, so whatever is wrong with them is
+//! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API server
+//! may be away at either.
+
+mod readiness;
+mod settings;
+mod signals;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tracing::{info, warn};
+
+use crate::api::Api;
+use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
+use crate::cluster::{self, Cluster, Credentials};
+use crate::config::Settings;
+use crate::domain::{Clock, Inventory, SystemClock};
+use crate::kubelet::KubeletClient;
+use crate::lifecycle::{Health, Stop, StopSender, Tasks};
+use crate::live::{self, Live};
+use crate::scrape::Scraper;
+use crate::server::{self, Route, Server};
+use crate::telemetry::Registry;
+
+pub use signals::Signals;
+
+/// Everything wired together, with the port taken and nothing running yet.
+#[derive(Debug)]
+pub struct Bound {
+    server: server::Bound,
+    cluster: Cluster,
+    scraper: Scraper<KubeletClient>,
+    trust: TrustLookup,
+    tasks: Tasks,
+    stop: (StopSender, Stop),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to stop, and every request under way was answered.
+    Stopped,
+    /// A task the process cannot do without ended by itself.
+    Failed,
+    /// A second signal came before the first one's work was done.
+    Cut,
+}
+
+/// What every room is built with.
+struct Ground {
+    clock: Arc<dyn Clock>,
+    tasks: Tasks,
+    stop: (StopSender, Stop),
+    registry: Registry,
+    health: Health,
+}
+
+/// Builds every room and takes the port.
+///
+/// # Errors
+/// When a file that a flag names cannot be used, there are no credentials for the API server, or the
+/// port is taken.
+pub async fn bind(settings: Settings) -> Result<Bound> {
+    let mut ground = Ground::new();
+    if !settings.inert.is_empty() {
+        let flags = settings.inert.join(", --");
+        warn!("without effect here: --{flags}");
+    }
+    let (client, credentials) = connect(settings.kubeconfig.clone()).await?;
+    let inventory = Arc::new(Inventory::new());
+    let registry = &mut ground.registry;
+    let cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
+    let config = live::Config {
+        resolution: settings.scrape.resolution,
+    };
+    let clock = Arc::clone(&ground.clock);
+    let live = Arc::new(Live::new(config, Arc::clone(&inventory), clock, registry));
+    let scraper = ground
+        .scraper(&settings, &credentials, &inventory, &live)
+        .await?;
+    let trust = LiveTrust::new(settings::trust(&settings.authentication))?;
+    let lookup = ground.lookup(&settings, &trust, &client).await?;
+
+    readiness::add_checks(&ground.health, &ground.clock, &cluster, &live, &scraper);
+    let tolerate = settings.authentication.tolerate_lookup_failure;
+    ground.health.add(lookup.check(tolerate));
+    ground
+        .health
+        .add(server::shutdown_check(ground.stop.1.clone()));
+
+    let api = api(live, inventory, &ground.clock);
+    let reviews = ground.reviews(&settings, trust, &client).await?;
+    let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
+    let server = ground.server(&settings, api, reviews).await?;
+    Ok(Bound {
+        server,
+        cluster,
+        scraper,
+        trust: lookup,
+        tasks,
+        stop,
+    })
+}
+
+impl Bound {
+    /// Where the server listens; the port is the system's choice when flags asked for 0.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Runs until a signal comes or a vital task ends.
+    ///
+    /// Stopping goes from the outside in: readiness fails, the server drains, and only then do
+    /// scrapes and watches end. The drain is bounded, and so is everything after it.
+    pub async fn run(self, mut signals: Signals) -> Ended {
+        let (stop_sender, stop) = self.stop;
+        let (quit_sender, quit) = Stop::channel();
+        let tasks = self.tasks;
+        info!(version = env!("CARGO_PKG_VERSION"), "starting");
+
+        let (cluster, until) = (self.cluster, quit.clone());
+        let watches = async move { cluster.run(until).await };
+        tasks.spawn_vital("cluster", quit.clone(), watches);
+        tasks.spawn_vital("scrape", quit.clone(), self.scraper.run(quit.clone()));
+        tasks.spawn_vital("trust", quit.clone(), self.trust.run(quit.clone()));
+        let (server, until) = (self.server, stop.clone());
+        tasks.spawn_vital("server", stop.clone(), async move {
+            server.run(until).await;
+            quit_sender.stop();
+        });
+
+        let first = async {
+            tokio::select! {
+                () = signals.next() => info!("asked to stop; draining"),
+                () = stop.stopped() => {}
+            }
+            stop_sender.stop();
+        };
+        first.await;
+        tokio::select! {
+            () = tasks.finished() => {}
+            () = signals.next() => {
+                warn!("asked to stop again; ending at once");
+                return Ended::Cut;
+            }
+        }
+        match tasks.failure() {
+            Some(_) => Ended::Failed,
+            None => {
+                info!("stopped");
+                Ended::Stopped
+            }
+        }
+    }
+}
+
+impl Ground {
+    fn new() -> Self {
+        let stop = Stop::channel();
+        Self {
+            clock: Arc::new(SystemClock),
+            tasks: Tasks::new(stop.0.clone()),
+            stop,
+            registry: Registry::default(),
+            health: Health::default(),
+        }
+    }
+
+    async fn scraper(
+        &mut self,
+        settings: &Settings,
+        credentials: &Credentials,
+        inventory: &Arc<Inventory>,
+        live: &Arc<Live>,
+    ) -> Result<Scraper<KubeletClient>> {
+        let config = settings::kubelet(settings, credentials)?;
+        let getter = KubeletClient::new(config, Arc::clone(&self.clock))
+            .await
+            .context("cannot set up the kubelet client")?;
+        Ok(Scraper::new(
+            settings::scrape(&settings.scrape),
+            getter,
+            Arc::clone(inventory),
+            Arc::clone(live),
+            Arc::clone(&self.clock),
+            self.tasks.clone(),
+            &mut self.registry,
+        ))
+    }
+
+    async fn lookup(
+        &self,
+        settings: &Settings,
+        trust: &Arc<LiveTrust>,
+        client: &kube::Client,
+    ) -> Result<TrustLookup> {
+        if settings.authentication.skip_lookup {
+            return Ok(TrustLookup::new(Arc::clone(trust), None));
+        }
+        let client = client_for(&settings.authentication.kubeconfig, client).await?;
+        Ok(TrustLookup::new(Arc::clone(trust), Some(client)))
+    }
+
+    async fn reviews(
+        &mut self,
+        settings: &Settings,
+        trust: Arc<LiveTrust>,
+        client: &kube::Client,
+    ) -> Result<(Authentication, Authorization)> {
+        let config = settings::auth(settings)?;
+        let metrics = auth::Metrics::register(&mut self.registry);
+        let tokens = client_for(&settings.authentication.kubeconfig, client).await?;
+        let access = client_for(&settings.authorization.kubeconfig, client).await?;
+        let authentication = Authentication::new(
+            &config,
+            trust,
+            Arc::new(KubeReviews::new(tokens)),
+            Arc::clone(&self.clock),
+            self.tasks.clone(),
+            Arc::clone(&metrics),
+        );
+        let authorization = Authorization::new(
+            &config,
+            Arc::new(KubeReviews::new(access)),
+            Arc::clone(&self.clock),
+            self.tasks.clone(),
+            metrics,
+        );
+        Ok((authentication, authorization))
+    }
+
+    async fn server(
+        mut self,
+        settings: &Settings,
+        api: Arc<Api>,
+        reviews: (Authentication, Authorization),
+    ) -> Result<server::Bound> {
+        let config = settings::server(settings)?;
+        let metrics = server::Metrics::register(&mut self.registry);
+        let deps = server::Deps {
+            authentication: Arc::new(reviews.0),
+            authorization: Arc::new(reviews.1),
+            routes: routes(&api),
+            health: self.health,
+            registry: Arc::new(self.registry),
+            metrics,
+            clock: self.clock,
+            tasks: self.tasks,
+        };
+        Ok(Server::bind(config, deps).await?)
+    }
+}
+
+fn api(live: Arc<Live>, inventory: Arc<Inventory>, clock: &Arc<dyn Clock>) -> Arc<Api> {
+    let source = Arc::new(move || live.view());
+    let release = env!("CARGO_PKG_VERSION");
+    Arc::new(Api::new(source, inventory, Arc::clone(clock), release))
+}
+
+fn routes(api: &Arc<Api>) -> Vec<Route> {
+    let route = |prefix: &str| {
+        let api = Arc::clone(api);
+        let below = |path: &String| path.starts_with(prefix);
+        Route {
+            prefix: prefix.to_owned(),
+            index: Api::paths().into_iter().filter(below).collect(),
+            handler: Arc::new(move |info, parts| api.respond(info, parts)),
+        }
+    };
+    vec![route("/apis"), route("/openapi")]
+}
+
+async fn connect(kubeconfig: Option<std::path::PathBuf>) -> Result<(kube::Client, Credentials)> {
+    let config = cluster::Config { kubeconfig };
+    Ok(cluster::connect(config).await?)
+}
+
+/// The client a flag of its own names, or the one for everything.
+async fn client_for(
+    kubeconfig: &Option<std::path::PathBuf>,
+    client: &kube::Client,
+) -> Result<kube::Client> {
+    match kubeconfig {
+        Some(path) => Ok(connect(Some(path.clone())).await?.0),
+        None => Ok(client.clone()),
+    }
+}

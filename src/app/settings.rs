@@ -1,0 +1,173 @@
+//! From what the command line says to what each room is told.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::auth::{self, AlwaysAllowPaths, ProxyHeaders, TrustConfig};
+use crate::cluster::{ClientCertificate, Credentials, Material};
+use crate::config::{self, CertificatePaths, KubeletTls, Settings};
+use crate::kubelet::{self, Addresses, Trust};
+use crate::{scrape, server};
+
+/// The Services a certificate of our own is good for: our own name, and the one of the server whose
+/// place we take.
+const SERVICES: [&str; 2] = ["loadline", "metrics-server"];
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+const DEFAULT_NAMESPACE: &str = "kube-system";
+/// What is left of a pod's usual 30 s to end after readiness has failed and been noticed.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// How kubelets are asked: by flags, else as the API server is, which is metrics-server's rule.
+pub(super) fn kubelet(settings: &Settings, credentials: &Credentials) -> Result<kubelet::Config> {
+    let flags = &settings.kubelet;
+    let trust = match &flags.tls {
+        KubeletTls::CompletelyInsecure => Trust::CompletelyInsecure,
+        KubeletTls::Insecure => Trust::Anybody,
+        KubeletTls::Verify {
+            ca_file: Some(path),
+        } => Trust::Ca(Material::File(path.clone())),
+        KubeletTls::Verify { ca_file: None } => cluster_trust(credentials)?,
+    };
+    let client_certificate = flags.client_certificate.as_ref().map(files);
+    let request_timeout = settings.scrape.request_timeout;
+    Ok(kubelet::Config {
+        addresses: Addresses {
+            preferred_types: flags.preferred_address_types.clone(),
+            port: flags.port,
+            use_node_status_port: flags.use_node_status_port,
+        },
+        client_certificate: client_certificate.or_else(|| credentials.client_certificate.clone()),
+        bearer_token: credentials.token.clone(),
+        request_timeout,
+        ..kubelet::Config::new(trust)
+    })
+}
+
+fn cluster_trust(credentials: &Credentials) -> Result<Trust> {
+    match &credentials.ca {
+        _ if credentials.insecure_skip_tls_verify => Ok(Trust::Anybody),
+        Some(ca) => Ok(Trust::Ca(ca.clone())),
+        None => bail!(
+            "the kubeconfig names no certificate authority to verify kubelets against; \
+             give --kubelet-certificate-authority"
+        ),
+    }
+}
+
+pub(super) fn scrape(flags: &config::Scrape) -> scrape::Config {
+    let selector = flags.node_selector.clone();
+    scrape::Config {
+        selects: Arc::new(move |node| selector.matches(&node.labels)),
+        ..scrape::Config::new(flags.resolution)
+    }
+}
+
+/// Which files flags name, whom to believe a caller's claims. The rest comes from the cluster.
+pub(super) fn trust(flags: &config::Authentication) -> TrustConfig {
+    TrustConfig {
+        client_ca_file: flags.client_ca_file.clone(),
+        front_proxy: flags.request_header.as_ref().map(|flags| {
+            let headers = ProxyHeaders {
+                allowed_names: flags.allowed_names.clone(),
+                username: flags.username_headers.clone(),
+                uid: flags.uid_headers.clone(),
+                group: flags.group_headers.clone(),
+                extra_prefixes: flags.extra_header_prefixes.clone(),
+            };
+            (flags.client_ca_file.clone(), headers)
+        }),
+    }
+}
+
+pub(super) fn auth(settings: &Settings) -> Result<auth::Config> {
+    let flags = &settings.authorization;
+    let paths = flags.always_allow_paths.iter().map(String::as_str);
+    let paths = AlwaysAllowPaths::new(paths).context("--authorization-always-allow-paths")?;
+    Ok(auth::Config {
+        anonymous: true,
+        token_ttl: settings.authentication.token_cache_ttl,
+        allow_ttl: flags.allow_ttl,
+        deny_ttl: flags.deny_ttl,
+        always_allow_paths: paths,
+    })
+}
+
+pub(super) fn server(settings: &Settings) -> Result<server::Config> {
+    let flags = &settings.serving;
+    let limits = server::Limits {
+        request_timeout: settings.limits.request_timeout,
+        reads_in_flight: bound(settings.limits.max_requests_inflight)?,
+        mutations_in_flight: bound(settings.limits.max_mutating_requests_inflight)?,
+        streams: flags.http2_max_streams.unwrap_or_default(),
+        drain: DRAIN,
+        ..server::Limits::default()
+    };
+    let sni = flags
+        .named_certificates
+        .iter()
+        .map(|named| server::SniPair {
+            files: pair(&named.paths),
+            names: named.names.clone(),
+        });
+    let address = SocketAddr::new(flags.bind_address, flags.port);
+    let hsts = flags.strict_transport_security.as_ref();
+    let hsts = hsts.map(|value| value.parse()).transpose()?;
+    Ok(server::Config {
+        sni: sni.collect(),
+        tls: flags.tls.clone(),
+        strict_transport_security: hsts,
+        share_port: flags.permit_port_sharing,
+        http2: flags.http2_max_streams.is_some(),
+        shutdown_delay: settings.shutdown.delay,
+        limits,
+        ..server::Config::new(address, certificate(flags))
+    })
+}
+
+fn certificate(flags: &config::Serving) -> server::ServingCertificate {
+    let in_dir = |name| flags.cert_dir.join(name);
+    let left = server::PairFiles {
+        certificate: in_dir("apiserver.crt"),
+        key: in_dir("apiserver.key"),
+    };
+    match &flags.certificate {
+        Some(paths) => server::ServingCertificate::Files(pair(paths)),
+        None if left.certificate.is_file() && left.key.is_file() => {
+            server::ServingCertificate::Files(left)
+        }
+        None => server::ServingCertificate::SelfSigned {
+            services: SERVICES.map(str::to_owned).into(),
+            namespace: namespace(),
+        },
+    }
+}
+
+/// The namespace we run in, or else the one such a server is installed in.
+fn namespace() -> String {
+    let file = std::fs::read_to_string(NAMESPACE_FILE).unwrap_or_default();
+    match file.trim() {
+        "" => DEFAULT_NAMESPACE.to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn bound(limit: Option<std::num::NonZeroU32>) -> Result<usize> {
+    Ok(usize::try_from(limit.map_or(0, std::num::NonZeroU32::get))?)
+}
+
+fn files(paths: &CertificatePaths) -> ClientCertificate {
+    ClientCertificate {
+        certificate: Material::File(paths.certificate.clone()),
+        key: Material::File(paths.key.clone()),
+    }
+}
+
+fn pair(paths: &CertificatePaths) -> server::PairFiles {
+    server::PairFiles {
+        certificate: paths.certificate.clone(),
+        key: paths.key.clone(),
+    }
+}
