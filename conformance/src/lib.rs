@@ -7,6 +7,7 @@
 //! - [`lanes`] are the groups of checks; [`simulated`] are those beside a [`lab`].
 //! - [`real`] drives real ones: a control plane, a node with containers.
 //! - [`report`] runs checks and says how they ended.
+//! - [`suite`] is the contract of `metrics.k8s.io`, check by check, for any server of it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -28,3 +29,4 @@ pub mod quantity;
 pub mod real;
 pub mod report;
 pub mod simulated;
+pub mod suite;

@@ -136,6 +136,12 @@ impl Start {
         self
     }
 
+    /// Where its output goes.
+    #[must_use]
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
     /// Starts the process and does not wait for anything.
     pub fn launch(&self, lab: &Lab) -> Result<Loadline> {
         let mut launch = Launch::new(&self.binary, self.log.clone());

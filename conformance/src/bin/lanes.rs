@@ -34,8 +34,10 @@ struct Arguments {
 enum Name {
     /// Formatting, lints, documentation, unit and property tests.
     Quality,
-    /// The contract beside a simulated API server and simulated kubelets.
+    /// Loadline's promises beside a simulated API server and simulated kubelets.
     Simulated,
+    /// The contract of metrics.k8s.io, check by check.
+    Contract,
     /// A real control plane: aggregator, kubectl, HPA.
     Controlplane,
     /// A real node: containers, cgroups, Loadline as a pod.
@@ -88,12 +90,14 @@ async fn run(names: &[Name], report: &Report) {
         let lane = match name {
             Name::Quality => report.lane("quality"),
             Name::Simulated => report.lane("simulated"),
+            Name::Contract => report.lane("contract"),
             Name::Controlplane => report.lane("controlplane"),
             Name::Node => report.lane("node"),
         };
         let outcome = match name {
             Name::Quality => lanes::quality(&lane).await,
             Name::Simulated => lanes::simulated(&lane).await,
+            Name::Contract => lanes::contract(&lane).await,
             Name::Controlplane => lanes::controlplane(&lane).await,
             Name::Node => lanes::node(&lane).await,
         };

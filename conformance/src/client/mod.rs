@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -80,6 +80,15 @@ pub struct Target<'a> {
     pub certificate: Option<&'a Leaf>,
     /// Which HTTP.
     pub protocol: Protocol,
+}
+
+/// Which TLS a handshake offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// TLS 1.2 alone.
+    Tls12,
+    /// TLS 1.3 alone.
+    Tls13,
 }
 
 /// A whole answer.
@@ -184,6 +193,11 @@ impl Client {
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>> {
         Ok(self.open(request).await?.0)
+    }
+
+    /// A new connection, for those who speak HTTP themselves.
+    pub(crate) async fn connect(&self) -> Result<TlsStream<TcpStream>> {
+        self.shared.connect().await
     }
 
     /// The chain the server shows in a new handshake.
@@ -351,14 +365,41 @@ impl Answer {
     }
 }
 
+/// Makes a handshake with one version of TLS; the protocol the server chose of these.
+pub async fn handshake(
+    target: &Target<'_>,
+    offer: Offer,
+    protocols: &[&str],
+) -> Result<Option<String>> {
+    let version = match offer {
+        Offer::Tls12 => &rustls::version::TLS12,
+        Offer::Tls13 => &rustls::version::TLS13,
+    };
+    let mut config = tls_config_of(target, &[version])?;
+    config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
+    let name = ServerName::try_from(target.name.to_owned())?;
+    let stream = TcpStream::connect(target.address).await?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    let stream = stream.await.with_context(|| format!("{offer:?}"))?;
+    let chosen = stream.get_ref().1.alpn_protocol();
+    Ok(chosen.map(|p| String::from_utf8_lossy(p).into_owned()))
+}
+
 fn was_not_sent(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<hyper::Error>();
     error.is_some_and(hyper::Error::is_canceled)
 }
 
 fn tls_config(target: &Target<'_>) -> Result<ClientConfig> {
+    tls_config_of(target, rustls::DEFAULT_VERSIONS)
+}
+
+fn tls_config_of(
+    target: &Target<'_>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig> {
     let builder =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
     let builder = match &target.trust {
         Trust::Ca(ca) => {
             let mut roots = RootCertStore::empty();

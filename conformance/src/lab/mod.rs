@@ -3,6 +3,7 @@
 mod access;
 mod apiserver;
 mod cluster;
+mod doubled;
 pub mod kubeconfig;
 mod kubelet;
 mod load;

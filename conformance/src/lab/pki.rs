@@ -5,10 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SigningKey,
 };
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
+
+use super::doubled::double_uid;
+
+/// The subject attribute Kubernetes reads a user's UID from.
+const UID: [u64; 8] = [1, 3, 6, 1, 4, 1, 57683, 2];
+/// Where a second UID stands until the certificate is signed anew.
+const BESIDE_UID: [u64; 8] = [1, 3, 6, 1, 4, 1, 57683, 3];
 
 /// A certificate authority.
 #[derive(Debug)]
@@ -24,7 +32,7 @@ pub struct Leaf {
     pem: String,
     key_pem: String,
     der: CertificateDer<'static>,
-    key_der: Vec<u8>,
+    key_der: PrivateKeyDer<'static>,
 }
 
 /// What a certificate is for.
@@ -47,8 +55,10 @@ pub struct Request {
     pub names: Vec<String>,
     /// What it is for.
     pub usage: Usage,
-    /// It ended an hour ago.
-    pub expired: bool,
+    /// The subject's UIDs (attribute 1.3.6.1.4.1.57683.2); at most two can be written.
+    pub uids: Vec<String>,
+    /// How long it is valid yet; an hour ago when it has ended.
+    pub valid_seconds: i64,
 }
 
 impl Request {
@@ -60,7 +70,8 @@ impl Request {
             organizations: organizations.iter().map(|&o| o.to_owned()).collect(),
             names: Vec::new(),
             usage: Usage::Client,
-            expired: false,
+            uids: Vec::new(),
+            valid_seconds: 24 * 3600,
         }
     }
 
@@ -77,7 +88,21 @@ impl Request {
     /// The same, ended an hour ago.
     #[must_use]
     pub fn expired(mut self) -> Self {
-        self.expired = true;
+        self.valid_seconds = -3600;
+        self
+    }
+
+    /// The same, ending this soon.
+    #[must_use]
+    pub fn ends_in(mut self, rest: std::time::Duration) -> Self {
+        self.valid_seconds = i64::try_from(rest.as_secs()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// The same with this UID.
+    #[must_use]
+    pub fn uid(mut self, uid: &str) -> Self {
+        self.uids.push(uid.to_owned());
         self
     }
 
@@ -95,21 +120,25 @@ impl Request {
         for (kind, organization) in kinds.into_iter().zip(&self.organizations) {
             params.distinguished_name.push(kind, organization.as_str());
         }
+        for (uid, attribute) in self.uids.iter().zip([UID, BESIDE_UID]) {
+            let kind = DnType::CustomDnType(attribute.to_vec());
+            params.distinguished_name.push(kind, uid.as_str());
+        }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![match self.usage {
             Usage::Client => ExtendedKeyUsagePurpose::ClientAuth,
             Usage::Server => ExtendedKeyUsagePurpose::ServerAuth,
         }];
         params.use_authority_key_identifier_extension = true;
-        set_validity(&mut params, if self.expired { -1 } else { 24 });
+        set_validity(&mut params, self.valid_seconds);
         Ok(params)
     }
 }
 
-fn set_validity(params: &mut CertificateParams, ends_in_hours: i64) {
+fn set_validity(params: &mut CertificateParams, ends_in_seconds: i64) {
     let now = OffsetDateTime::now_utc();
     params.not_before = now - Duration::hours(48);
-    params.not_after = now + Duration::hours(ends_in_hours);
+    params.not_after = now + Duration::seconds(ends_in_seconds);
 }
 
 impl Authority {
@@ -122,7 +151,7 @@ impl Authority {
             .push(DnType::CommonName, common_name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        set_validity(&mut params, 240);
+        set_validity(&mut params, 240 * 3600);
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
         Ok(Self {
@@ -143,12 +172,21 @@ impl Authority {
         let mut params = request.params()?;
         params.custom_extensions = extensions;
         let certificate = params.signed_by(&key, &self.issuer)?;
+        let der = match request.uids.len() {
+            0 | 1 => certificate.der().clone(),
+            _ => double_uid(self, certificate.der())?.into(),
+        };
         Ok(Leaf {
             pem: certificate.pem(),
-            der: certificate.der().clone(),
+            der,
             key_pem: key.serialize_pem(),
-            key_der: key.serialize_der(),
+            key_der: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         })
+    }
+
+    /// Signs bytes with the authority's key, by ECDSA with P-256 and SHA-256.
+    pub fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        Ok(self.issuer.key().sign(bytes)?)
     }
 
     /// The authority's certificate.
@@ -183,10 +221,33 @@ impl Leaf {
         &self.key_pem
     }
 
-    /// The private key in PKCS#8.
+    /// The private key.
     #[must_use]
     pub fn key_der(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key_der.clone()))
+        self.key_der.clone_key()
+    }
+
+    /// A certificate and key somebody else made, from PEM files.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self> {
+        let read = |path: &Path| {
+            std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
+        };
+        let (pem, key_pem) = (read(certificate)?, read(key)?);
+        let der = CertificateDer::from_pem_slice(pem.as_bytes());
+        let key_der = PrivateKeyDer::from_pem_slice(key_pem.as_bytes());
+        Ok(Self {
+            der: der.with_context(|| format!("no certificate in {}", certificate.display()))?,
+            key_der: key_der.with_context(|| format!("no private key in {}", key.display()))?,
+            pem,
+            key_pem,
+        })
+    }
+
+    /// The certificate's SHA-256 in lower-case hexadecimals.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.der);
+        digest.as_ref().iter().map(|b| format!("{b:02x}")).collect()
     }
 
     /// Writes `NAME.crt` and `NAME.key` into a folder.

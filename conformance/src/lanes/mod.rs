@@ -1,11 +1,13 @@
 //! The lanes: what is checked, beside what, in which order.
 
+mod contract;
 mod controlplane;
 mod hpa;
 mod node;
 mod quality;
 mod simulated;
 
+pub use contract::contract;
 pub use controlplane::controlplane;
 pub use node::node;
 pub use quality::quality;

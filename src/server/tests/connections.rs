@@ -119,7 +119,7 @@ async fn readiness_fails_first_while_requests_are_still_served() {
     let check = shutdown_check(stopped);
     let health = Health::default();
     health.add(check);
-    assert_eq!(health.report(Probe::Readyz)[0].result, Ok(()));
+    assert_eq!(health.report(Probe::Readyz)[0].result, Ok(None));
     stop.stop();
     assert!(health.report(Probe::Readyz)[0].result.is_err());
     assert!(health.report(Probe::Livez).is_empty());

@@ -1,0 +1,191 @@
+//! Asks a server of `metrics.k8s.io` what it gets right, check by check.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use conformance::client::Trust;
+use conformance::lab::Leaf;
+use conformance::suite::{
+    Check, CheckResult, Extensions, Filter, Group, Kubectl, Needs, Output, Program, Target, checks,
+    run, run_in_lab,
+};
+use http::Uri;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+/// Asks a server of metrics.k8s.io what it gets right.
+///
+/// With the front proxy's certificate it comes as any user, and most checks can be made; with a token or a certificate
+/// of somebody who may read everything, fewer. With --in-lab it starts a program in a simulated cluster and makes all.
+#[derive(Debug, Parser)]
+#[command(name = "conformance")]
+struct Arguments {
+    /// Where the server is, as https://HOST:PORT.
+    #[arg(long, required_unless_present_any = ["in_lab", "list"])]
+    target: Option<Uri>,
+    /// The certificate authority of its serving certificate; without one any certificate will do.
+    #[arg(long)]
+    ca: Option<PathBuf>,
+    /// The name in its certificate, where it is not the host's.
+    #[arg(long)]
+    server_name: Option<String>,
+    /// The front proxy's certificate.
+    #[arg(long, requires = "proxy_key")]
+    proxy_cert: Option<PathBuf>,
+    /// The front proxy's key.
+    #[arg(long, requires = "proxy_cert")]
+    proxy_key: Option<PathBuf>,
+    /// The certificate of a user who may read everything.
+    #[arg(long, requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// That user's key.
+    #[arg(long, requires = "client_cert")]
+    client_key: Option<PathBuf>,
+    /// A file with the bearer token of a user who may read everything.
+    #[arg(long)]
+    token_file: Option<PathBuf>,
+    /// kubectl, for the checks that use it.
+    #[arg(long)]
+    kubectl: Option<PathBuf>,
+    /// A kubeconfig of the cluster whose metrics.k8s.io is this server.
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
+    /// Starts this program with metrics-server's flags in a simulated cluster.
+    #[arg(long, conflicts_with = "target")]
+    in_lab: Option<PathBuf>,
+    /// A flag of the program, NAME=VALUE; NAME= takes a usual one away.
+    #[arg(long = "flag", requires = "in_lab", value_parser = flag)]
+    flags: Vec<(String, String)>,
+    /// Extensions the server is held to, of watch and node-name; found out when not given.
+    #[arg(long, value_delimiter = ',')]
+    extensions: Option<Vec<String>>,
+    /// Only checks of this group; may be given more than once.
+    #[arg(long = "group")]
+    groups: Vec<Group>,
+    /// Only this check, by name or number; may be given more than once.
+    #[arg(long = "check")]
+    checks: Vec<String>,
+    /// table, json or junit.
+    #[arg(long, default_value = "table")]
+    output: Output,
+    /// Prints the contract and asks nobody.
+    #[arg(long)]
+    list: bool,
+}
+
+fn flag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE")?;
+    Ok((name.trim_start_matches('-').to_owned(), value.to_owned()))
+}
+
+#[tokio::main]
+#[expect(
+    clippy::print_stdout,
+    reason = "the results are what the program is for"
+)]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let filter = Filter {
+        groups: arguments.groups.clone(),
+        checks: arguments.checks.clone(),
+    };
+    if arguments.list {
+        for check in checks().iter().filter(|check| filter.chooses(check)) {
+            println!("{}", described(check));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let results = match &arguments.in_lab {
+        Some(binary) => {
+            let program = Program {
+                binary: binary.clone(),
+                flags: arguments.flags.clone(),
+                kubectl: arguments.kubectl.clone(),
+            };
+            Box::pin(run_in_lab(&program, &filter, |_| {})).await?
+        }
+        None => Box::pin(run(&arguments.to_target()?, None, &filter)).await,
+    };
+    print!("{}", arguments.output.render(&results));
+    Ok(match results.iter().any(CheckResult::failed) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+fn described(check: &Check) -> String {
+    let needs = match check.needs {
+        Needs::Reader => "",
+        Needs::Proxy => " (needs the front proxy's certificate)",
+        Needs::World => " (needs world)",
+    };
+    format!(
+        "{:3} {} {}: {}{needs}",
+        check.item, check.group, check.id, check.expects
+    )
+}
+
+impl Arguments {
+    fn to_target(&self) -> Result<Target> {
+        let uri = self.target.as_ref().context("no --target")?;
+        let host = uri.host().context("--target has no host")?;
+        let port = uri.port_u16().unwrap_or(443);
+        let bare = host.trim_matches(['[', ']']);
+        let address: Option<SocketAddr> = (bare, port).to_socket_addrs()?.next();
+        let trust = match &self.ca {
+            Some(path) => Trust::Ca(
+                CertificateDer::from_pem_file(path)
+                    .with_context(|| format!("--ca {}", path.display()))?,
+            ),
+            None => Trust::Anything,
+        };
+        let token = match &self.token_file {
+            Some(path) => Some(std::fs::read_to_string(path)?.trim().to_owned()),
+            None => None,
+        };
+        Ok(Target {
+            address: address.with_context(|| format!("no address of {host}"))?,
+            name: self.server_name.clone().unwrap_or_else(|| bare.to_owned()),
+            trust,
+            proxy: pair(self.proxy_cert.as_deref(), self.proxy_key.as_deref())?,
+            certificate: pair(self.client_cert.as_deref(), self.client_key.as_deref())?,
+            token,
+            kubectl: self.to_kubectl(),
+            extensions: self.to_extensions()?,
+        })
+    }
+
+    fn to_kubectl(&self) -> Option<Kubectl> {
+        Some(Kubectl {
+            program: self.kubectl.clone()?,
+            kubeconfig: self.kubeconfig.clone()?,
+        })
+    }
+
+    fn to_extensions(&self) -> Result<Option<Extensions>> {
+        let Some(names) = &self.extensions else {
+            return Ok(None);
+        };
+        let mut extensions = Extensions::default();
+        for name in names {
+            match name.as_str() {
+                "watch" => extensions.watch = true,
+                "node-name" => extensions.node_name = true,
+                "" | "none" => {}
+                other => bail!("--extensions knows watch and node-name, not {other}"),
+            }
+        }
+        Ok(Some(extensions))
+    }
+}
+
+fn pair(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Arc<Leaf>>> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(Arc::new(Leaf::read(certificate, key)?))),
+        _ => Ok(None),
+    }
+}

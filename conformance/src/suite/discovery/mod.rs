@@ -1,0 +1,11 @@
+//! What the server says it serves: the group's documents, old and aggregated, and OpenAPI.
+
+mod aggregated;
+mod documents;
+mod openapi;
+
+use super::check::Check;
+
+pub(super) fn checks() -> Vec<Check> {
+    [documents::checks(), aggregated::checks(), openapi::checks()].concat()
+}

@@ -1,0 +1,107 @@
+//! A server started in a lab of its own, and held to the whole contract there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio::time::Instant;
+
+use super::check::CheckResult;
+use super::cluster;
+use super::run::{Filter, run};
+use super::target::{Kubectl, Target};
+use super::world::World;
+use crate::client::{Protocol, Trust};
+use crate::lab::{Lab, LabConfig};
+use crate::loadline::{Loadline, SERVER_NAME, Start};
+
+const READY_WITHIN: Duration = Duration::from_secs(90);
+const MEASURED_WITHIN: Duration = Duration::from_secs(60);
+/// The shortest metrics-server takes.
+const RESOLUTION: Duration = Duration::from_secs(10);
+
+/// A program that serves `metrics.k8s.io`, to be started with metrics-server's flags.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The program.
+    pub binary: PathBuf,
+    /// Flags in place of the usual ones; an empty value takes a flag away.
+    pub flags: Vec<(String, String)>,
+    /// `kubectl`, for the checks that use it.
+    pub kubectl: Option<PathBuf>,
+}
+
+/// Starts the program in the suite's cluster, waits until all is measured, and runs the chosen checks. `log` is told
+/// where the program's log is as soon as it runs.
+///
+/// # Errors
+/// When the lab or the program cannot be started, or nothing is ever measured.
+pub async fn run_in_lab(
+    program: &Program,
+    filter: &Filter,
+    log: impl FnOnce(&Path),
+) -> Result<Vec<CheckResult>> {
+    let lab = Lab::start(cluster::world(), LabConfig::default()).await?;
+    cluster::prepare(&lab)?;
+    let start = Start::new(&lab, &program.binary)?.with("metric-resolution", "10s");
+    let start = program
+        .flags
+        .iter()
+        .fold(start, |start, (flag, value)| match value.as_str() {
+            "" => start.without(flag),
+            value => start.with(flag, value),
+        });
+    log(start.log_path());
+    let server = start.ready(&lab, READY_WITHIN).await?;
+    until_measured(&lab, &server).await?;
+    let target = Target {
+        address: server.address,
+        name: SERVER_NAME.to_owned(),
+        trust: Trust::Ca(lab.pki.serving.der().clone()),
+        proxy: Some(Arc::clone(&lab.front_proxy)),
+        certificate: None,
+        token: None,
+        kubectl: program.kubectl.clone().map(|program| Kubectl {
+            program,
+            kubeconfig: lab.admin_kubeconfig(),
+        }),
+        extensions: None,
+    };
+    let mut flags = program.flags.clone();
+    flags.push(("metric-resolution".to_owned(), "10s".to_owned()));
+    let world = World {
+        lab: &lab,
+        server: &server,
+        binary: program.binary.clone(),
+        flags,
+        resolution: RESOLUTION,
+    };
+    Ok(run(&target, Some(&world), filter).await)
+}
+
+/// Waits until every pod that can have a number has one.
+async fn until_measured(lab: &Lab, server: &Loadline) -> Result<()> {
+    let ends = Instant::now() + MEASURED_WITHIN;
+    let proxy = server.client(Protocol::Http1, Some(&lab.front_proxy))?;
+    let reader = proxy
+        .with_header("x-remote-user", "conformance")?
+        .with_header("x-remote-group", "system:masters")?;
+    let mut pods = lab.world.pods();
+    pods.retain(|pod| {
+        let key = (pod.meta.namespace.as_str(), pod.meta.name.as_str());
+        pod.phase.as_str() == "Running" && key != cluster::SILENT_POD
+    });
+    loop {
+        let list = reader.get_json("/apis/metrics.k8s.io/v1beta1/pods").await?;
+        let seen = list["items"].as_array().map_or(0, Vec::len);
+        if seen >= pods.len() {
+            return Ok(());
+        }
+        if Instant::now() > ends {
+            let tail = server.process.tail();
+            bail!("{seen} of {} pods are measured\n{tail}", pods.len());
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
