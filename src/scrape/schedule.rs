@@ -111,8 +111,13 @@ impl Pace {
         let settled = progress.is_some_and(|progress| progress.settled) && !self.expecting;
         match self.quick {
             [wait, later @ ..] if !settled => {
-                self.quick = later;
-                earliest.max(last_start + *wait).min(regular)
+                let quick = earliest.max(last_start + *wait);
+                // A regular moment that comes first takes no quick scrape away: with a long
+                // resolution the node would wait a whole one for its second stamp.
+                if quick < regular {
+                    self.quick = later;
+                }
+                quick.min(regular)
             }
             _ => {
                 self.quick = &[];
@@ -233,8 +238,19 @@ mod tests {
             [0.0, 2.25, 12.0, 27.0]
         );
         let four = [UNSETTLED, UNSETTLED, UNSETTLED, UNSETTLED];
-        assert_eq!(starts(pace, &four), [0.0, 2.25, 6.25, 12.0, 27.0]);
-        assert_eq!(starts(pace, &[None; 4]), [0.0, 2.25, 6.25, 12.0, 27.0]);
+        assert_eq!(starts(pace, &four), [0.0, 2.25, 6.25, 12.0, 20.0]);
+        assert_eq!(starts(pace, &[None; 4]), [0.0, 2.25, 6.25, 12.0, 20.0]);
+    }
+
+    #[test]
+    fn a_regular_moment_soon_after_the_start_leaves_the_quick_scrapes_to_come() {
+        let early = Phase {
+            offset: 9_000,
+            resolution: 60_000,
+        };
+        let four = [UNSETTLED, UNSETTLED, UNSETTLED, UNSETTLED];
+        let starts = starts(Pace::new(early), &four);
+        assert_eq!(starts, [0.0, 2.25, 6.25, 9.0, 17.0]);
     }
 
     #[test]
