@@ -31,6 +31,8 @@ impl Tools {
         for program in [
             tools.controlplane(),
             tools.kubectl(),
+            tools.kubelet(),
+            tools.clients(),
             tools.loadline.clone(),
         ] {
             if !program.is_file() {
@@ -49,10 +51,22 @@ impl Tools {
         self.folder.join("controlplane")
     }
 
-    /// The kubelet.
+    /// The folder of all of them but Loadline.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The kubelet, and with that name as its first argument the kube-controller-manager of the same, older version.
     #[must_use]
     pub fn kubelet(&self) -> PathBuf {
         self.folder.join("kubelet")
+    }
+
+    /// What the Go code of Kubernetes writes and reads of `metrics.k8s.io`.
+    #[must_use]
+    pub fn clients(&self) -> PathBuf {
+        self.folder.join("clients")
     }
 
     /// `kubectl`, for tests and people.
