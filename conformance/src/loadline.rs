@@ -123,6 +123,12 @@ impl Start {
         self
     }
 
+    /// The port it will serve on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// The same with its output going to this file.
     #[must_use]
     pub fn log(mut self, path: &Path) -> Self {

@@ -29,6 +29,14 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// `text` as a JSON string.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_string(&mut out, text);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Indents compact JSON by two spaces as `json.MarshalIndent` does, without a newline at the end.
 #[must_use]
 pub fn indent(compact: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! The parameters of list and watch requests (`metav1.ListOptions`).
 
+use super::json;
 use super::query::Query;
 use super::quote::Quoted;
 use super::selector::{FieldSelector, LabelSelector};
@@ -117,13 +118,18 @@ impl ListOptions {
 
     fn faults_of_watch(&self, query: &Query) -> Vec<StatusCause> {
         let mut faults = Vec::new();
-        let matching = text(query, MATCH);
-        if self.send_initial_events.is_some() && matching != "NotOlderThan" {
+        let mut matching = text(query, MATCH);
+        let mut initial_events = self.send_initial_events.is_some();
+        // What a watch from "now" or "any version" meant before these parameters existed.
+        if !initial_events && matching.is_empty() && matches!(&*self.resource_version, "" | "0") {
+            (initial_events, matching) = (true, "NotOlderThan");
+        }
+        if initial_events && matching != "NotOlderThan" {
             let rule = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
             faults.push(forbidden(MATCH, rule));
         }
         if !matching.is_empty() {
-            if self.send_initial_events.is_none() {
+            if !initial_events {
                 let rule = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
                 faults.push(forbidden(MATCH, rule));
             }
@@ -183,7 +189,7 @@ fn not_supported(field: &str, value: &str, supported: &str) -> StatusCause {
         reason: "FieldValueNotSupported".to_owned(),
         message: format!(
             "Unsupported value: {}: supported values: {supported}",
-            Quoted(value)
+            json::quoted(value)
         ),
         field: field.to_owned(),
     }

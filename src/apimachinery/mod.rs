@@ -17,6 +17,8 @@ mod request_info;
 mod selector;
 mod status;
 mod table;
+#[cfg(test)]
+mod tests;
 mod time;
 pub mod yaml;
 

@@ -192,7 +192,7 @@ fn verb_of(method: &Method) -> &'static str {
 }
 
 /// Turns a nameless get into list or watch and a nameless delete into deletecollection, and reads
-/// the selectors.
+/// the selectors of those three. A `watch` that stands in the path has none.
 fn refine(
     verb: &'static str,
     mut resource: ResourceInfo,
@@ -202,14 +202,12 @@ fn refine(
         "get" if resource.name.is_empty() && query.flag("watch") => "watch",
         "get" if resource.name.is_empty() => "list",
         "delete" if resource.name.is_empty() => "deletecollection",
-        verb => verb,
+        verb => return (verb, resource),
     };
-    if matches!(verb, "list" | "watch" | "deletecollection") {
-        let first = |key| query.first(key).unwrap_or_default().to_owned();
-        resource.field_selector = first("fieldSelector");
-        resource.label_selector = first("labelSelector");
-    }
-    if matches!(verb, "list" | "watch") && resource.name.is_empty() && decodes(query) {
+    let first = |key| query.first(key).unwrap_or_default().to_owned();
+    resource.field_selector = first("fieldSelector");
+    resource.label_selector = first("labelSelector");
+    if verb != "deletecollection" && decodes(query) {
         let selector = resource.field_selector.parse::<FieldSelector>();
         let name = selector
             .as_ref()

@@ -8,7 +8,6 @@ use super::json;
 use super::negotiate::{MetaVersion, Negotiated};
 use super::object::respond_json;
 use super::query::Query;
-use super::quote::Quoted;
 use super::status::Status;
 
 /// A table. There is no protobuf form of it.
@@ -89,7 +88,7 @@ impl IncludeObject {
             other => Err(Status::bad_request(format!(
                 "Unable to convert to Table as requested: includeObject: Invalid value: {}: \
                  must be 'Metadata', 'Object', 'None', or empty",
-                Quoted(other)
+                json::quoted(other)
             ))),
         }
     }

@@ -1,12 +1,12 @@
 //! From what the command line says to what each room is told.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::auth::{self, ProxyHeaders, TrustConfig};
+use crate::auth::{self, AlwaysAllowPaths, ProxyHeaders, TrustConfig};
 use crate::cluster::{ClientCertificate, Credentials, Material};
 use crate::config::{self, CertificatePaths, KubeletTls, Settings};
 use crate::kubelet::{self, Addresses, Trust};
@@ -84,15 +84,14 @@ pub(super) fn trust(flags: &config::Authentication) -> TrustConfig {
 
 pub(super) fn auth(settings: &Settings) -> Result<auth::Config> {
     let flags = &settings.authorization;
-    let paths = flags.always_allow_paths.join(",");
+    let paths = flags.always_allow_paths.iter().map(String::as_str);
+    let paths = AlwaysAllowPaths::new(paths).context("--authorization-always-allow-paths")?;
     Ok(auth::Config {
         anonymous: true,
         token_ttl: settings.authentication.token_cache_ttl,
         allow_ttl: flags.allow_ttl,
         deny_ttl: flags.deny_ttl,
-        always_allow_paths: paths
-            .parse()
-            .context("--authorization-always-allow-paths")?,
+        always_allow_paths: paths,
     })
 }
 
@@ -113,28 +112,19 @@ pub(super) fn server(settings: &Settings) -> Result<server::Config> {
             files: pair(&named.paths),
             names: named.names.clone(),
         });
+    let address = SocketAddr::new(flags.bind_address, flags.port);
+    let hsts = flags.strict_transport_security.as_ref();
+    let hsts = hsts.map(|value| value.parse()).transpose()?;
     Ok(server::Config {
         sni: sni.collect(),
         tls: flags.tls.clone(),
+        strict_transport_security: hsts,
+        share_port: flags.permit_port_sharing,
         http2: flags.http2_max_streams.is_some(),
         shutdown_delay: settings.shutdown.delay,
         limits,
-        ..server::Config::new(address(flags), certificate(flags))
+        ..server::Config::new(address, certificate(flags))
     })
-}
-
-/// Go listens on both families when either's unspecified address is asked for.
-fn address(flags: &config::Serving) -> SocketAddr {
-    let ip = match flags.bind_address {
-        ip if ip.is_unspecified() && has_ipv6() => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        ip => ip,
-    };
-    SocketAddr::new(ip, flags.port)
-}
-
-/// A machine may have no IPv6 at all, and then its unspecified address cannot be listened on.
-fn has_ipv6() -> bool {
-    std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
 fn certificate(flags: &config::Serving) -> server::ServingCertificate {

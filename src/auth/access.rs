@@ -1,7 +1,6 @@
 //! May they: the API server's SubjectAccessReview, and what needs none.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,17 +170,14 @@ impl Default for AlwaysAllowPaths {
     }
 }
 
-impl FromStr for AlwaysAllowPaths {
-    type Err = InvalidPathRule;
-
-    /// Reads the flag's comma-separated list; an empty text is an empty list.
-    fn from_str(list: &str) -> Result<Self, InvalidPathRule> {
+impl AlwaysAllowPaths {
+    /// Reads rules as the flag takes them.
+    ///
+    /// # Errors
+    /// [`InvalidPathRule`] when a rule has `*` anywhere but at its end.
+    pub fn new<'a>(rules: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidPathRule> {
         let (mut exact, mut prefixes) = (Vec::new(), Vec::new());
-        for rule in list
-            .split(',')
-            .map(str::trim)
-            .filter(|rule| !rule.is_empty())
-        {
+        for rule in rules {
             let rule = rule.strip_prefix('/').unwrap_or(rule);
             let (kind, path) = match rule.strip_suffix('*') {
                 Some(prefix) => (&mut prefixes, prefix),
@@ -215,10 +211,10 @@ mod tests {
         ] {
             assert_eq!(default.cover(path), covered, "{path}");
         }
-        let custom: AlwaysAllowPaths = "/metrics, healthz*".parse().unwrap();
+        let custom = AlwaysAllowPaths::new(["/metrics", "healthz*"]).unwrap();
         assert!(custom.cover("/metrics") && custom.cover("/healthz/ping"));
         assert!(!custom.cover("/livez") && !custom.cover("/metrics/slis"));
-        assert_eq!("/a*b".parse::<AlwaysAllowPaths>(), Err(InvalidPathRule));
+        assert_eq!(AlwaysAllowPaths::new(["/a*b"]), Err(InvalidPathRule));
     }
 
     #[test]

@@ -106,7 +106,11 @@ impl Subject {
 
 impl Authority {
     pub(crate) fn new(common_name: &str) -> Self {
-        let mut params = CertificateParams::default();
+        Self::lasting(common_name, Duration::from_secs(1_000_000))
+    }
+
+    pub(crate) fn lasting(common_name: &str, lifetime: Duration) -> Self {
+        let mut params = valid_for(CertificateParams::default(), lifetime);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name = Subject::new(common_name).name;
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -129,10 +133,7 @@ impl Authority {
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name = subject.name;
         params.extended_key_usages = subject.usages;
-        let now = u64::try_from(SystemClock.now().as_secs()).unwrap();
-        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(now - 60);
-        params.not_after =
-            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(now) + subject.lifetime;
+        let params = valid_for(params, subject.lifetime);
         let key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&key, &self.0).unwrap();
         Identity {
@@ -141,6 +142,14 @@ impl Authority {
             key,
         }
     }
+}
+
+fn valid_for(mut params: CertificateParams, lifetime: Duration) -> CertificateParams {
+    let now = u64::try_from(SystemClock.now().as_secs()).unwrap();
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + Duration::from_secs(now - 60);
+    params.not_after = epoch + Duration::from_secs(now) + lifetime;
+    params
 }
 
 impl Identity {

@@ -130,12 +130,17 @@ impl TrustLookup {
 
     fn failed(&self, error: &watcher::Error) {
         let mut progress = self.progress.lock();
-        if *progress == Progress::Done {
-            tracing::debug!(name = NAME, %error, "lost the watch of trusted authorities");
-        } else if *progress == Progress::Waiting {
-            warn!(name = NAME, %error, "cannot look up the cluster's trusted authorities; retrying");
-            *progress = Progress::Failing(error.to_string());
+        match &*progress {
+            Progress::Done => {
+                tracing::debug!(name = NAME, %error, "lost the watch of trusted authorities");
+                return;
+            }
+            Progress::Waiting => {
+                warn!(name = NAME, %error, "cannot look up trusted authorities; retrying");
+            }
+            Progress::Failing(_) => {}
         }
+        *progress = Progress::Failing(error.to_string());
     }
 }
 

@@ -62,8 +62,8 @@ struct Kept<V> {
     until: Instant,
 }
 
-/// The most questions under way at once.
-const MAX_FLIGHTS: usize = 512;
+/// The most questions under way at once: more than the server lets requests in, so that it is seldom the first to refuse.
+const MAX_FLIGHTS: usize = 1024;
 /// The longest a question may take with all its retries, as in Kubernetes.
 const FLIGHT_LIMIT: Duration = Duration::from_secs(30);
 

@@ -33,7 +33,7 @@ pub enum Material {
 
 /// A bearer token, which prints as `***`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct BearerToken(Arc<str>);
+pub(super) struct BearerToken(Arc<str>);
 
 /// A client certificate and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,13 +47,13 @@ pub struct ClientCertificate {
 impl BearerToken {
     /// Keeps a token, without the white space files end with.
     #[must_use]
-    pub fn new(token: &str) -> Self {
+    pub(super) fn new(token: &str) -> Self {
         Self(token.trim().into())
     }
 
     /// The token's text, for the `Authorization` header alone.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(super) fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -103,12 +103,23 @@ impl Cluster {
     pub fn checks(&self) -> Vec<Check> {
         let (nodes, pods) = (self.nodes.state(), self.pods.state());
         let pods_alone = Arc::clone(&pods);
+        let watches = [Arc::clone(&nodes), Arc::clone(&pods)];
         vec![
             Check::new("metric-informer-sync", &[Probe::Readyz], move || {
                 listed("nodes", &nodes).and_then(|()| listed("pods", &pods))
             }),
             Check::new("metadata-informer-sync", &[Probe::Readyz], move || {
                 listed("pods", &pods_alone)
+            }),
+            // Losing it must not take us out of service: what is known is still true for a while.
+            Check::noting("api-server", &[Probe::Readyz], move || {
+                let lost = |watch: &Arc<WatchState>| {
+                    matches!(watch.status().connection, Connection::Lost { .. })
+                };
+                watches
+                    .iter()
+                    .any(lost)
+                    .then_some("the API server cannot be watched, what is known stays served")
             }),
         ]
     }

@@ -10,7 +10,8 @@ use crate::domain::{AddressType, NodeName, NodeRecord};
 /// How to choose among what a Node object says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// The wanted types, best first. Of several addresses of one type the first in the object is taken.
+    /// The wanted types, best first. Of several addresses of one type the first in the object is
+    /// taken.
     pub preferred_types: Vec<AddressType>,
     /// The port to ask.
     pub port: u16,
@@ -54,8 +55,9 @@ impl Target {
     /// The kubelet of `node`.
     ///
     /// # Errors
-    /// [`Error::NoAddress`] when the node has no address of a preferred type, [`Error::BadAddress`] when the one chosen
-    /// can be no address, [`Error::BadPath`] when its annotation asks for an overlong path.
+    /// [`Error::NoAddress`] when the node has no address of a preferred type, [`Error::BadAddress`]
+    /// when the one chosen can be no address, [`Error::BadPath`] when its annotation asks for an
+    /// overlong path.
     pub fn of(node: &NodeRecord, addresses: &Addresses) -> Result<Self, Error> {
         let wanted = &addresses.preferred_types;
         let chosen = wanted
@@ -136,7 +138,8 @@ fn is_address(text: &str) -> bool {
             && text.bytes().all(|b| host(b) || matches!(b, b':' | b'%')))
 }
 
-/// The path as Go's `url.URL` writes it into a request line: with a slash in front, and without a query.
+/// The path as Go's `url.URL` writes it into a request line: with a slash in front, and without a
+/// query.
 fn escaped(path: &str) -> String {
     let mut text = String::with_capacity(path.len() + 1);
     if !path.starts_with('/') {

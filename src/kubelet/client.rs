@@ -39,15 +39,18 @@ pub struct Config {
 pub enum Trust {
     /// Whoever has a certificate of this CA (PEM) for the node's name or the dialled address.
     Ca(Material),
-    /// Anybody who speaks TLS (`--kubelet-insecure-tls`). Credentials are sent all the same, as metrics-server does.
+    /// Anybody who speaks TLS (`--kubelet-insecure-tls`). Credentials are sent all the same, as
+    /// metrics-server does.
     Anybody,
-    /// Whoever answers plain HTTP (`--deprecated-kubelet-completely-insecure`). No credential is ever sent.
+    /// Whoever answers plain HTTP (`--deprecated-kubelet-completely-insecure`). No credential is
+    /// ever sent.
     CompletelyInsecure,
 }
 
 /// Asks kubelets over HTTP/1.1, with one connection a node that is kept between requests.
 ///
-/// Holds nothing per node: the caller keeps a [`Connection`] for each and lends it, with a buffer, to each request.
+/// Holds nothing per node: the caller keeps a [`Connection`] for each and lends it, with a buffer,
+/// to each request.
 #[derive(Debug)]
 pub struct KubeletClient {
     config: Config,
@@ -77,11 +80,13 @@ impl KubeletClient {
     /// A client of these settings. Reads the files they name.
     ///
     /// # Errors
-    /// When a file cannot be read or used. Later changes that cannot be used are logged and leave the old in place.
+    /// When a file cannot be read or used. Later changes that cannot be used are logged and leave
+    /// the old in place.
     pub async fn new(config: Config, clock: Arc<dyn Clock>) -> Result<Self, MaterialError> {
         let client = config.client_certificate.as_ref();
         let tls = watch_tls(&config.trust, client, &clock).await?;
-        // The certificate already says who we are; a token sent beside it would only be there to be stolen.
+        // The certificate already says who we are; a token sent beside it would only be there to be
+        // stolen.
         let wanted = tls.is_some() && client.is_none();
         let token = match config.bearer_token.clone().filter(|_| wanted) {
             Some(source) => Some(watch_token(source, clock).await?),
@@ -100,9 +105,10 @@ impl KubeletClient {
 
     /// Gets the target's path; returns the body, which stands in `buffer`.
     ///
-    /// Uses the open connection if there is one to the same address, else opens one, and keeps it in `connection`
-    /// where the answer allows. When a kept connection turns out to have been closed before the answer began, asks
-    /// once more on a fresh one. Takes no longer than [`Config::request_timeout`]. May be dropped at any point.
+    /// Uses the open connection if there is one to the same address, else opens one, and keeps it
+    /// in `connection` where the answer allows. When a kept connection turns out to have been
+    /// closed before the answer began, asks once more on a fresh one. Takes no longer than
+    /// [`Config::request_timeout`]. May be dropped at any point.
     ///
     /// # Errors
     /// [`Error`]; the connection is closed then, unless the answer was complete.
@@ -220,7 +226,8 @@ impl KubeletClient {
         ))
     }
 
-    /// The request's bytes. A compressed answer would take longer to unpack than to read, so none is asked for.
+    /// The request's bytes. A compressed answer would take longer to unpack than to read, so none
+    /// is asked for.
     async fn request(&self, target: &Target) -> Vec<u8> {
         let (path, authority) = (target.path(), target.authority());
         let version = env!("CARGO_PKG_VERSION");

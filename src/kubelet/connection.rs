@@ -10,8 +10,9 @@ use super::Target;
 use super::http1::{Fault, Response, exchange};
 use super::tls::{NodeTls, Tls};
 
-/// What is kept of a node between two requests: the open connection, if there is one, and the TLS sessions that can be
-/// resumed on the next. Belongs to whoever scrapes the node; dropping it closes the connection.
+/// What is kept of a node between two requests: the open connection, if there is one, and the TLS
+/// sessions that can be resumed on the next. Belongs to whoever scrapes the node; dropping it
+/// closes the connection.
 #[derive(Debug, Default)]
 pub struct Connection {
     open: Option<Open>,
@@ -45,8 +46,9 @@ impl Connection {
         Self::default()
     }
 
-    /// Takes the open connection out if it still leads where `target` is and was made with the credentials of today. It
-    /// is closed unless it is given back by [`Connection::keep`], so a request that is dropped midway closes it too.
+    /// Takes the open connection out if it still leads where `target` is and was made with the
+    /// credentials of today. It is closed unless it is given back by [`Connection::keep`], so a
+    /// request that is dropped midway closes it too.
     pub(super) fn take(&mut self, target: &Target, tls: Option<&Arc<Tls>>) -> Option<Open> {
         let open = self.open.take()?;
         let same_tls = match (&open.tls, tls) {

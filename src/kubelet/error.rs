@@ -133,7 +133,8 @@ pub enum TlsError {
         /// Its begin.
         not_before: Timestamp,
     },
-    /// The kubelet ended the handshake: it does not take our client certificate, or no protocol we offer.
+    /// The kubelet ended the handshake: it does not take our client certificate, or no protocol we
+    /// offer.
     #[error("the kubelet ended the handshake: {alert}")]
     Refused {
         /// The alert it sent.

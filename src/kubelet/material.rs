@@ -53,8 +53,10 @@ pub enum MaterialError {
 
 /// Something made from materials, made anew when their content changes.
 ///
-/// Whoever asks at least [`CHECK_EVERY`] after the last check reads the files again; the others go on with what there is.
-/// New content that cannot be used leaves the old in place, with one warning until it is usable again.
+/// Content is compared, not times or events, because a Kubernetes volume swaps symbolic links.
+/// Whoever asks at least [`CHECK_EVERY`] after the last check reads the files again; the others go
+/// on with what there is. New content that cannot be used leaves the old in place, with one warning
+/// until it is usable again.
 pub(super) struct Watched<T> {
     sources: Vec<Material>,
     make: Box<Make<T>>,

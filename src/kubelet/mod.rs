@@ -1,7 +1,7 @@
 //! The kubelet as we see it: where it is, how it is asked, and what its answer says.
 //!
-//! [`Target`] says where, [`KubeletClient`] asks, [`decode_resource`] reads. What can go wrong is one [`Error`], whose
-//! variants are what an operator can act on.
+//! [`Target`] says where, [`KubeletClient`] asks, [`decode_resource`] reads. What can go wrong is
+//! one [`Error`], whose variants are what an operator can act on.
 
 mod address;
 mod client;
@@ -24,7 +24,8 @@ pub use decode::{DecodeError, Limits, decode_resource};
 pub use error::{Error, Phase, TlsError};
 pub use material::MaterialError;
 
-/// The begin of what a peer sent, fit for a log line: at most `limit` characters, control characters replaced.
+/// The begin of what a peer sent, fit for a log line: at most `limit` characters, control
+/// characters replaced.
 fn printable(bytes: &[u8], limit: usize) -> String {
     let begin = bytes.get(..limit * 4).unwrap_or(bytes);
     String::from_utf8_lossy(begin)

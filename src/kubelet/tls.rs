@@ -100,9 +100,11 @@ impl Tls {
         })
     }
 
-    /// What to use for handshakes with `target`; `None` when neither its name nor its address can stand in a certificate.
+    /// What to use for handshakes with `target`; `None` when neither its name nor its address can
+    /// stand in a certificate.
     ///
-    /// To be kept as long as the target is the same: sessions are resumed only by the verifier that saw them begin.
+    /// To be kept as long as the target is the same: sessions are resumed only by the verifier that
+    /// saw them begin.
     pub(super) fn for_node(&self, target: &Target) -> Option<NodeTls> {
         let names: Vec<ServerName<'static>> = [target.node().as_str(), target.host()]
             .into_iter()

@@ -15,10 +15,11 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use super::{TlsError, printable};
 use crate::domain::Timestamp;
 
-/// Accepts a certificate that leads to the CA and is valid for the node's name or for the address that was dialled.
+/// Accepts a certificate that leads to the CA and is valid for the node's name or for the address
+/// that was dialled.
 ///
-/// The second name is why operators need not switch verification off: kubelets are dialled by IP, and the certificates
-/// they commonly have carry only the node's name.
+/// The second name is why operators need not switch verification off: kubelets are dialled by IP,
+/// and the certificates they commonly have carry only the node's name.
 #[derive(Debug)]
 pub(super) struct NodeVerifier {
     roots: Arc<RootCertStore>,
@@ -127,8 +128,8 @@ impl ServerCertVerifier for Unverified {
         Ok(ServerCertVerified::assertion())
     }
 
-    // A proof that the peer owns a key nobody vouches for proves nothing, and asking for it would refuse certificates
-    // that only Go can read.
+    // A proof that the peer owns a key nobody vouches for proves nothing, and asking for it would
+    // refuse certificates that only Go can read.
     fn verify_tls12_signature(
         &self,
         _message: &[u8],
@@ -175,7 +176,8 @@ impl TlsError {
     }
 }
 
-/// The library's error with the facts an operator needs, in the only way a verifier can hand out an error of its own.
+/// The library's error with the facts an operator needs, in the only way a verifier can hand out an
+/// error of its own.
 fn explained(error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
     let rustls::Error::InvalidCertificate(reason) = &error else {
         return error;

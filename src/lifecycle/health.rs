@@ -23,16 +23,19 @@ pub enum Probe {
 pub struct Check {
     name: &'static str,
     probes: &'static [Probe],
-    ask: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    ask: Arc<dyn Fn() -> CheckResult + Send + Sync>,
 }
+
+/// What a check finds: that all is well, perhaps with something to note, or why it is not.
+pub type CheckResult = Result<Option<&'static str>, String>;
 
 /// What one check said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckReport {
     /// The check's name, as it stands in the probe's path and body.
     pub name: &'static str,
-    /// The reason why it failed, in words for an operator.
-    pub result: Result<(), String>,
+    /// A note, or the reason why it failed, in words for an operator.
+    pub result: CheckResult,
 }
 
 /// All checks of the process, in the order in which they were added.
@@ -48,11 +51,19 @@ impl Check {
         probes: &'static [Probe],
         ask: impl Fn() -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            name,
-            probes,
-            ask: Arc::new(ask),
-        }
+        let ask = Arc::new(move || ask().map(|()| None));
+        Self { name, probes, ask }
+    }
+
+    /// A check that never fails, but has something to note while `note` says so: shown to everybody who may ask the
+    /// probe, so it holds fixed words alone.
+    pub fn noting(
+        name: &'static str,
+        probes: &'static [Probe],
+        note: impl Fn() -> Option<&'static str> + Send + Sync + 'static,
+    ) -> Self {
+        let ask = Arc::new(move || Ok(note()));
+        Self { name, probes, ask }
     }
 }
 

@@ -6,6 +6,6 @@ mod stop;
 mod tasks;
 
 pub use backoff::{Backoff, Jitter};
-pub use health::{Check, CheckReport, Health, Probe};
+pub use health::{Check, CheckReport, CheckResult, Health, Probe};
 pub use stop::{Stop, StopSender};
 pub use tasks::Tasks;

@@ -589,7 +589,7 @@ fn a_watch_that_was_away_too_long_is_told_so() {
     }
     let full = world.live.view();
     assert!(full.remembers(before.version()));
-    world.inventory.replace_pods([]);
+    world.inventory.replace_pods(Vec::<PodRecord>::new());
     let empty = world.after(1).live.view();
     assert!(
         !empty.remembers(before.version()),

@@ -83,7 +83,8 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         }
     }
 
-    /// When there is something to do, at the latest some time before the health check would miss us.
+    /// When there is something to do, at the latest some time before the health check would miss
+    /// us.
     fn wake_at(&self) -> Instant {
         let look_again = Instant::now() + self.config.resolution / 2;
         if self.under_way.len() >= self.config.concurrency {
@@ -132,7 +133,8 @@ impl<G: KubeletMetricsGetter> Driver<G> {
             .push(async move { (name, ended.await.ok()) }.boxed());
     }
 
-    /// Takes what an attempt brought and sets the node's next time. `None` is an attempt that panicked.
+    /// Takes what an attempt brought and sets the node's next time. `None` is an attempt that
+    /// panicked.
     fn ended(&mut self, name: &NodeName, attempt: Option<Attempt<G::Connection>>) {
         let Some(node) = self.nodes.get_mut(name) else {
             return;

@@ -8,8 +8,8 @@ pub trait KubeletMetricsGetter: Send + Sync + 'static {
     /// What is kept of a node between two attempts. Dropped when the node goes.
     type Connection: Default + Send + 'static;
 
-    /// Gets the body of the node's answer, which stands in `buffer`. Ends within a bounded time; may be dropped at any
-    /// point.
+    /// Gets the body of the node's answer, which stands in `buffer`. Ends within a bounded time;
+    /// may be dropped at any point.
     ///
     /// # Errors
     /// Why there is no answer.

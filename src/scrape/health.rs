@@ -69,15 +69,17 @@ impl ScrapeHealth {
         nodes.iter().map(|(n, h)| (n.clone(), h.clone())).collect()
     }
 
-    /// When the schedules were last looked at, by the monotonic clock; `None` before they first were.
+    /// When the schedules were last looked at, by the monotonic clock; `None` before they first
+    /// were.
     #[must_use]
     pub fn last_pass(&self) -> Option<Instant> {
         *self.shared.last_pass.lock()
     }
 
-    /// metrics-server's probe `metric-collection-timely`: are the schedules kept? They are looked at several times in a
-    /// resolution even when nothing is due, so one and a half without a look mean that their task hangs. Failing nodes
-    /// do not count, nor does the time before the first look.
+    /// metrics-server's probe `metric-collection-timely`: are the schedules kept? They are looked
+    /// at several times in a resolution even when nothing is due, so one and a half without a look
+    /// mean that their task hangs. Failing nodes do not count, nor does the time before the first
+    /// look.
     ///
     /// # Errors
     /// The reason, in words.

@@ -77,7 +77,8 @@ impl Metrics {
             "Number of requests sent to Kubelet API",
             metrics.requests.clone(),
         );
-        // There is no round of all nodes here that a tick could be: each node is observed by itself.
+        // There is no round of all nodes here that a tick could be: each node is observed by
+        // itself.
         registry.register(
             "metrics_server_manager_tick_duration_seconds",
             "Time from when a node was due to when its answer was committed or had failed, waiting for a turn included",

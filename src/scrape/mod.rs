@@ -1,13 +1,15 @@
 //! When each node is asked, and what becomes of its answer.
 //!
-//! Every node has a schedule of its own; a slow or failing one delays nobody else. One task keeps all schedules and
-//! starts each attempt as a task of its own, which gets, decodes and commits to `live` for that node alone. That keeps
-//! the memory of an attempt (TLS handshake, parsing) to those that are under way, and needs no lock for the schedules.
+//! Every node has a schedule of its own; a slow or failing one delays nobody else. One task keeps
+//! all schedules and starts each attempt as a task of its own, which gets, decodes and commits to
+//! `live` for that node alone. That keeps the memory of an attempt (TLS handshake, parsing) to
+//! those that are under way, and needs no lock for the schedules.
 //!
-//! - A new node is asked at once, again after some 2, 4 and 8 s until it has numbers, then once every resolution, at a
-//!   moment that follows from its name, so that all replicas ask it at the same time and see the same.
-//! - A pod that turned running has its node asked at once (but not twice within 2 s), and again after some 2 and 4 s
-//!   until the new containers have numbers.
+//! - A new node is asked at once, again after some 2, 4 and 8 s until it has numbers, then once
+//!   every resolution, at a moment that follows from its name, so that all replicas ask it at the
+//!   same time and see the same.
+//! - A pod that turned running has its node asked at once (but not twice within 2 s), and again
+//!   after some 2 and 4 s until the new containers have numbers.
 
 mod driver;
 mod getter;
@@ -44,8 +46,9 @@ pub use health::{NodeHealth, ScrapeFailure, ScrapeHealth};
 pub struct Config {
     /// The time between two regular scrapes of a node.
     pub resolution: Duration,
-    /// The most attempts under way at once. Nodes beyond it wait for their turn, the longest due first. Nodes that took
-    /// long last time get at most half of them, so that many hanging nodes delay each other and not the others.
+    /// The most attempts under way at once. Nodes beyond it wait for their turn, the longest due
+    /// first. Nodes that took long last time get at most half of them, so that many hanging nodes
+    /// delay each other and not the others.
     pub concurrency: usize,
     /// What one answer may contain.
     pub limits: Limits,

@@ -23,13 +23,14 @@ pub(super) struct ScrapedNode<C> {
 pub(super) enum State<C> {
     /// It stands in the queue; its connection waits here.
     Waiting(C, Place),
-    /// An attempt is under way since it came due at this place. `gone` when the node left meanwhile: then the attempt is
-    /// the last, and what it commits is forgotten again.
+    /// An attempt is under way since it came due at this place. `gone` when the node left
+    /// meanwhile: then the attempt is the last, and what it commits is forgotten again.
     Asked { place: Place, gone: bool },
 }
 
 impl<C> ScrapedNode<C> {
-    /// Takes over what the inventory says now; tells whether that may make a failing kubelet answer.
+    /// Takes over what the inventory says now; tells whether that may make a failing kubelet
+    /// answer.
     pub(super) fn update(&mut self, record: Arc<NodeRecord>) -> bool {
         let (old, new) = (&self.record, &record);
         let elsewhere = old.addresses != new.addresses

@@ -8,8 +8,9 @@ use crate::kubelet::Error;
 
 /// What was found out about a node and what was said of it.
 ///
-/// A ready node that begins to fail is a warning, once for each cause until it recovers; recovery after a warning is
-/// news. A node that is not ready is expected to fail: both are for debugging only.
+/// A ready node that begins to fail is a warning, once for each cause until it recovers; recovery
+/// after a warning is news. A node that is not ready is expected to fail: both are for debugging
+/// only.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     health: NodeHealth,

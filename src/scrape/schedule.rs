@@ -38,8 +38,9 @@ pub(super) struct Progress {
 /// Two attempts on a node are never closer together than this.
 pub(super) const SHORTEST_GAP: Duration = Duration::from_secs(2);
 
-/// The waits after a node's first scrapes. Two stamps make a number from 2 s apart on; the quarter second is for the time
-/// the answers are under way. The node's own stamp moves every 10 s only, hence the later ones.
+/// The waits after a node's first scrapes. Two stamps make a number from 2 s apart on; the quarter
+/// second is for the time the answers are under way. The node's own stamp moves every 10 s only,
+/// hence the later ones.
 const AFTER_FIRST: &[Duration] = &[
     Duration::from_millis(2250),
     Duration::from_secs(4),
@@ -87,7 +88,8 @@ impl Pace {
         self.early = false;
     }
 
-    /// When to ask again after an attempt that brought `progress`, `None` if it failed. `wall` is the time of day.
+    /// When to ask again after an attempt that brought `progress`, `None` if it failed. `wall` is
+    /// the time of day.
     pub(super) fn finished(
         &mut self,
         now: Instant,
@@ -135,7 +137,8 @@ impl Pace {
     }
 }
 
-/// FNV-1a, then mixed so that names that differ in their last digit spread over the whole resolution.
+/// FNV-1a, then mixed so that names that differ in their last digit spread over the whole
+/// resolution.
 fn stable_hash(text: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in text.bytes() {
@@ -175,7 +178,8 @@ mod tests {
         NodeName::new(text).unwrap()
     }
 
-    /// The seconds at which a node is asked that takes no time to answer, with these results in turn.
+    /// The seconds at which a node is asked that takes no time to answer, with these results in
+    /// turn.
     fn starts(mut pace: Pace, results: &[Option<Progress>]) -> Vec<f64> {
         let began = Instant::now();
         let mut due = began;
@@ -199,7 +203,8 @@ mod tests {
             taken[usize::try_from(offset / 1000).unwrap()] += 1;
         }
         assert!(taken.iter().all(|n| (60..140).contains(n)), "{taken:?}");
-        // Replicas of different versions meet in a roll-out: the hash may not change. FNV-1a of "a" is published.
+        // Replicas of different versions meet in a roll-out: the hash may not change. FNV-1a of "a"
+        // is published.
         let fnv_of_a = 0xaf63_dc4c_8601_ec8c_u64;
         let mixed = (fnv_of_a ^ (fnv_of_a >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
         assert_eq!(stable_hash("a"), mixed ^ (mixed >> 32));
@@ -269,7 +274,8 @@ mod tests {
             pace.started(due);
             due
         };
-        // The kubelet does not show the pod yet: nothing is settled, although all it names has numbers.
+        // The kubelet does not show the pod yet: nothing is settled, although all it names has
+        // numbers.
         assert_eq!(finish(0.0, SETTLED), at(2.25));
         assert_eq!(finish(2.25, NEW), at(6.25));
         assert_eq!(finish(6.25, SETTLED), at(14.0));

@@ -91,7 +91,8 @@ impl<G: KubeletMetricsGetter> Worker<G> {
     }
 }
 
-/// Buffers for bodies, shared by all attempts: few bodies are under way at once, however many connections are open.
+/// Buffers for bodies, shared by all attempts: few bodies are under way at once, however many
+/// connections are open.
 #[derive(Debug, Default)]
 struct Buffers(Mutex<Vec<Vec<u8>>>);
 

@@ -1,6 +1,5 @@
 //! The serving certificates in use: from files or of our own making, and which one a client is shown.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -8,13 +7,12 @@ use parking_lot::Mutex;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::{info, warn};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::metrics::Metrics;
+use super::pair_files::{CertificateError, PairBytes, PairFiles};
 use super::self_signed::{self, Issued, SelfSigned};
 use crate::domain::{Clock, Timestamp};
 
@@ -32,15 +30,6 @@ pub enum ServingCertificate {
     },
 }
 
-/// A PEM certificate chain and its PEM key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PairFiles {
-    /// The chain, leaf first.
-    pub certificate: PathBuf,
-    /// The leaf's key.
-    pub key: PathBuf,
-}
-
 /// A further pair for certain server names: `--tls-sni-cert-key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SniPair {
@@ -48,33 +37,6 @@ pub struct SniPair {
     pub files: PairFiles,
     /// Names, `*.` at their head for one label; empty for those in the certificate.
     pub names: Vec<String>,
-}
-
-/// A certificate that cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// A file cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file is not the PEM it should be.
-    #[error("{path} holds no {what}")]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-    },
-    /// Chain and key cannot be used together.
-    #[error("the certificate and the key do not fit")]
-    Mismatch(#[source] rustls::Error),
-    /// Our own certificate cannot be made.
-    #[error("cannot make a certificate")]
-    Make(#[source] rcgen::Error),
 }
 
 /// The certificates, swapped whole when one changes.
@@ -117,12 +79,6 @@ enum Origin {
         tried: Option<PairBytes>,
     },
     SelfSigned(SelfSigned),
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct PairBytes {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
 }
 
 impl Certificates {
@@ -201,7 +157,7 @@ impl Certificates {
     }
 
     #[cfg(test)]
-    pub(super) fn default_leaf(&self) -> CertificateDer<'static> {
+    pub(super) fn default_leaf(&self) -> rustls_pki_types::CertificateDer<'static> {
         self.shown.load().default.cert[0].clone()
     }
 
@@ -339,40 +295,6 @@ impl SelfSigned {
         provider: &CryptoProvider,
     ) -> Result<CertifiedKey, CertificateError> {
         let Issued { chain, key } = self.issue(now).map_err(CertificateError::Make)?;
-        CertifiedKey::from_der(chain, key, provider).map_err(CertificateError::Mismatch)
-    }
-}
-
-impl PairBytes {
-    fn read(files: &PairFiles) -> Result<Self, CertificateError> {
-        let read = |path: &PathBuf| {
-            std::fs::read(path).map_err(|source| CertificateError::Read {
-                path: path.clone(),
-                source,
-            })
-        };
-        Ok(Self {
-            certificate: read(&files.certificate)?,
-            key: read(&files.key)?,
-        })
-    }
-
-    fn parse(
-        &self,
-        files: &PairFiles,
-        provider: &CryptoProvider,
-    ) -> Result<CertifiedKey, CertificateError> {
-        let malformed = |path: &PathBuf, what| CertificateError::Malformed {
-            path: path.clone(),
-            what,
-        };
-        let chain = CertificateDer::pem_slice_iter(&self.certificate)
-            .collect::<Result<Vec<_>, _>>()
-            .ok()
-            .filter(|chain| !chain.is_empty())
-            .ok_or_else(|| malformed(&files.certificate, "certificate"))?;
-        let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| malformed(&files.key, "private key"))?;
         CertifiedKey::from_der(chain, key, provider).map_err(CertificateError::Mismatch)
     }
 }

@@ -45,8 +45,8 @@ struct Busy(Arc<Connection>);
 const MAX_HEADER: u32 = 1 << 20;
 /// The most header lines over HTTP/1; a front proxy sends one for each of a user's groups.
 const MAX_HEADER_LINES: usize = 1000;
-/// HTTP/2 frames and windows as large as those of the Go server.
-const FRAME: u32 = 256 << 10;
+/// What a client may send ahead of us reading it. Nobody reads request bodies here, so this is small.
+const WINDOW: u32 = 65_535;
 
 impl Connection {
     fn new(chain: Vec<CertificateDer<'static>>) -> Arc<Self> {
@@ -76,12 +76,13 @@ impl Connection {
         Busy(Arc::clone(self))
     }
 
-    /// When the connection will have been idle for too long, if nothing happens.
+    /// When the connection will have been idle for too long, if nothing happens. Never earlier than it was before, so
+    /// that waiting for an old deadline does no harm.
     fn deadline(&self, limits: &Limits) -> Instant {
         let activity = self.activity.lock();
         match (activity.in_flight, activity.served) {
             (0, true) => activity.since + limits.idle,
-            (0, false) => activity.since + limits.header,
+            (0, false) => activity.since + limits.header.min(limits.idle),
             _ => Instant::now() + limits.idle,
         }
     }
@@ -189,8 +190,7 @@ fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(MAX_HEADER)
-        .initial_stream_window_size(FRAME)
-        .initial_connection_window_size(FRAME * 4)
-        .max_frame_size(FRAME);
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW);
     builder
 }

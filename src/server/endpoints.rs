@@ -56,10 +56,11 @@ impl Endpoints {
             let rest = path.strip_prefix(prefix);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        match self.routes.iter().find(|route| covers(&route.prefix)) {
+        let answer = match self.routes.iter().find(|route| covers(&route.prefix)) {
             Some(route) => self.handle(Arc::clone(&route.handler), info, parts).await,
-            None => self.index(StatusCode::NOT_FOUND),
-        }
+            None => None,
+        };
+        answer.unwrap_or_else(|| self.index(StatusCode::NOT_FOUND))
     }
 
     /// Runs a handler where its computing stops nobody else. It runs to its end also when nobody waits any more, so the
@@ -69,20 +70,18 @@ impl Endpoints {
         handler: Handler,
         info: Arc<RequestInfo>,
         parts: Parts,
-    ) -> Response<Bytes> {
-        let Ok(permit) = Arc::clone(&self.handlers).acquire_owned().await else {
-            return plain::panicked();
-        };
+    ) -> Option<Response<Bytes>> {
+        // Nobody closes the semaphore.
+        let permit = Arc::clone(&self.handlers).acquire_owned().await.ok()?;
         let handled = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             handler(&info, &parts)
         });
         match handled.await {
-            Ok(Some(response)) => response,
-            Ok(None) => self.index(StatusCode::NOT_FOUND),
+            Ok(response) => response,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             // The runtime is going down.
-            Err(_) => plain::panicked(),
+            Err(_) => Some(plain::panicked()),
         }
     }
 

@@ -50,7 +50,8 @@ pub(super) fn all(name: &str, report: &[CheckReport], query: Option<&str>) -> Re
         // Writing to a string cannot fail.
         let _ = match (excluded.remove(name), &check.result) {
             (true, _) => writeln!(lines, "[+]{name} excluded: ok"),
-            (false, Ok(())) => writeln!(lines, "[+]{name} ok"),
+            (false, Ok(None)) => writeln!(lines, "[+]{name} ok"),
+            (false, Ok(Some(note))) => writeln!(lines, "[+]{name} ok: {note}"),
             (false, Err(_)) => {
                 failed = true;
                 writeln!(lines, "[-]{name} failed: reason withheld")
@@ -76,7 +77,8 @@ pub(super) fn all(name: &str, report: &[CheckReport], query: Option<&str>) -> Re
 /// Answers for one check, with the reason when it failed: this path needs permission.
 pub(super) fn one(check: &CheckReport) -> Response<Bytes> {
     match &check.result {
-        Ok(()) => passed("ok".to_owned()),
+        Ok(None) => passed("ok".to_owned()),
+        Ok(Some(note)) => passed(format!("ok: {note}")),
         Err(reason) => {
             let text = format!("internal server error: {reason}");
             plain::plain_text(StatusCode::INTERNAL_SERVER_ERROR, &text)
@@ -99,12 +101,12 @@ mod tests {
 
     fn ask(data_ready: bool, query: &str) -> (u16, String) {
         let data = if data_ready {
-            Ok(())
+            Ok(None)
         } else {
             Err("none".to_owned())
         };
         let report =
-            [("ping", Ok(())), ("data", data)].map(|(name, result)| CheckReport { name, result });
+            [("ping", Ok(None)), ("data", data)].map(|(name, result)| CheckReport { name, result });
         let response = all("readyz", &report, Some(query));
         assert_eq!(
             response.headers()["content-type"],
@@ -172,5 +174,20 @@ mod tests {
         ] {
             assert_eq!(probe(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn a_note_stands_behind_a_check_that_passes() {
+        let note = CheckReport {
+            name: "api-server",
+            result: Ok(Some("away")),
+        };
+        let response = all("readyz", std::slice::from_ref(&note), Some("verbose"));
+        let text = "[+]api-server ok: away\nreadyz check passed\n";
+        assert_eq!(
+            (response.status(), response.body().as_ref()),
+            (StatusCode::OK, text.as_bytes())
+        );
+        assert_eq!(one(&note).body().as_ref(), b"ok: away");
     }
 }

@@ -1,15 +1,16 @@
 //! The port itself: binding, accepting, draining.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument, info, warn};
 
-use super::certificates::{CertificateError, Certificates};
+use super::certificates::Certificates;
+use super::pair_files::CertificateError;
 use super::tls::{self, Tls};
 use super::{Config, Deps, Limits, Metrics, connection, filters};
 use crate::auth::Authentication;
@@ -54,6 +55,8 @@ pub struct Bound {
     tasks: Tasks,
 }
 
+/// Connections the kernel keeps waiting for us.
+const BACKLOG: u32 = 1024;
 /// How long to wait when connections cannot be accepted, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -81,7 +84,7 @@ impl Server {
             .map_err(BindError::Tls)?;
         let address = config.address;
         let failed = |source| BindError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address, config.share_port).map_err(failed)?;
         Ok(Bound {
             local_addr: listener.local_addr().map_err(failed)?,
             listener,
@@ -91,11 +94,41 @@ impl Server {
             metrics: Arc::clone(&deps.metrics),
             tasks: deps.tasks.clone(),
             slots: Arc::new(Semaphore::new(config.limits.connections)),
-            router: filters::router(&config.limits, deps),
+            router: filters::router(&config, deps),
             shutdown_delay: config.shutdown_delay,
             limits: Arc::new(config.limits),
         })
     }
+}
+
+/// Takes the port; for an unspecified address that of both families, as Go does, where the machine has both.
+fn listen(address: SocketAddr, share_port: bool) -> std::io::Result<TcpListener> {
+    if address.ip().is_unspecified() {
+        let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+        let only = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+        return match listen_at(both, share_port) {
+            Err(error) if is_without_ipv6(&error) => listen_at(only, share_port),
+            bound => bound,
+        };
+    }
+    listen_at(address, share_port)
+}
+
+/// A taken port is taken; anything else is a machine that has IPv4 alone.
+fn is_without_ipv6(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{AddrInUse, PermissionDenied};
+    !matches!(error.kind(), AddrInUse | PermissionDenied)
+}
+
+fn listen_at(address: SocketAddr, share_port: bool) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(share_port)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Bound {

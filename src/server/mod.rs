@@ -10,6 +10,7 @@ mod filters;
 mod health;
 mod listener;
 mod metrics;
+mod pair_files;
 mod self_signed;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{HeaderValue, Response};
 
 use crate::apimachinery::RequestInfo;
 use crate::auth::{Authentication, Authorization};
@@ -31,16 +32,17 @@ use crate::domain::Clock;
 use crate::lifecycle::{Health, Tasks};
 use crate::telemetry::Registry;
 
-pub use certificates::{CertificateError, PairFiles, ServingCertificate, SniPair};
+pub use certificates::{ServingCertificate, SniPair};
 pub use health::shutdown_check;
 pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
+pub use pair_files::{CertificateError, PairFiles};
 pub use tls_policy::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 
 /// What flags decide about the secure port.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `--bind-address` and `--secure-port`.
+    /// `--bind-address` and `--secure-port`. An unspecified address of either family means all addresses of both.
     pub address: SocketAddr,
     /// The certificate shown to clients that name no other.
     pub certificate: ServingCertificate,
@@ -48,6 +50,10 @@ pub struct Config {
     pub sni: Vec<SniPair>,
     /// Which TLS is spoken.
     pub tls: TlsPolicy,
+    /// `--strict-transport-security-directives`: the header's value, when it is to be sent.
+    pub strict_transport_security: Option<HeaderValue>,
+    /// `--permit-port-sharing`: binds with `SO_REUSEPORT`.
+    pub share_port: bool,
     /// Whether HTTP/2 is offered: not `--disable-http2-serving`.
     pub http2: bool,
     /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.
@@ -129,6 +135,8 @@ impl Config {
             certificate,
             sni: Vec::new(),
             tls: TlsPolicy::default(),
+            strict_transport_security: None,
+            share_port: false,
             http2: true,
             shutdown_delay: Duration::ZERO,
             limits: Limits::default(),

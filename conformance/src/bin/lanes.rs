@@ -6,8 +6,9 @@
 )]
 
 use std::env;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, id};
 use std::time::Instant;
 
@@ -17,6 +18,9 @@ use conformance::lanes;
 use conformance::real::sweep;
 use conformance::report::Report;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How many runs' logs are kept.
+const KEPT_RUNS: usize = 10;
 
 /// Checks Loadline: the code itself, then beside a simulated cluster, a real control plane and a real node.
 #[derive(Debug, Parser)]
@@ -46,11 +50,8 @@ async fn main() -> Result<ExitCode> {
     if names.is_empty() {
         names = Name::value_variants().to_vec();
     }
-    let folder = PathBuf::from("target/conformance").join(format!("run-{}", id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder)?;
     let ci = env::var("CI").is_ok_and(|value| value == "true");
-    let report = Report::new(Box::new(io::stdout()), folder.canonicalize()?, ci);
+    let report = Report::new(Box::new(io::stdout()), log_folder()?, ci);
     for name in sweep()? {
         report.say(&format!("took away what the broken run {name} left"));
     }
@@ -59,10 +60,28 @@ async fn main() -> Result<ExitCode> {
     // Dropping the lanes in their middle stops every process and takes away every trace of theirs.
     tokio::select! {
         () = run(&names, &report) => {},
-        _ = interrupt.recv() => report.say("interrupted"),
-        _ = terminate.recv() => report.say("asked to end"),
+        _ = interrupt.recv() => report.lane("run").fail("it runs to its end", "interrupted"),
+        _ = terminate.recv() => report.lane("run").fail("it runs to its end", "asked to end"),
     }
     Ok(report.finish())
+}
+
+/// A new folder for the logs of this run. Those of the last runs stay, older ones go.
+fn log_folder() -> Result<PathBuf> {
+    let all = Path::new("target/conformance");
+    let folder = all.join(format!("run-{}", id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let mut runs = Vec::new();
+    for entry in fs::read_dir(all)? {
+        let entry = entry?;
+        runs.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    runs.sort();
+    for (_, old) in runs.iter().rev().skip(KEPT_RUNS) {
+        let _ = fs::remove_dir_all(old);
+    }
+    Ok(folder.canonicalize()?)
 }
 
 async fn run(names: &[Name], report: &Report) {

@@ -2,6 +2,7 @@
 
 mod contract;
 mod controlplane;
+mod hpa;
 mod node;
 mod quality;
 mod simulated;

@@ -155,6 +155,16 @@ pub struct CpuCounter {
 }
 
 impl CpuCounter {
+    /// The processes of the container.
+    ///
+    /// # Errors
+    /// When the container is gone.
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        let file = self.path.with_file_name("cgroup.procs");
+        let text = std::fs::read_to_string(file)?;
+        Ok(text.lines().filter_map(|pid| pid.parse().ok()).collect())
+    }
+
     /// Seconds of CPU time so far.
     ///
     /// # Errors

@@ -197,7 +197,8 @@ fn kill_shims(folder: &Path) {
 }
 
 fn remove_control_group(name: &str) {
-    for root in control_group_roots().unwrap_or_default() {
+    // All of them: the container runtime makes groups in the unified hierarchy too.
+    for (root, _) in control_group_mounts().unwrap_or_default() {
         let group = root.join(name);
         for _ in 0..50 {
             if !group.exists() {
@@ -236,8 +237,18 @@ fn folders_deepest_first(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The roots of the control group hierarchies: one each in version 1, a single one in version 2.
+/// The roots of the control group hierarchies that hold a controller: one each in version 1, a single one in version 2.
 pub(super) fn control_group_roots() -> Result<Vec<PathBuf>> {
+    let mut all = control_group_mounts()?;
+    // Beside version 1 the unified hierarchy holds no controller, and nobody looks into it.
+    let mixed = all.iter().any(|(_, unified)| !unified);
+    all.retain(|(_, unified)| !(mixed && *unified));
+    ensure!(!all.is_empty(), "no control group hierarchy is mounted");
+    Ok(all.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Where control groups are mounted, and whether as version 2.
+fn control_group_mounts() -> Result<Vec<(PathBuf, bool)>> {
     let mounts = fs::read_to_string("/proc/mounts")?;
     let mut all = Vec::new();
     for line in mounts.lines() {
@@ -249,11 +260,7 @@ pub(super) fn control_group_roots() -> Result<Vec<PathBuf>> {
             all.push((PathBuf::from(path), kind == "cgroup2"));
         }
     }
-    // Beside version 1 the unified hierarchy holds no controller, and nobody looks into it.
-    let mixed = all.iter().any(|(_, unified)| !unified);
-    all.retain(|(_, unified)| !(mixed && *unified));
-    ensure!(!all.is_empty(), "no control group hierarchy is mounted");
-    Ok(all.into_iter().map(|(path, _)| path).collect())
+    Ok(all)
 }
 
 fn unmount_below(folder: &Path) {
@@ -268,17 +275,14 @@ fn unmount_below(folder: &Path) {
     }
 }
 
-/// Removes what network plugins and kubelets keep at fixed places: files named after our network, and links to logs.
+/// Removes the files network plugins keep at a fixed place, named after our network or naming our folder.
 fn remove_traces(name: &str, folder: &Path) {
     let of_network = format!("{name}-");
+    let at = format!("{}/", folder.display());
     for path in paths_in(Path::new("/var/lib/cni/results")) {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        if file.starts_with(&of_network) {
-            let _ = fs::remove_file(&path);
-        }
-    }
-    for path in paths_in(Path::new("/var/log/containers")) {
-        if fs::read_link(&path).is_ok_and(|target| target.starts_with(folder)) {
+        let ours = || fs::read_to_string(&path).is_ok_and(|text| text.contains(&at));
+        if file.starts_with(&of_network) || ours() {
             let _ = fs::remove_file(&path);
         }
     }

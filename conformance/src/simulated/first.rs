@@ -78,9 +78,11 @@ async fn soon_after_the_start(bench: &Bench) -> Result<()> {
     let mut stage = Stage::new(lab, loadline)?;
     stage
         .hold(async |stage| {
-            stage.loadline.wait_ready(READY).await?;
+            // Readiness is another matter: it waits for the nodes' numbers, too.
             until(READY, "every pod is measured", async || {
-                Ok((stage.pods().await?.len() == 6).then_some(()))
+                stage.loadline.process.expect_running()?;
+                let pods = stage.pods().await;
+                Ok(pods.is_ok_and(|pods| pods.len() == 6).then_some(()))
             })
             .await?;
             let took = started.elapsed();

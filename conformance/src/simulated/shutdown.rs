@@ -103,6 +103,8 @@ async fn no_answer_is_cut(bench: &Bench) -> Result<()> {
                 let answers = result?;
                 ensure!(answers > 3, "only {answers} answers");
             }
+            let status = stage.loadline.process.wait(Duration::from_secs(15)).await?;
+            ensure!(status.success(), "it ended with {status}");
             Ok(())
         })
         .await

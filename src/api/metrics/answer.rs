@@ -99,8 +99,8 @@ impl<'r> Answer<'r> {
                 let form = self.shared_form::<T>().filter(|_| whole && !selects);
                 let media_type = self.negotiated.media_type;
                 let encode = || encode(&list(), media_type, false);
-                match form.and_then(|form| snapshot.list(form, encode)) {
-                    Some(shared) => Ok(self.share(shared)),
+                match form.and_then(|form| snapshot.list(form)) {
+                    Some(shared) => Ok(self.share(shared, encode)),
                     None => Ok(self.respond(&list())),
                 }
             }
@@ -148,19 +148,16 @@ impl<'r> Answer<'r> {
         ListForm::new(pods, self.preferred_version, self.negotiated.media_type)
     }
 
-    fn share(&self, shared: &Encoded) -> Response<Bytes> {
+    fn share(&self, shared: &Encoded, encode: impl Fn() -> Bytes) -> Response<Bytes> {
         let content_type = self.negotiated.media_type.as_str();
-        let compressed = compress::accepts_gzip(self.parts)
-            .then(|| shared.gzip())
-            .flatten();
-        match compressed {
-            Some(body) => {
-                let mut response = response(StatusCode::OK, content_type, body);
-                compress::mark_as_gzip(response.headers_mut());
-                response
-            }
-            None => response(StatusCode::OK, content_type, shared.plain()),
+        if compress::accepts_gzip(self.parts)
+            && let Some(body) = shared.gzip(&encode)
+        {
+            let mut response = response(StatusCode::OK, content_type, body);
+            compress::mark_as_gzip(response.headers_mut());
+            return response;
         }
+        response(StatusCode::OK, content_type, shared.plain(&encode))
     }
 }
 

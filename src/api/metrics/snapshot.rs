@@ -38,7 +38,7 @@ pub(super) struct Snapshot {
     pub(super) view: Arc<View>,
     /// What objects say they were created at: when this view was first answered from.
     pub(super) creation: Creation,
-    lists: [OnceLock<Encoded>; 8],
+    lists: [Encoded; 8],
 }
 
 /// Which whole list, in which form.
@@ -49,9 +49,12 @@ pub(super) struct ListForm {
     pub(super) protobuf: bool,
 }
 
-/// A body and, once somebody wanted it, the same compressed.
+/// A body in the forms somebody wanted. Who takes gzip, as all Go clients do, leaves only the
+/// compressed form here, a sixth of the other.
+#[derive(Default)]
 pub(super) struct Encoded {
-    plain: Bytes,
+    plain: OnceLock<Bytes>,
+    /// Holds nothing when the body is too small to be compressed.
     gzip: OnceLock<Option<Bytes>>,
 }
 
@@ -100,18 +103,13 @@ impl Snapshots {
 }
 
 impl Snapshot {
-    /// The encoding of a whole list, made by `encode` if nobody asked before. Who asks meanwhile
-    /// waits for it.
-    pub(super) fn list(&self, form: ListForm, encode: impl FnOnce() -> Bytes) -> Option<&Encoded> {
+    /// The encodings of a whole list that are shared.
+    pub(super) fn list(&self, form: ListForm) -> Option<&Encoded> {
         let bits = [form.pods, form.preferred_version, form.protobuf];
         let at = bits
             .into_iter()
             .fold(0, |at, bit| at * 2 + usize::from(bit));
-        let made = self.lists.get(at)?.get_or_init(|| Encoded {
-            plain: encode(),
-            gzip: OnceLock::new(),
-        });
-        Some(made)
+        self.lists.get(at)
     }
 }
 
@@ -132,18 +130,22 @@ impl ListForm {
 }
 
 impl Encoded {
-    /// The body as it is.
-    pub(super) fn plain(&self) -> Bytes {
-        self.plain.clone()
+    /// The body as it is, made by `encode` if nobody asked before. Who asks meanwhile waits for it.
+    pub(super) fn plain(&self, encode: impl FnOnce() -> Bytes) -> Bytes {
+        self.plain.get_or_init(encode).clone()
     }
 
-    /// The body compressed, when it is large enough for that.
-    pub(super) fn gzip(&self) -> Option<Bytes> {
-        if self.plain.len() <= compress::THRESHOLD {
-            return None;
-        }
-        self.gzip
-            .get_or_init(|| compress::gzip(&self.plain))
-            .clone()
+    /// The body compressed, likewise; `None` when it is too small for that.
+    pub(super) fn gzip(&self, encode: impl FnOnce() -> Bytes) -> Option<Bytes> {
+        let compress = || {
+            let plain = self.plain.get().cloned().unwrap_or_else(encode);
+            if plain.len() <= compress::THRESHOLD {
+                // May have been set meanwhile, and then to the same bytes.
+                let _ = self.plain.set(plain);
+                return None;
+            }
+            compress::gzip(&plain)
+        };
+        self.gzip.get_or_init(compress).clone()
     }
 }

@@ -38,12 +38,13 @@ impl<'a> Clause<'a> {
             parameters: Vec::new(),
         };
         for (name, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
-            let (name, value) = (name.trim(), value.trim());
+            let name = name.trim();
             if name == "q" {
+                // Go does not trim here, so `q = 0.5` is the lowest quality.
                 let quality: f32 = value.parse().unwrap_or_default();
                 clause.quality = if quality.is_nan() { 0.0 } else { quality };
             } else if !value.is_empty() && !value.contains('=') {
-                clause.parameters.push((name, value));
+                clause.parameters.push((name, value.trim()));
             }
         }
         Some(clause)
@@ -65,13 +66,11 @@ impl<'a> Clause<'a> {
     }
 
     /// The conversion the clause asks for (`Some(None)`: none); `None` when the clause cannot be
-    /// used at all.
-    pub(super) fn conversion(&self) -> Option<Option<Conversion>> {
-        let unusable = self.parameter("sv").is_some()
-            || self
-                .parameter("stream")
-                .is_some_and(|stream| stream != "watch");
-        if unusable {
+    /// used for this media type at all. YAML is never streamed.
+    pub(super) fn conversion(&self, media_type: MediaType) -> Option<Option<Conversion>> {
+        let stream = self.parameter("stream");
+        let can_stream = stream == Some("watch") && media_type != MediaType::Yaml;
+        if self.parameter("sv").is_some() || (stream.is_some() && !can_stream) {
             return None;
         }
         let [kind, group, version] = ["as", "g", "v"].map(|name| self.parameter(name));

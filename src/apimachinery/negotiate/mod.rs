@@ -185,7 +185,7 @@ pub fn negotiate<T>(
             }
             named = true;
             if let Some(transform) = clause
-                .conversion()
+                .conversion(media_type)
                 .and_then(|conversion| serves(media_type, conversion.as_ref()))
             {
                 return Ok(Negotiated {

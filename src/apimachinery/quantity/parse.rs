@@ -94,7 +94,8 @@ impl Quantity {
 impl FromStr for Quantity {
     type Err = InvalidQuantity;
 
-    /// Reads what `resource.ParseQuantity` reads.
+    /// Reads what `resource.ParseQuantity` reads, but for a number without a digit (`k`), which Go
+    /// takes for 0 or refuses, depending on the suffix: it is refused.
     fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
         let (negative, rest) = match text.as_bytes() {
             [b'-', ..] => (true, text.get(1..)),

@@ -79,7 +79,12 @@ impl FromStr for FieldSelector {
             .into_iter()
             .filter(|term| !term.is_empty())
             .map(|term| requirement(text, term))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        // As in Go, a bare operator requires nothing.
+        let requirements = requirements
+            .into_iter()
+            .filter(|one| !(one.field.is_empty() && one.value.is_empty()))
+            .collect();
         Ok(Self { requirements })
     }
 }
@@ -163,6 +168,7 @@ mod tests {
             ("metadata.name=p,metadata.namespace=b", false),
             ("other=", true),
             (",,", true),
+            ("=,!=", true),
         ] {
             assert_eq!(selector(text).matches(pod), expected, "{text}");
         }

@@ -259,7 +259,7 @@ mod tests {
         for (bad, words) in [
             ("/b", "prefix part must be non-empty"),
             ("A/b", "a lowercase RFC 1123 subdomain"),
-            ("a/b/c", "a qualified name must consist"),
+            ("a/b/c", "a valid label key must consist"),
             ("a/", "name part must be non-empty; name part must consist"),
             (&long, "name part must be no more than 63 bytes"),
             (&format!("a={long}"), "must be no more than 63 bytes"),

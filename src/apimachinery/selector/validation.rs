@@ -53,7 +53,7 @@ fn wrong_in_key(key: &str) -> Vec<String> {
         None => key,
         Some((_, name)) if name.contains('/') => {
             return vec![format!(
-                "a qualified name {name_rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+                "a valid label key {name_rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             )];
         }
         Some((prefix, name)) => {

@@ -33,20 +33,20 @@ struct Printer {
 /// Plain and quoted text is folded at the first space after this column, as libyaml does.
 const BEST_WIDTH: usize = 80;
 
+/// A longer key is marked by a `?`, as libyaml does.
+const LONGEST_SIMPLE_KEY: usize = 128;
+
 impl Printer {
     fn value(&mut self, value: &Value, indent: usize, place: Place) {
         match value {
             Value::Object(map) if !map.is_empty() => {
-                let mut entries: Vec<_> = map.iter().collect();
-                entries.sort_by(|(a, _), (b, _)| order::compare(a, b));
+                let entries = order::sorted(map.iter());
                 let indent = if place == Place::Root { 0 } else { indent + 2 };
                 for (at, (key, value)) in entries.into_iter().enumerate() {
                     if at > 0 || place == Place::AfterKey {
                         self.new_line(indent);
                     }
-                    self.scalar(key, indent, true);
-                    self.out.push(':');
-                    self.value(value, indent, Place::AfterKey);
+                    self.entry(key, value, indent);
                 }
             }
             Value::Array(list) if !list.is_empty() => {
@@ -75,6 +75,20 @@ impl Printer {
                 }
                 self.leaf(value, indent);
             }
+        }
+    }
+
+    fn entry(&mut self, key: &str, value: &Value, indent: usize) {
+        if key.len() <= LONGEST_SIMPLE_KEY && !key.contains('\n') {
+            self.scalar(key, indent, true);
+            self.out.push(':');
+            self.value(value, indent, Place::AfterKey);
+        } else {
+            self.out.push_str("? ");
+            self.scalar(key, indent, false);
+            self.new_line(indent);
+            self.out.push_str(": ");
+            self.value(value, indent, Place::AfterDash);
         }
     }
 

@@ -2,9 +2,28 @@
 
 use std::cmp::Ordering;
 
+/// Sorts entries by their keys as go-yaml does.
+///
+/// Its order is not transitive (`017`, `0b11`, `1:99` go round in a circle), which the sorts of the
+/// standard library may answer with a panic. An insertion sort only yields one order of several.
+pub(super) fn sorted<'a, T>(
+    entries: impl Iterator<Item = (&'a String, T)>,
+) -> Vec<(&'a String, T)> {
+    let mut sorted: Vec<(&String, T)> = Vec::new();
+    for (key, value) in entries {
+        let later = sorted
+            .iter()
+            .rev()
+            .take_while(|(other, _)| compare(key, other).is_lt())
+            .count();
+        sorted.insert(sorted.len() - later, (key, value));
+    }
+    sorted
+}
+
 /// Compares keys as go-yaml sorts a map: letters after everything else, runs of digits by their
 /// value.
-pub(super) fn compare(a: &str, b: &str) -> Ordering {
+fn compare(a: &str, b: &str) -> Ordering {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
     let Some(at) = a.iter().zip(&b).position(|(x, y)| x != y) else {
@@ -68,5 +87,13 @@ mod tests {
                 assert_eq!(compare(b, a), Ordering::Greater, "{b} {a}");
             }
         }
+    }
+
+    #[test]
+    fn keys_that_go_round_in_a_circle_are_put_in_some_order() {
+        let keys: Vec<String> = (0..200)
+            .flat_map(|n| [format!("0{n}"), format!("0b{n}"), format!("{n}:99")])
+            .collect();
+        assert_eq!(sorted(keys.iter().map(|key| (key, ()))).len(), keys.len());
     }
 }

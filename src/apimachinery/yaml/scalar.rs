@@ -1,6 +1,8 @@
 //! How go-yaml v2 writes a string: plain where it reads back as the same string, quoted or literal
 //! elsewhere.
 
+use jiff::civil::Date;
+
 /// The styles a string can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
@@ -108,19 +110,22 @@ fn is_printable(c: char) -> bool {
         && !matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a plain `text` would be read as null, a boolean, a number, a merge key or a time.
+/// Whether a plain `text` would be read as null, a boolean, a number or a time.
 fn reads_as_other_type(text: &str) -> bool {
     let words = [
         "", "~", "null", "Null", "NULL", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE",
         "on", "On", "ON", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off",
         "OFF", ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf",
-        "-.Inf", "-.INF", "<<",
+        "-.Inf", "-.INF",
     ];
     words.contains(&text) || is_integer(text) || is_float(text) || is_base_60(text) || is_time(text)
 }
 
 /// What Go's `strconv.ParseInt` with base 0 reads, underscores removed.
 fn is_integer(text: &str) -> bool {
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-')) {
+        return false;
+    }
     let text = text.replace('_', "");
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
     let (radix, digits) = match digits.as_bytes() {
@@ -131,27 +136,33 @@ fn is_integer(text: &str) -> bool {
         _ => (10, Some(digits)),
     };
     let digits = digits.unwrap_or_default();
-    let fits = u64::from_str_radix(digits, radix).is_ok() && !digits.starts_with('+');
-    text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-')) && fits
+    u64::from_str_radix(digits, radix).is_ok() && !digits.starts_with('+')
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, underscores removed.
 fn is_float(text: &str) -> bool {
+    if text.starts_with('_') {
+        return false;
+    }
     let text = text.replace('_', "");
     let number = text.strip_prefix(['+', '-']).unwrap_or(&text);
     let (mantissa, exponent) = match number.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
         None => (number, None),
     };
-    let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mantissa =
-        all_digits(whole) && all_digits(fraction) && !(whole.is_empty() && fraction.is_empty());
     let exponent = exponent.is_none_or(|exponent| {
         let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
         !digits.is_empty() && all_digits(digits)
     });
-    mantissa && exponent
+    exponent
+        && all_digits(whole)
+        && all_digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+}
+
+fn all_digits(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`, which YAML 1.1 reads as a number of base 60.
@@ -173,23 +184,60 @@ fn is_base_60(text: &str) -> bool {
         && parts.all(sixtieth)
 }
 
-/// `YYYY-M-D`, alone or followed by a time of day.
+/// `YYYY-M-D`, alone or followed by a time of day: after `T` with an offset, after a space without.
 fn is_time(text: &str) -> bool {
-    let (date, time) = match text.find(['T', 't', ' ']) {
-        Some(at) => text.split_at(at),
-        None => (text, ""),
+    match text.split_once(['T', 't', ' ']) {
+        None => is_date(text),
+        Some((date, time)) if text.contains(' ') => is_date(date) && is_time_of_day(time),
+        Some((date, time)) => {
+            let zulu = time.strip_suffix('Z');
+            let time = zulu.or_else(|| {
+                let (time, offset) = time.split_at_checked(time.len().checked_sub(6)?)?;
+                is_offset(offset).then_some(time)
+            });
+            is_date(date) && time.is_some_and(is_time_of_day)
+        }
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    let [year, month, day] = *text.split('-').collect::<Vec<_>>().as_slice() else {
+        return false;
     };
-    let number = |text: &str, most: usize| {
-        (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
-    };
-    let date = match date.split('-').collect::<Vec<_>>().as_slice() {
-        [year, month, day] => {
-            year.len() == 4 && number(year, 4) && number(month, 2) && number(day, 2)
+    let date = (year.parse(), two_digits(month), two_digits(day));
+    match date {
+        (Ok(year), Some(month), Some(day)) if all_digits(text.get(..4).unwrap_or("x")) => {
+            text.find('-') == Some(4) && Date::new(year, month, day).is_ok()
         }
         _ => false,
-    };
-    let is_time_of_day = |c: char| c.is_ascii_digit() || matches!(c, ':' | '.' | '+' | '-' | 'Z');
-    date && (time.is_empty() || time.chars().skip(1).all(is_time_of_day))
+    }
+}
+
+fn is_time_of_day(text: &str) -> bool {
+    let (text, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let below = |text: &str, end: i8| two_digits(text).is_some_and(|number| number < end);
+    match *text.split(':').collect::<Vec<_>>().as_slice() {
+        [hour, minute, second] => {
+            let clock = below(hour, 24) && below(minute, 60) && below(second, 60);
+            clock && !fraction.is_empty() && all_digits(fraction)
+        }
+        _ => false,
+    }
+}
+
+fn is_offset(text: &str) -> bool {
+    match *text.as_bytes() {
+        [b'+' | b'-', ref digits @ ..] => match *digits {
+            [a, b, b':', c, d] => [a, b, c, d].iter().all(u8::is_ascii_digit),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn two_digits(text: &str) -> Option<i8> {
+    let fits = (1..=2).contains(&text.len()) && all_digits(text);
+    fits.then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -223,7 +271,6 @@ mod tests {
             "1:30",
             "2026-01-02",
             "2026-01-02T03:04:05Z",
-            "<<",
             "tab\there",
         ] {
             assert_eq!(style(text, false), Style::DoubleQuoted, "{text}");

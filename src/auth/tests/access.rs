@@ -188,6 +188,28 @@ async fn masters_and_always_allowed_paths_need_no_review() {
 }
 
 #[tokio::test]
+async fn an_always_allowed_prefix_does_not_cover_resources() {
+    let reviewer = FakeAccess::denying();
+    let config = Config {
+        always_allow_paths: AlwaysAllowPaths::new(["/apis/*"]).unwrap(),
+        ..Config::default()
+    };
+    let authorization = Authorization::new(
+        &config,
+        Arc::clone(&reviewer) as _,
+        TestClock::new(),
+        Tasks::new(Stop::channel().0),
+        Arc::default(),
+    );
+    let bob = user("bob", &[]);
+    let path = authorization.decide(&bob, &request("GET", G)).await;
+    assert_eq!(path.unwrap(), Decision::Allow);
+    let nodes = request("GET", &format!("{G}/nodes"));
+    let resource = authorization.decide(&bob, &nodes).await;
+    assert_ne!(resource.unwrap(), Decision::Allow);
+}
+
+#[tokio::test]
 async fn the_same_question_is_asked_once_in_ten_seconds_and_another_at_once() {
     for reviewer in [FakeAccess::allowing(), FakeAccess::denying()] {
         let clock = TestClock::new();

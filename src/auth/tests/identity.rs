@@ -188,6 +188,19 @@ async fn a_rotated_authority_is_believed_at_once_also_on_open_connections() {
 }
 
 #[tokio::test]
+async fn an_authority_that_has_ended_vouches_for_nobody() {
+    let world = World::new();
+    let short = Authority::lasting("short", Duration::from_secs(100));
+    world
+        .trust
+        .apply_config_map(&config_map(&short, &world.proxy_ca, "[]"));
+    let carol = peer(&short, Subject::new("carol"));
+    assert_eq!(world.name(&[], Some(&carol)).await, "carol");
+    world.clock.advance(Duration::from_secs(102));
+    assert_eq!(world.name(&[], Some(&carol)).await, "401");
+}
+
+#[tokio::test]
 async fn a_certificate_that_is_itself_an_authority_is_believed() {
     let world = World::new();
     let own = Authority::new("self-signed");

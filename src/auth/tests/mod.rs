@@ -5,6 +5,7 @@ mod identity;
 mod impersonation;
 mod reviews;
 mod token;
+mod trust;
 
 use std::sync::Arc;
 

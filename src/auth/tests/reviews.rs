@@ -170,7 +170,7 @@ async fn the_look_up_names_the_one_object_and_readiness_waits_for_it() {
         stop_sender.stop();
     };
     tokio::join!(running, watching);
-    assert_eq!(ready(), Ok(()));
+    assert_eq!(ready(), Ok(None));
     assert!(trust.load().client_authorities().is_some());
     let selector = "fieldSelector=metadata.name%3Dextension-apiserver-authentication";
     for (uri, _) in seen.lock().iter() {

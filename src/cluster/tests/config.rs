@@ -99,7 +99,7 @@ async fn inline_data_wins_over_files_and_is_never_printed() {
     );
     let credentials = load(&folder, &text).await.unwrap();
     assert_eq!(
-        credentials.ca.as_ref().unwrap().read().unwrap(),
+        inline(credentials.ca.as_ref().unwrap()),
         certificate.as_bytes()
     );
     assert_eq!(
@@ -107,7 +107,7 @@ async fn inline_data_wins_over_files_and_is_never_printed() {
         Some(Material::Inline(b"s3cret".as_slice().into()))
     );
     let client = credentials.client_certificate.as_ref().unwrap();
-    assert_eq!(client.key.read().unwrap(), key.as_bytes());
+    assert_eq!(inline(&client.key), key.as_bytes());
     let printed = format!("{credentials:?}");
     assert!(
         !printed.contains("s3cret") && !printed.contains("BEGIN"),
@@ -231,5 +231,12 @@ async fn the_api_server_is_verified_and_told_who_asks() {
             "{head}"
         );
         assert_eq!(head.contains("user-agent: loadline/"), trusted, "{head}");
+    }
+}
+
+fn inline(material: &Material) -> &[u8] {
+    match material {
+        Material::Inline(text) => text,
+        Material::File(path) => panic!("{} is a file", path.display()),
     }
 }

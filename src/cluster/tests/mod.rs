@@ -72,6 +72,17 @@ impl Running {
         text
     }
 
+    fn notes_the_loss(&self) -> bool {
+        let health = crate::lifecycle::Health::default();
+        for check in self.cluster.checks() {
+            health.add(check);
+        }
+        let reports = health.report(Probe::Readyz);
+        reports
+            .iter()
+            .any(|report| report.name == "api-server" && report.result != Ok(None))
+    }
+
     fn failed_checks(&self) -> Vec<String> {
         let health = crate::lifecycle::Health::default();
         for check in self.cluster.checks() {
@@ -249,10 +260,12 @@ async fn waits_for_an_api_server_that_is_absent_at_the_start() {
     assert_eq!(failed.len(), 2, "{failed:?}");
     assert!(failed[1].starts_with("metadata-informer-sync: the pods are not listed yet: "));
     assert!(failed[1].contains("Connection refused"), "{}", failed[1]);
+    assert!(running.notes_the_loss());
 
     server.start().await;
     eventually("the list", || running.pods() == ["a/p1"]).await;
     eventually("the node watch", || running.failed_checks().is_empty()).await;
+    eventually("the end of the note", || !running.notes_the_loss()).await;
 }
 
 #[tokio::test]

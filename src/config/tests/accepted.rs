@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::*;
 use super::{run, settings};
 use crate::domain::AddressType;
+use crate::server::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 use crate::telemetry::{LogFormat, LogLevel};
 
 #[test]

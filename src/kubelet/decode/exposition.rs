@@ -1,7 +1,7 @@
 //! The text exposition format of Prometheus (0.0.4), line by line, without copying anything.
 //!
-//! Lenient where a kubelet or a proxy in between may differ (OpenMetrics stamps in seconds and exemplars, CRLF, blanks
-//! around tokens), strict where a wrong guess would make a wrong number.
+//! Lenient where a kubelet or a proxy in between may differ (OpenMetrics stamps in seconds and
+//! exemplars, CRLF, blanks around tokens), strict where a wrong guess would make a wrong number.
 
 use memchr::{memchr, memchr2};
 
@@ -22,7 +22,7 @@ pub(super) struct Sample {
 pub(super) struct Unreadable;
 
 /// The last millisecond of the year 9999: RFC 3339 has no stamp beyond it.
-const LAST_MILLI: u64 = 253_402_300_799_999;
+const LAST_MILLI: i64 = 253_402_300_799_999;
 
 /// Takes the next line off `body`, without its line end (`\n` or `\r\n`) and the blanks before it.
 pub(super) fn next_line<'a>(body: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -128,6 +128,9 @@ pub(super) fn sample(rest: &[u8]) -> Result<Sample, Unreadable> {
 
 /// Whole milliseconds (Prometheus), or seconds with a fraction or exponent (OpenMetrics).
 fn timestamp(text: &[u8]) -> Result<Timestamp, Unreadable> {
+    if let Some(millis) = whole(text) {
+        return stamp(millis).ok_or(Unreadable);
+    }
     let in_seconds = text.iter().any(|b| matches!(b, b'.' | b'e' | b'E'));
     let number = Decimal::parse(text).map_err(|_| Unreadable)?;
     millis(number, if in_seconds { 3 } else { 0 }).ok_or(Unreadable)
@@ -135,8 +138,23 @@ fn timestamp(text: &[u8]) -> Result<Timestamp, Unreadable> {
 
 /// The stamp `number × 10^power` milliseconds after the epoch, up to the end of the year 9999.
 pub(super) fn millis(number: Decimal, power: i32) -> Option<Timestamp> {
-    let millis = number.scaled(power).filter(|m| *m <= LAST_MILLI)?;
-    i64::try_from(millis).ok().map(Timestamp::from_millis)
+    number.scaled(power).and_then(stamp)
+}
+
+fn stamp(millis: u64) -> Option<Timestamp> {
+    let millis = i64::try_from(millis).ok().filter(|m| *m <= LAST_MILLI)?;
+    Some(Timestamp::from_millis(millis))
+}
+
+/// A number written in 1 to 18 digits and nothing else, as nearly every stamp is.
+fn whole(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u64::from(byte - b'0'))
+    })
 }
 
 /// Splits behind the closing quote; the value stays escaped.

@@ -35,13 +35,14 @@ pub(super) struct At(usize);
 
 /// All containers read so far.
 ///
-/// A kubelet writes the containers in the same order, with the same label text, in each family. So the text of a line's
-/// labels is compared with that of the container which should come next, and as long as new containers come in sorted
-/// order nothing is hashed at all; the map is built the first time an answer does otherwise.
+/// A kubelet writes the containers in the same order, with the same label text, in each family. So
+/// the text of a line's labels is compared with that of the container which should come next, and
+/// as long as new containers come in sorted order nothing is hashed at all; the map is built the
+/// first time an answer does otherwise.
 ///
-/// Several lines of one family for the same container are several lives of it (a kubelet may report an ended one beside
-/// its successor): the n-th line of each family belongs to the n-th life, up to [`MAX_LIVES`]; a further line replaces
-/// the last.
+/// Several lines of one family for the same container are several lives of it (a kubelet may report
+/// an ended one beside its successor): the n-th line of each family belongs to the n-th life, up to
+/// [`MAX_LIVES`]; a further line replaces the last.
 #[derive(Debug)]
 pub(super) struct Lives<'a> {
     readings: Vec<ContainerReading<'a>>,
@@ -80,7 +81,8 @@ impl<'a> Lives<'a> {
         self.next = 0;
     }
 
-    /// The container expected next, if its label text and the closing brace open `labels`; and what follows them.
+    /// The container expected next, if its label text and the closing brace open `labels`; and what
+    /// follows them.
     pub(super) fn expected(&self, labels: &'a [u8]) -> Option<(At, &'a [u8])> {
         let place = self.places.get(self.next)?;
         let rest = labels.strip_prefix(place.labels)?.strip_prefix(b"}")?;
@@ -129,7 +131,8 @@ impl<'a> Lives<'a> {
         self.add_to_life(known, key, labels, measurement)
     }
 
-    /// All containers in the order in which they were met; of several lives the one that began last.
+    /// All containers in the order in which they were met; of several lives the one that began
+    /// last.
     pub(super) fn finish(self) -> Vec<ContainerReading<'a>> {
         if !self.repeated {
             return self.readings;
@@ -216,8 +219,9 @@ impl<'a> Lives<'a> {
     }
 }
 
-/// The life that began last (of equals the one met last), with what only another life says filled in: a kubelet that
-/// repeats one family but not the others speaks of the running container in them.
+/// The life that began last (of equals the one met last), with what only another life says filled
+/// in: a kubelet that repeats one family but not the others speaks of the running container in
+/// them.
 fn merged<'a>(
     readings: &[ContainerReading<'a>],
     places: &[Place<'a>],

@@ -14,7 +14,8 @@ pub(super) struct Decimal {
 pub(super) enum NotDecimal {
     /// It is not written as a number at all.
     Malformed,
-    /// It is a number, but one below zero, infinite or `NaN`: nothing a kubelet could have measured.
+    /// It is a number, but one below zero, infinite or `NaN`: nothing a kubelet could have
+    /// measured.
     NoMeasurement,
 }
 
@@ -22,8 +23,8 @@ pub(super) enum NotDecimal {
 const WORD_DIGITS: u32 = 19;
 
 impl Decimal {
-    /// Reads `text` as Go's `strconv.ParseFloat` reads plain decimal notation: an optional sign, digits with an
-    /// optional point among them, an optional exponent.
+    /// Reads `text` as Go's `strconv.ParseFloat` reads plain decimal notation: an optional sign,
+    /// digits with an optional point among them, an optional exponent.
     ///
     /// Keeps 38 significant digits, more than a value of 64 bits can have, and drops the rest.
     ///
@@ -57,7 +58,8 @@ impl Decimal {
         self.head == 0 && self.tail == 0
     }
 
-    /// The number times `10^power`, cut off to a whole number; `None` when it is too large for 64 bits.
+    /// The number times `10^power`, cut off to a whole number; `None` when it is too large for 64
+    /// bits.
     pub(super) fn scaled(self, power: i32) -> Option<u64> {
         if self.is_zero() {
             return Some(0);
@@ -96,7 +98,8 @@ impl Decimal {
                     any = true;
                     let digit = u64::from(byte - b'0');
                     let kept = number.push(digit, &mut head_digits);
-                    // A kept digit behind the point divides by ten, a dropped one before it multiplies.
+                    // A kept digit behind the point divides by ten, a dropped one before it
+                    // multiplies.
                     match (kept, point) {
                         (true, true) => number.exponent = number.exponent.saturating_sub(1),
                         (false, false) => number.exponent = number.exponent.saturating_add(1),

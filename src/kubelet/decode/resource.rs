@@ -27,8 +27,8 @@ pub enum DecodeError {
         /// The bound.
         limit: usize,
     },
-    /// Not one series of the node or of a container was found: this is not what a kubelet answers, and taking it for
-    /// one would end every container of the node.
+    /// Not one series of the node or of a container was found: this is not what a kubelet answers,
+    /// and taking it for one would end every container of the node.
     #[error("no resource metrics in the answer, {skipped_lines} lines could not be read")]
     Empty {
         /// Lines that could not be read.
@@ -61,14 +61,16 @@ impl Default for Limits {
 
 /// Reads the text a kubelet answers on `/metrics/resource`.
 ///
-/// A sample line without a stamp is stamped `asked_at`. Series nobody needs are passed over. A line of a needed series is
-/// skipped and counted when it cannot be read, or when it speaks of a container whose namespace, pod or container label
-/// is missing or no name an object can have; the rest counts. A value no kubelet can have measured (negative, `NaN`,
-/// infinite, too large for its unit) gives no number, but its container is there: kubelets write Go's zero time as a
-/// negative start time. Of several lives of a container the one with the newest start time stays, else the one met last;
-/// of several lines for the node the last.
+/// A sample line without a stamp is stamped `asked_at`. Series nobody needs are passed over. A line
+/// of a needed series is skipped and counted when it cannot be read, or when it speaks of a
+/// container whose namespace, pod or container label is missing or no name an object can have; the
+/// rest counts. A value no kubelet can have measured (negative, `NaN`, infinite, too large for its
+/// unit) gives no number, but its container is there: kubelets write Go's zero time as a negative
+/// start time. Of several lives of a container the one with the newest start time stays, else the
+/// one met last; of several lines for the node the last.
 ///
-/// CPU seconds become nanoseconds exactly, cut off below one nanosecond, where metrics-server goes through a float.
+/// CPU seconds become nanoseconds exactly, cut off below one nanosecond, where metrics-server goes
+/// through a float.
 ///
 /// # Errors
 /// [`DecodeError`]: nothing of such an answer may be kept.
@@ -260,8 +262,8 @@ fn node_sample(rest: &[u8]) -> Result<Sample, Unreadable> {
     }
 }
 
-/// Which container the labels speak of, and what follows the closing brace. Each of the three labels must be there
-/// once; others may be.
+/// Which container the labels speak of, and what follows the closing brace. Each of the three
+/// labels must be there once; others may be.
 fn container_key(labels: &[u8]) -> Result<(Key<'_>, &[u8]), Unreadable> {
     let (mut namespace, mut pod, mut container) = (None, None, None);
     let mut labels = Labels::new(labels);
@@ -288,8 +290,8 @@ fn container_key(labels: &[u8]) -> Result<(Key<'_>, &[u8]), Unreadable> {
     Ok((key, rest))
 }
 
-/// A label's value as a name. An escaped value needs no unescaping: what is escaped (backslash, quote, line end) stands
-/// in no name.
+/// A label's value as a name. An escaped value needs no unescaping: what is escaped (backslash,
+/// quote, line end) stands in no name.
 fn named(value: Option<&[u8]>, is_valid: fn(&str) -> bool) -> Result<&str, Unreadable> {
     let name = value.and_then(|value| str::from_utf8(value).ok());
     name.filter(|name| is_valid(name)).ok_or(Unreadable)

@@ -8,6 +8,7 @@ use crate::domain::{ContainerReading, CounterSample, CpuTime, ResourceReading, T
 
 const ASKED_AT: Timestamp = Timestamp::from_millis(1_795_253_480_000);
 
+/// What a kubelet 1.35.4 (containerd, cgroup v1) with one pod answered, every 15 s.
 const GOLDENS: [&str; 5] = [
     include_str!("testdata/resource-0.txt"),
     include_str!("testdata/resource-1.txt"),
@@ -323,7 +324,8 @@ fn an_answer_with_too_many_containers_is_refused() {
     assert!(decode_resource(two.as_bytes(), ASKED_AT, limits).is_ok());
 }
 
-/// A container as the structured test makes it up: names from a small set so that order and repeats vary.
+/// A container as the structured test makes it up: names from a small set so that order and repeats
+/// vary.
 type Made = ((u8, u8, u8), Option<u64>, Option<u64>, Option<u32>);
 
 /// Renders the containers family by family, each line with its labels turned by `turn`.

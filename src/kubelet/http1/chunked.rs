@@ -6,8 +6,9 @@ use super::Fault;
 
 /// Takes chunk sizes, extensions and trailers out of a buffer that is read into at its end.
 ///
-/// The buffer is always: head, decoded body, bytes not yet looked at. Those are at most one line or what one read
-/// brought, so chunks of one byte cost time (which the caller's deadline bounds) but no memory.
+/// The buffer is always: head, decoded body, bytes not yet looked at. Those are at most one line or
+/// what one read brought, so chunks of one byte cost time (which the caller's deadline bounds) but
+/// no memory.
 #[derive(Debug)]
 pub(super) struct Chunked {
     start: usize,
@@ -33,7 +34,8 @@ enum State {
     Complete,
 }
 
-/// The longest line with a chunk size (and extensions) or a trailer, and the most bytes of all trailers.
+/// The longest line with a chunk size (and extensions) or a trailer, and the most bytes of all
+/// trailers.
 const MAX_LINE: usize = 4 << 10;
 
 impl Chunked {
@@ -53,7 +55,8 @@ impl Chunked {
         self.end
     }
 
-    /// Decodes what is in the buffer. Once complete, whatever follows the body in the buffer is not part of the answer.
+    /// Decodes what is in the buffer. Once complete, whatever follows the body in the buffer is not
+    /// part of the answer.
     pub(super) fn decode(&mut self, buffer: &mut Vec<u8>) -> Result<Progress, Fault> {
         let mut raw = self.end;
         let result = loop {
@@ -74,7 +77,8 @@ impl Chunked {
         result
     }
 
-    /// Goes one state further if the bytes for it are there; `raw` is the first byte not yet looked at.
+    /// Goes one state further if the bytes for it are there; `raw` is the first byte not yet looked
+    /// at.
     fn step(&mut self, buffer: &mut [u8], raw: &mut usize) -> Result<(), Fault> {
         let there = buffer.get(*raw..).unwrap_or_default();
         match self.state {

@@ -1,7 +1,8 @@
 //! One HTTP/1.1 GET over an open stream, with every length bounded.
 //!
-//! A library client keeps 65 to 330 kB per idle connection; with thousands of nodes that is the larger part of all
-//! memory. Here the one buffer belongs to the caller and is shared by all connections.
+//! A library client keeps 65 to 330 kB per idle connection; with thousands of nodes that is the
+//! larger part of all memory. Here the one buffer belongs to the caller and is shared by all
+//! connections.
 
 mod chunked;
 
@@ -57,7 +58,8 @@ const READ: usize = 16 << 10;
 
 /// Writes `request` and reads its answer into `buffer`, which is emptied first.
 ///
-/// Waits as long as the peer does: the caller sets the deadline. Informational answers (1xx) are passed over.
+/// Waits as long as the peer does: the caller sets the deadline. Informational answers (1xx) are
+/// passed over.
 pub(super) async fn exchange<S>(
     stream: &mut S,
     request: &[u8],
@@ -206,7 +208,8 @@ impl Head {
         for header in response.headers.iter() {
             head.field(header.name, header.value)?;
         }
-        // RFC 9112, 6.1: the framing is that of the chunks, and the stream is not to be trusted further.
+        // RFC 9112, 6.1: the framing is that of the chunks, and the stream is not to be trusted
+        // further.
         let ambiguous = head.chunked && head.length.is_some();
         head.keep_alive &= !ambiguous && !matches!(head.framing(), Framing::UntilClose);
         Ok(head)
@@ -311,7 +314,8 @@ impl Body {
             }
             match read_some(stream, buffer).await {
                 Ok(()) => {}
-                // Only an end that TLS vouches for (or a plain one) comes as no error of the stream itself.
+                // Only an end that TLS vouches for (or a plain one) comes as no error of the stream
+                // itself.
                 Err(Fault::Broken { source, .. })
                     if source.kind() == io::ErrorKind::UnexpectedEof
                         && source.get_ref().is_none() =>

@@ -42,7 +42,8 @@ impl AsyncWrite for Peer {
     }
 }
 
-/// Status, body and whether the stream may be used again, with the answer cut into pieces of `size`.
+/// Status, body and whether the stream may be used again, with the answer cut into pieces of
+/// `size`.
 fn answer(bytes: &[u8], size: usize, max_body: usize) -> Result<(u16, Vec<u8>, bool), Fault> {
     let mut peer = Peer(bytes.chunks(size).map(<[u8]>::to_vec).collect());
     let mut buffer = b"left from before".to_vec();

@@ -54,6 +54,7 @@ pub(super) async fn authenticate(
         .await
     {
         Ok(user) => {
+            tracing::Span::current().record("user", user.name.as_str());
             parts.extensions.insert(Arc::new(user));
             next.run(Request::from_parts(parts, body)).await
         }

@@ -6,7 +6,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::StatusCode;
+use tracing::Instrument;
 
+use super::identify::AuditId;
 use super::{Context, finished, request_uri};
 use crate::apimachinery::{InvalidRequest, RequestInfo, plain};
 
@@ -22,7 +24,8 @@ pub(super) async fn describe(
     let response = match &info {
         Ok(info) => {
             request.extensions_mut().insert(Arc::clone(info));
-            next.run(request).await
+            let span = span(&request, info);
+            next.run(request).instrument(span).await
         }
         Err(InvalidRequest::Escape) => finished(plain::plain_text(
             StatusCode::BAD_REQUEST,
@@ -44,4 +47,16 @@ pub(super) async fn describe(
         "request"
     );
     response
+}
+
+/// Names the request in the logs of everything within. Who asks is added once it is known.
+fn span(request: &Request, info: &RequestInfo) -> tracing::Span {
+    let id = request.extensions().get::<AuditId>();
+    tracing::debug_span!(
+        "request",
+        id = id.and_then(|id| id.0.to_str().ok()),
+        verb = info.verb,
+        resource = info.resource.as_ref().map(|r| r.resource.as_str()),
+        user = tracing::field::Empty,
+    )
 }

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http::Uri;
 
 use super::endpoints::Endpoints;
-use super::{Deps, Limits, Metrics};
+use super::{Config, Deps, Metrics};
 use crate::apimachinery::RequestInfo;
 use crate::auth::{Authentication, Authorization, User};
 use crate::domain::Clock;
@@ -37,7 +37,9 @@ struct Context {
 }
 
 /// All filters around the endpoints.
-pub(super) fn router(limits: &Limits, deps: Deps) -> Router {
+pub(super) fn router(config: &Config, deps: Deps) -> Router {
+    let limits = &config.limits;
+    let hsts = config.strict_transport_security.clone();
     let context = Arc::new(Context {
         authentication: deps.authentication,
         authorization: deps.authorization,
@@ -58,7 +60,7 @@ pub(super) fn router(limits: &Limits, deps: Deps) -> Router {
         .layer(from_fn_with_state(with(), deadline::deadline))
         .layer(from_fn(recover::recover))
         .layer(from_fn_with_state(with(), describe::describe))
-        .layer(from_fn(identify::identify))
+        .layer(from_fn_with_state(hsts, identify::identify))
 }
 
 async fn answer(State(context): State<Arc<Context>>, request: Request) -> Response {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::certificates::{CertificateError, Certificates};
+use super::super::certificates::Certificates;
 use super::*;
 
 /// A folder that goes with the test.
@@ -37,6 +37,10 @@ impl Drop for Folder {
     }
 }
 
+fn server(name: &str) -> Subject {
+    Subject::new(name).usages(&[rcgen::ExtendedKeyUsagePurpose::ServerAuth])
+}
+
 fn load(
     default: &ServingCertificate,
     clock: Arc<TestClock>,
@@ -47,21 +51,24 @@ fn load(
 ) {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let provider = super::super::tls::provider(&[]);
+    let provider = super::super::tls::provider(&TlsPolicy::default());
     let loaded = Certificates::load(default, &[], provider, clock, Arc::clone(&metrics));
     (loaded, metrics, registry)
 }
 
-fn refused(registry: &Registry) -> bool {
+/// How many new pairs were refused.
+fn refusals(registry: &Registry) -> u64 {
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
-    text.contains("loadline_server_certificates_refused_total 1\n")
+    let name = "loadline_server_certificates_refused_total ";
+    let count = text.lines().find_map(|line| line.strip_prefix(name));
+    count.unwrap().parse().unwrap()
 }
 
 #[test]
 fn a_new_pair_is_used_and_a_broken_one_leaves_the_old_in_use() {
     let (ca, folder) = (Authority::new("ca"), Folder::new());
-    let issue = || ca.issue_for(Subject::new("x"), &["localhost"]);
+    let issue = || ca.issue_for(server("x"), &["localhost"]);
     let (old, new) = (issue(), issue());
     let files = ServingCertificate::Files(folder.write(&old));
     let (certificates, _, registry) = load(&files, TestClock::new());
@@ -79,7 +86,7 @@ fn a_new_pair_is_used_and_a_broken_one_leaves_the_old_in_use() {
         folder.write(&old);
         certificates.refresh();
     }
-    assert!(!refused(&registry), "twice refused, each once");
+    assert_eq!(refusals(&registry), 2, "each said once");
     folder.write(&new);
     certificates.refresh();
     assert_eq!(shown(), new.chain[0]);
@@ -88,7 +95,7 @@ fn a_new_pair_is_used_and_a_broken_one_leaves_the_old_in_use() {
 #[test]
 fn files_that_vanish_leave_the_old_pair_in_use_and_are_complained_of_once() {
     let (ca, folder) = (Authority::new("ca"), Folder::new());
-    let old = ca.issue_for(Subject::new("x"), &["localhost"]);
+    let old = ca.issue_for(server("x"), &["localhost"]);
     let files = folder.write(&old);
     let (certificates, _, registry) =
         load(&ServingCertificate::Files(files.clone()), TestClock::new());
@@ -97,14 +104,14 @@ fn files_that_vanish_leave_the_old_pair_in_use_and_are_complained_of_once() {
     certificates.refresh();
     certificates.refresh();
     assert_eq!(certificates.default_leaf(), old.chain[0]);
-    assert!(refused(&registry));
+    assert_eq!(refusals(&registry), 1);
 }
 
 #[test]
 fn a_swap_of_symbolic_links_is_noticed() {
     let ca = Authority::new("ca");
     let (first, second, mount) = (Folder::new(), Folder::new(), Folder::new());
-    let issue = || ca.issue_for(Subject::new("x"), &["localhost"]);
+    let issue = || ca.issue_for(server("x"), &["localhost"]);
     let (old, new) = (issue(), issue());
     first.write(&old);
     second.write(&new);
@@ -168,7 +175,7 @@ fn our_own_certificate_is_renewed_before_it_ends() {
 #[tokio::test]
 async fn new_handshakes_show_the_new_files() {
     let (ca, folder) = (Authority::new("ca"), Folder::new());
-    let issue = || ca.issue_for(Subject::new("x"), &[SERVER]);
+    let issue = || ca.issue_for(server("x"), &[SERVER]);
     let (old, new) = (issue(), issue());
     let files = folder.write(&old);
     let server = Running::with(FakeAccess::allowing(), |config| {
@@ -196,9 +203,9 @@ async fn new_handshakes_show_the_new_files() {
 async fn server_names_choose_their_pair() {
     let ca = Authority::new("ca");
     let (plain, named, wild) = (Folder::new(), Folder::new(), Folder::new());
-    let default = ca.issue_for(Subject::new("default"), &["other.example"]);
-    let by_certificate = ca.issue_for(Subject::new("by-san"), &[SERVER]);
-    let by_wildcard = ca.issue_for(Subject::new("wild"), &["a.wild.example"]);
+    let default = ca.issue_for(server("default"), &["other.example"]);
+    let by_certificate = ca.issue_for(server("by-san"), &[SERVER]);
+    let by_wildcard = ca.issue_for(server("wild"), &["a.wild.example"]);
     let server = Running::with(FakeAccess::allowing(), |config| {
         config.certificate = ServingCertificate::Files(plain.write(&default));
         config.sni = vec![

@@ -21,6 +21,18 @@ async fn closed(conversation: &mut Conversation) {
 }
 
 #[tokio::test]
+async fn the_unspecified_address_of_one_family_means_both() {
+    let all = |config: &mut Config| config.address = ([0, 0, 0, 0], 0).into();
+    let server = Running::with(FakeAccess::allowing(), all).await;
+    let port = server.address.port();
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_ok());
+    // Where the machine has no IPv6 there is nothing to see.
+    if server.address.is_ipv6() {
+        assert!(TcpStream::connect(("::1", port)).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn a_stranger_gets_one_answer_over_http2_and_then_goodbye() {
     let server = Running::start().await;
     let eve = Authority::new("stranger").issue(Subject::new("eve"));
@@ -107,7 +119,7 @@ async fn readiness_fails_first_while_requests_are_still_served() {
     let check = shutdown_check(stopped);
     let health = Health::default();
     health.add(check);
-    assert_eq!(health.report(Probe::Readyz)[0].result, Ok(()));
+    assert_eq!(health.report(Probe::Readyz)[0].result, Ok(None));
     stop.stop();
     assert!(health.report(Probe::Readyz)[0].result.is_err());
     assert!(health.report(Probe::Livez).is_empty());

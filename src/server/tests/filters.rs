@@ -24,6 +24,17 @@ async fn every_answer_has_an_audit_id_and_forbids_caching() {
 }
 
 #[tokio::test]
+async fn transport_security_is_announced_when_configured() {
+    let directives = "max-age=31536000";
+    let announce = |config: &mut Config| {
+        config.strict_transport_security = Some(directives.parse().unwrap());
+    };
+    let server = Running::with(FakeAccess::allowing(), announce).await;
+    let reply = server.get("/healthz").await;
+    assert_eq!(reply.header("strict-transport-security"), directives);
+}
+
+#[tokio::test]
 async fn a_request_without_a_good_credential_is_answered_401_to_the_byte() {
     let server = Running::start().await;
     let stranger = Authority::new("stranger").issue(Subject::new("eve"));
@@ -92,14 +103,14 @@ async fn what_is_not_allowed_is_answered_403_with_the_reason() {
 #[tokio::test]
 async fn an_authorizer_that_fails_is_answered_500_and_asked_again() {
     let server = Running::with(FakeAccess::new(|_| Err(ReviewError::Timeout)), |_| {}).await;
-    let reply = server.get("/apis/x?a=<b>").await;
+    let reply = server.get("/apis/x?a=b&c=d").await;
     assert_eq!(
         (reply.code, reply.header("content-type")),
         (500, "text/plain; charset=utf-8")
     );
-    let uri = r#"Internal Server Error: "/apis/x?a=&lt;b&gt;": "#;
+    let uri = r#"Internal Server Error: "/apis/x?a=b&amp;c=d": "#;
     assert!(reply.body.starts_with(uri), "{}", reply.body);
-    server.get("/apis/x?a=<b>").await;
+    server.get("/apis/x?a=b&c=d").await;
     assert_eq!(server.access.count(), 2);
 }
 
@@ -239,6 +250,7 @@ async fn paths_match_to_the_letter_and_unknown_ones_get_the_index() {
         ("/version/", 404),
         ("/nope", 404),
         ("/apisx", 404),
+        ("/apis/unknown", 404),
         ("/readyz/", 404),
         ("/readyz/ping", 200),
         ("/readyz/unknown", 404),

@@ -244,7 +244,7 @@ impl Conversation {
         Ok(Reply {
             code: parts.status.as_u16(),
             headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
+            body: String::from_utf8_lossy(&body).into_owned(),
         })
     }
 }
@@ -259,7 +259,7 @@ fn client_config(roots: Arc<RootCertStore>, dial: &Dial<'_>) -> ClientConfig {
     let both = [&rustls::version::TLS12, &rustls::version::TLS13];
     let one = dial.only.map(|version| [version]);
     let versions = one.as_ref().map_or(&both[..], |one| &one[..]);
-    let builder = ClientConfig::builder_with_provider(super::tls::provider(&[]))
+    let builder = ClientConfig::builder_with_provider(super::tls::provider(&TlsPolicy::default()))
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots);
@@ -301,7 +301,7 @@ fn deps(trust: &Arc<LiveTrust>, access: &Arc<FakeAccess>, tasks: &Tasks, gate: &
         routes: vec![Route {
             prefix: "/apis".into(),
             index: vec!["/apis".into()],
-            handler: Arc::new(move |info, parts| Some(handle(info, parts, &gate))),
+            handler: Arc::new(move |info, parts| handle(info, parts, &gate)),
         }],
         health,
         registry: Arc::new(registry),
@@ -312,10 +312,11 @@ fn deps(trust: &Arc<LiveTrust>, access: &Arc<FakeAccess>, tasks: &Tasks, gate: &
 }
 
 /// A stand-in for the APIs that does what the path says, or tells what it was given.
-fn handle(info: &RequestInfo, parts: &Parts, gate: &Gate) -> Response<Bytes> {
+fn handle(info: &RequestInfo, parts: &Parts, gate: &Gate) -> Option<Response<Bytes>> {
     match info.path.as_str() {
         "/apis/held" => gate.wait(),
         "/apis/panic" => panic!("as the test wants"),
+        "/apis/unknown" => return None,
         _ => {}
     }
     let user = parts.extensions.get::<Arc<User>>().unwrap();
@@ -327,5 +328,5 @@ fn handle(info: &RequestInfo, parts: &Parts, gate: &Gate) -> Response<Bytes> {
     let told = serde_json::json!({
         "path": info.path, "user": user.name, "groups": user.groups, "headers": headers,
     });
-    Response::new(told.to_string().into())
+    Some(Response::new(told.to_string().into()))
 }

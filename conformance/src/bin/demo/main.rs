@@ -65,7 +65,16 @@ async fn main() -> Result<()> {
     if loadline.process.signal(Signal::SIGTERM).is_ok() {
         loadline.process.wait(DRAIN_DEADLINE).await?;
     }
-    result
+    match result {
+        // Whoever read the tables has seen enough.
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        result => result,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Shows tables until there is a reason to stop.
@@ -79,7 +88,8 @@ async fn show(
     let kubeconfig = lab.admin_kubeconfig();
     let try_this = format!("kubectl --kubeconfig {} top pod -A", kubeconfig.display());
     let client = lab.admin()?.with_deadline(Duration::from_secs(5));
-    let mut table = Table::new(try_this);
+    // Once the only table is printed the cluster is gone, and nothing left to try.
+    let mut table = Table::new((!arguments.once).then_some(try_this));
     let interval = Duration::from_secs(arguments.interval);
     let first_look = Instant::now();
     loop {

@@ -16,15 +16,15 @@ const FRAME: usize = 8;
 /// What is shown, and what has been before.
 #[derive(Debug)]
 pub(crate) struct Table {
-    try_this: String,
+    try_this: Option<String>,
     numbers: Numbers,
     history: BTreeMap<(String, String), VecDeque<Used>>,
     complete_after: Option<Duration>,
 }
 
 impl Table {
-    /// An empty table that invites to try a command.
-    pub(crate) fn new(try_this: String) -> Self {
+    /// An empty table, that invites to try a command.
+    pub(crate) fn new(try_this: Option<String>) -> Self {
         Self {
             try_this,
             numbers: Numbers::default(),
@@ -93,7 +93,9 @@ impl Table {
         if hidden > 0 {
             let _ = writeln!(text, "… and {hidden} less busy");
         }
-        let _ = writeln!(text, "\nTry it:  {bold}{}{plain}", self.try_this);
+        if let Some(command) = &self.try_this {
+            let _ = writeln!(text, "\nTry it:  {bold}{command}{plain}");
+        }
         text
     }
 
@@ -213,7 +215,7 @@ mod tests {
     }
 
     fn table(pods: Vec<Pod>) -> Table {
-        let mut table = Table::new("kubectl top".to_owned());
+        let mut table = Table::new(Some("kubectl top".to_owned()));
         table.update(Numbers {
             nodes: Vec::new(),
             pods,

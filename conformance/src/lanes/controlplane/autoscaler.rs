@@ -1,66 +1,15 @@
 //! The real HorizontalPodAutoscaler, fed by Loadline.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::Context;
 use serde_json::json;
 
-use crate::real::{Kubectl, Scratch, until};
+use crate::lanes::hpa::{SCALED, autoscaler, scaled};
+use crate::real::{Scratch, until};
 use crate::report::Lane;
 
 use super::{CALL, Scene};
 
-/// A rate needs two scrapes of a new pod, and the autoscaler looks every 5 s; on a busy machine all of it takes longer.
-const SCALED: Duration = Duration::from_secs(180);
 const NAMESPACE: &str = "elastic";
-
-/// An autoscaler that keeps `target`, a Deployment, at half of the CPU it requests, with one to three pods, and does
-/// not wait before it scales down.
-pub(in crate::lanes) fn autoscaler(namespace: &str, target: &str) -> String {
-    json!({
-        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-        "metadata": { "name": target, "namespace": namespace },
-        "spec": {
-            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": target },
-            "minReplicas": 1,
-            "maxReplicas": 3,
-            "metrics": [{ "type": "Resource", "resource": {
-                "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 50 },
-            } }],
-            "behavior": { "scaleDown": { "stabilizationWindowSeconds": 0 } },
-        },
-    })
-    .to_string()
-}
-
-/// Waits until the autoscaler has computed a utilization and the Deployment has so many pods.
-pub(in crate::lanes) async fn scaled(
-    kubectl: &Kubectl,
-    namespace: &str,
-    target: &str,
-    replicas: u64,
-) -> Result<()> {
-    until(SCALED, async || {
-        let hpa = kubectl
-            .json(&format!("get hpa {target} -n {namespace}"))
-            .await?;
-        let status = &hpa["status"];
-        let current = status["currentReplicas"].as_u64();
-        let utilization = &status["currentMetrics"][0]["resource"]["current"]["averageUtilization"];
-        ensure!(
-            utilization.is_u64(),
-            "no utilization: {}",
-            status["conditions"]
-        );
-        ensure!(
-            current == Some(replicas) && status["desiredReplicas"] == replicas,
-            "{current:?} pods at {utilization} %, {} wanted",
-            status["desiredReplicas"]
-        );
-        Ok(())
-    })
-    .await
-}
 
 pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch) {
     // One pod at 300m of the 200m it requests is at 150 %; three of them share it at 50 %, which is the target.
@@ -87,7 +36,8 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch) {
     })
     .await;
     lane.check("v1 comes back when it is registered again", SCALED, async {
-        super::register(&scene.admin, scratch, &scene.lab, &scene.loadline).await?;
+        let port = scene.loadline.address.port();
+        super::register(&scene.admin, scratch, &scene.lab, port).await?;
         until(SCALED, async || {
             let nodes = scene.admin.raw("/apis/metrics.k8s.io/v1/nodes").await?;
             nodes["items"][0]["usage"]["cpu"]

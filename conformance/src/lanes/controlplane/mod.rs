@@ -112,16 +112,16 @@ async fn scene(
         .add_token(&token, Identity::new(name, &["system:serviceaccounts"]));
 
     let kubeconfig = loadline.kubeconfig().display().to_string();
-    let loadline = Start::new(&lab, tools.loadline())?
+    let start = Start::new(&lab, tools.loadline())?
         .with("kubeconfig", &kubeconfig)
         .with("authentication-kubeconfig", &kubeconfig)
         .with("authorization-kubeconfig", &kubeconfig)
         .with("metric-resolution", "10s")
         // A node has to answer well before it is asked again.
         .with("kubelet-request-timeout", "5s")
-        .log(&logs.join("loadline.log"))
-        .launch(&lab)?;
-    register(&admin, scratch, &lab, &loadline).await?;
+        .log(&logs.join("loadline.log"));
+    register(&admin, scratch, &lab, start.port()).await?;
+    let loadline = start.launch(&lab)?;
     Ok(Scene {
         loadline,
         admin,
@@ -132,19 +132,9 @@ async fn scene(
 }
 
 /// Applies the folder `apiservice/` as it is but for the authority and the port, and a Service that leads here.
-async fn register(
-    admin: &Kubectl,
-    scratch: &Scratch,
-    lab: &Lab,
-    loadline: &Loadline,
-) -> Result<()> {
-    let port = loadline.address.port();
+async fn register(admin: &Kubectl, scratch: &Scratch, lab: &Lab, port: u16) -> Result<()> {
     let manifests = Overlay::on("apiservice")
-        .set(
-            "APIService",
-            "/spec/caBundle",
-            base64(lab.pki.serving.pem().as_bytes()),
-        )
+        .authority(lab.pki.serving.pem())
         .set("APIService", "/spec/service/port", port)
         .render(scratch, admin)
         .await?;
@@ -201,42 +191,4 @@ fn loadline_token(account: &Kubectl) -> Result<String> {
     let config: serde_json::Value = serde_json::from_str(&config)?;
     let token = config["users"][0]["user"]["token"].as_str();
     Ok(token.context("no token in the kubeconfig")?.to_owned())
-}
-
-/// Standard base64, as `caBundle` wants it.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte));
-        let group = group << (8 * (3 - chunk.len()));
-        for position in 0..4 {
-            let index = (group >> (18 - 6 * position)) & 63;
-            let letter = usize::try_from(index).map_or(b'=', |index| ALPHABET[index]);
-            text.push(if position <= chunk.len() {
-                char::from(letter)
-            } else {
-                '='
-            });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn base64_pads_as_the_rfc_shows() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ] {
-            assert_eq!(super::base64(plain.as_bytes()), coded);
-        }
-    }
 }

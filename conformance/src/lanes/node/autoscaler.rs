@@ -1,0 +1,102 @@
+//! A real HPA moves a real Deployment by Loadline's numbers, and survives Loadline's pod.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::lanes::hpa::{SCALED, autoscaler, scaled};
+use crate::real::until;
+use crate::report::Lane;
+
+use super::{CALL, NAMESPACE, SOON, Scene, pod_spec};
+
+/// Burns while the switch is on. Each pod may use 150m and requests 100m: on, all are far above the target of half
+/// their request whatever their number is; off, all are far below.
+const SCRIPT: &str = "while :; do if [ -e /switch/on ]; then \
+    i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; else sleep 1; fi; done";
+
+pub(super) async fn checks(lane: &Lane, scene: &Scene) {
+    let up = lane
+        .check(
+            "the HPA takes a Deployment from 1 pod to 3",
+            SCALED + CALL,
+            async {
+                std::fs::write(&scene.switch, "")?;
+                scene.admin.apply(&deployment(scene)).await?;
+                scene.admin.apply(&autoscaler(NAMESPACE, "elastic")).await?;
+                scaled(&scene.admin, NAMESPACE, "elastic", 3).await
+            },
+        )
+        .await;
+    if !up {
+        return;
+    }
+    lane.check(
+        "with loadline's pod deleted its Deployment brings another",
+        SOON * 2,
+        async {
+            let old = scene.loadline().await?;
+            scene
+                .admin
+                .run("delete pod -n kube-system -l app.kubernetes.io/name=loadline --wait=false")
+                .await?;
+            let new = until(SOON, async || {
+                let new = scene.loadline().await?;
+                ensure!(
+                    new["metadata"]["uid"] != old["metadata"]["uid"],
+                    "still the old one"
+                );
+                Ok(new)
+            })
+            .await?;
+            lane.note(&format!("another pod: {}", new["metadata"]["name"]));
+            Ok(())
+        },
+    )
+    .await;
+    lane.check(
+        "the HPA still sees the load and has kept its 3 pods",
+        SCALED + CALL,
+        async {
+            until(SCALED, async || active(scene).await).await?;
+            scaled(&scene.admin, NAMESPACE, "elastic", 3).await
+        },
+    )
+    .await;
+    lane.check(
+        "the HPA takes it back to 1 when the load ends",
+        SCALED + CALL,
+        async {
+            std::fs::remove_file(&scene.switch)?;
+            scaled(&scene.admin, NAMESPACE, "elastic", 1).await
+        },
+    )
+    .await;
+}
+
+async fn active(scene: &Scene) -> Result<()> {
+    let hpa = scene
+        .admin
+        .json(&format!("get hpa elastic -n {NAMESPACE}"))
+        .await?;
+    let conditions: &Value = &hpa["status"]["conditions"];
+    let mut all = conditions.as_array().into_iter().flatten();
+    let active = all.any(|c| c["type"] == "ScalingActive" && c["status"] == "True");
+    ensure!(active, "{conditions}");
+    Ok(())
+}
+
+fn deployment(scene: &Scene) -> String {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": { "name": "elastic", "namespace": NAMESPACE },
+        "spec": {
+            "replicas": 1,
+            "selector": { "matchLabels": { "app": "elastic" } },
+            "template": {
+                "metadata": { "labels": { "app": "elastic" } },
+                "spec": pod_spec("150m", SCRIPT, &scene.switch),
+            },
+        },
+    })
+    .to_string()
+}

@@ -1,0 +1,145 @@
+//! The installation as an operator does it: an image, a certificate, `apply`, `top`.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::image::Image;
+use crate::lab::{Authority, Request};
+use crate::real::{Overlay, RealNode, Scratch, Table, Tools, until};
+use crate::report::Lane;
+
+use super::{CALL, NAMESPACE, SOON, Scene};
+
+const IMAGE: (&str, &str) = ("localhost/loadline", "test");
+const SERVICE: &str = "loadline.kube-system.svc";
+
+pub(super) async fn checks(
+    lane: &Lane,
+    scene: &mut Scene,
+    scratch: &Scratch,
+    tools: &Tools,
+) -> bool {
+    let load = "a pod limited to 300m burns what it may";
+    let burning = lane
+        .check(load, SOON + CALL, async {
+            namespace(scene, NAMESPACE).await?;
+            scene.run_pod("burn", "300m", "while :; do :; done").await?;
+            Ok(())
+        })
+        .await;
+    let applied = lane
+        .check(
+            "the manifests apply under the restricted pod security standard",
+            CALL * 2,
+            async {
+                let size = import(scene, scratch, tools)?;
+                lane.note(&format!("image: {:.1} MB, one static program", size / 1e6));
+                apply(scene, scratch).await
+            },
+        )
+        .await;
+    if !(burning && applied) {
+        return false;
+    }
+    let ready = lane
+        .check(
+            "loadline becomes ready with no more than its own rights",
+            SOON + CALL,
+            async {
+                until(SOON, async || scene.loadline().await).await?;
+                took(lane, scene, "ready");
+                Ok(())
+            },
+        )
+        .await;
+    let node = top(lane, scene, "top node", RealNode::NAME).await;
+    let pod = top(lane, scene, &format!("top pod -n {NAMESPACE}"), "burn").await;
+    lane.check("both APIServices are Available", SOON + CALL, async {
+        let services = "apiservice/v1.metrics.k8s.io apiservice/v1beta1.metrics.k8s.io";
+        let call = format!("wait --for=condition=Available --timeout=30s {services}");
+        until(SOON, async || scene.admin.run(&call).await).await?;
+        Ok(())
+    })
+    .await;
+    ready && node && pod
+}
+
+async fn top(lane: &Lane, scene: &Scene, call: &str, row: &str) -> bool {
+    let name = format!("kubectl {call} shows {row}");
+    lane.check(&name, SOON + CALL, async {
+        until(SOON, async || {
+            let answer = scene.admin.run(call).await;
+            if answer.is_err() {
+                // What a person who asked too early does: ask again later, with nothing remembered.
+                scene.admin.forget_discovery();
+            }
+            let table = Table::parse(&answer?)?;
+            let cpu = table.cell("NAME", row, "CPU(cores)")?;
+            ensure!(cpu.ends_with('m'), "{row} uses {cpu}");
+            Ok(())
+        })
+        .await?;
+        took(lane, scene, &format!("first {call}"));
+        Ok(())
+    })
+    .await
+}
+
+fn took(lane: &Lane, scene: &Scene, what: &str) {
+    let seconds = scene.applied.elapsed().as_secs_f64();
+    lane.note(&format!("apply to {what}: {seconds:.1} s"));
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an image is far below 2^53 bytes"
+)]
+fn import(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<f64> {
+    let (name, tag) = IMAGE;
+    let image = Image::of_program(&format!("{name}:{tag}"), tools.loadline())?;
+    Ok(scene.node.import(&image, scratch)? as f64)
+}
+
+/// Applies `deploy/base` with a certificate, the authority that signed it, and this node instead of a scheduler.
+async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
+    let authority = Authority::new("loadline-ca")?;
+    let serving = authority.issue(&Request::server("loadline", &[SERVICE]))?;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+        "metadata": { "name": "loadline-serving-cert", "namespace": "kube-system" },
+        "stringData": { "tls.crt": serving.pem(), "tls.key": serving.key_pem() },
+    });
+    let pod = "/spec/template/spec";
+    let manifests = Overlay::on("deploy/base")
+        .authority(authority.pem())
+        .image("loadline", IMAGE.0, IMAGE.1)
+        .set("Deployment", &format!("{pod}/nodeName"), RealNode::NAME)
+        .set(
+            "Deployment",
+            &format!("{pod}/containers/0/imagePullPolicy"),
+            "Never",
+        )
+        .render(scratch, &scene.admin)
+        .await?;
+    let skips = manifests.to_lowercase().matches("insecure").count();
+    ensure!(skips == 0, "the manifests skip a verification");
+    let restricted = "pod-security.kubernetes.io/enforce=restricted";
+    scene
+        .admin
+        .run(&format!("label namespace kube-system {restricted}"))
+        .await?;
+    scene.admin.apply(&secret.to_string()).await?;
+    scene.applied = Instant::now();
+    scene.admin.apply(&manifests).await
+}
+
+async fn namespace(scene: &Scene, name: &str) -> Result<()> {
+    scene.admin.run(&format!("create namespace {name}")).await?;
+    let account = format!("get serviceaccount default -n {name}");
+    until(SOON, async || scene.admin.run(&account).await)
+        .await
+        .context("no default ServiceAccount")?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! What flags say of whom to trust, and how their files are followed.
+
+use std::path::PathBuf;
+
+use super::*;
+
+/// A file that goes with the test.
+struct File(PathBuf);
+
+impl File {
+    fn new(text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("loadline-{}", uuid::Uuid::new_v4()));
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(&self.0, text).unwrap();
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn subjects(trust: &LiveTrust) -> usize {
+    trust.load().subjects().len()
+}
+
+#[test]
+fn flags_take_the_place_of_their_part_of_the_config_map() {
+    let (own, client, proxy) = (
+        Authority::new("own"),
+        Authority::new("c"),
+        Authority::new("p"),
+    );
+    let file = File::new(&own.pem());
+    let trust = LiveTrust::new(TrustConfig {
+        client_ca_file: Some(file.0.clone()),
+        front_proxy: None,
+    })
+    .unwrap();
+    assert!(trust.needs_lookup());
+    trust.apply_config_map(&config_map(&client, &proxy, r#"["agg"]"#));
+    let current = trust.load();
+    let only_own = CaBundle::from_pem(own.pem().as_bytes()).unwrap();
+    assert!(current.client_authorities().unwrap().is_same(&only_own));
+    assert_eq!(
+        current.front_proxy().unwrap().headers().allowed_names,
+        ["agg"]
+    );
+}
+
+#[test]
+fn with_all_flags_nothing_is_looked_up() {
+    let (own, client, proxy) = (
+        Authority::new("own"),
+        Authority::new("c"),
+        Authority::new("p"),
+    );
+    let file = File::new(&own.pem());
+    let headers = ProxyHeaders::new(
+        vec!["me".into()],
+        &["x-remote-user".into()],
+        &[],
+        &["x-remote-group".into()],
+        &["X-Remote-Extra-".into()],
+    );
+    let trust = LiveTrust::new(TrustConfig {
+        client_ca_file: Some(file.0.clone()),
+        front_proxy: Some((file.0.clone(), headers.clone())),
+    })
+    .unwrap();
+    assert!(!trust.needs_lookup());
+    trust.apply_config_map(&config_map(&client, &proxy, "[]"));
+    assert_eq!(*trust.load().front_proxy().unwrap().headers(), headers);
+    assert_eq!(subjects(&trust), 1, "the same authority is shown once");
+}
+
+#[test]
+fn a_changed_file_is_believed_and_a_broken_one_is_not() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let file = File::new(&old.pem());
+    let trust = LiveTrust::new(TrustConfig {
+        client_ca_file: Some(file.0.clone()),
+        front_proxy: None,
+    })
+    .unwrap();
+    let generation = trust.load().generation();
+    trust.reload_files();
+    file.write("garbage");
+    trust.reload_files();
+    assert_eq!(trust.load().generation(), generation);
+    file.write(&(old.pem() + &new.pem()));
+    trust.reload_files();
+    assert_eq!(
+        (trust.load().generation(), subjects(&trust)),
+        (generation + 1, 2)
+    );
+}
+
+#[test]
+fn an_unusable_file_at_the_start_is_an_error_that_names_it() {
+    for text in [
+        "",
+        "garbage",
+        "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n",
+    ] {
+        let file = File::new(text);
+        let config = TrustConfig {
+            client_ca_file: Some(file.0.clone()),
+            front_proxy: None,
+        };
+        let error = LiveTrust::new(config).unwrap_err().to_string();
+        assert!(error.contains(file.0.to_str().unwrap()), "{error}");
+    }
+}

@@ -1,0 +1,261 @@
+//! The room from outside, in time that tokio turns.
+
+mod faults;
+mod schedules;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus_client::encoding::text::encode;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::*;
+use crate::domain::{
+    ContainerKind, ContainerName, ContainerRecord, Labels, Namespace, NodeName, PodKey, PodName,
+    PodPhase, PodRecord, Timestamp,
+};
+use crate::kubelet::{Error, Phase};
+use crate::lifecycle::StopSender;
+
+const RESOLUTION: Duration = Duration::from_secs(15);
+
+/// What the clock shows when a test begins.
+const BEGAN: i64 = 1_795_253_480_000;
+
+/// Both clocks, as tokio turns them.
+#[derive(Debug)]
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.0.elapsed().as_millis()).unwrap();
+        Timestamp::from_millis(BEGAN + elapsed)
+    }
+
+    fn monotonic(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+}
+
+/// How a kubelet behaves when asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// Answers at once: containers sampled now, the node every 10 s, as containerd's do.
+    Prompt,
+    /// Refuses with 403.
+    Refuses,
+    /// Says nothing until the deadline.
+    Hangs,
+    /// Answers after this.
+    Takes(Duration),
+    /// Answers something that is no exposition.
+    Babbles,
+    /// Makes us panic.
+    Explodes,
+}
+
+/// The kubelets of the test, and who was asked when.
+#[derive(Debug)]
+struct Kubelets {
+    began: Instant,
+    manners: Mutex<HashMap<NodeName, Manner>>,
+    pods: Mutex<BTreeMap<NodeName, Vec<&'static str>>>,
+    asked: Mutex<Vec<(NodeName, Duration)>>,
+}
+
+struct Getter(Arc<Kubelets>);
+
+impl KubeletMetricsGetter for Getter {
+    type Connection = ();
+
+    async fn get<'b>(
+        &self,
+        node: &NodeRecord,
+        (): &mut (),
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Error> {
+        let kubelets = &self.0;
+        let at = kubelets.began.elapsed();
+        kubelets.asked.lock().push((node.name.clone(), at));
+        let manner = kubelets.manners.lock().get(&node.name).copied();
+        let text = match manner.unwrap_or(Manner::Prompt) {
+            Manner::Prompt => kubelets.exposition(&node.name),
+            Manner::Takes(time) => {
+                sleep(time).await;
+                kubelets.exposition(&node.name)
+            }
+            Manner::Refuses => return Err(Error::Forbidden { said: "no".into() }),
+            Manner::Hangs => {
+                let after = Duration::from_secs(10);
+                sleep(after).await;
+                let phase = Phase::Reading;
+                return Err(Error::Timeout { after, phase });
+            }
+            Manner::Babbles => "<html>".into(),
+            Manner::Explodes => panic!("as the test wants"),
+        };
+        *buffer = text.into_bytes();
+        Ok(buffer)
+    }
+}
+
+impl Kubelets {
+    fn exposition(&self, node: &NodeName) -> String {
+        let elapsed = i64::try_from(self.began.elapsed().as_millis()).unwrap();
+        let (now, sampled) = (BEGAN + elapsed, BEGAN + elapsed / 10_000 * 10_000);
+        let seconds = self.began.elapsed().as_secs_f64() + 1.0;
+        let mut text = format!(
+            "node_cpu_usage_seconds_total {seconds} {sampled}\nnode_memory_working_set_bytes 1e6 {sampled}\n"
+        );
+        for pod in self.pods.lock().get(node).into_iter().flatten() {
+            let labels = format!("container=\"c\",namespace=\"n\",pod=\"{pod}\"");
+            let _ = writeln!(
+                text,
+                "container_cpu_usage_seconds_total{{{labels}}} {seconds} {now}\n\
+                 container_memory_working_set_bytes{{{labels}}} 1e6 {now}"
+            );
+        }
+        text
+    }
+}
+
+/// A cluster whose scraper runs.
+struct Cluster {
+    inventory: Arc<Inventory>,
+    live: Arc<Live>,
+    kubelets: Arc<Kubelets>,
+    health: ScrapeHealth,
+    registry: Registry,
+    tasks: Tasks,
+    stop: StopSender,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(RESOLUTION);
+        adjust(&mut config);
+        let began = Instant::now();
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock(began));
+        let inventory = Arc::new(Inventory::new());
+        let mut registry = Registry::default();
+        let live = Arc::new(Live::new(
+            crate::live::Config {
+                resolution: RESOLUTION,
+            },
+            Arc::clone(&inventory),
+            Arc::clone(&clock),
+            &mut registry,
+        ));
+        let kubelets = Arc::new(Kubelets {
+            began,
+            manners: Mutex::default(),
+            pods: Mutex::default(),
+            asked: Mutex::default(),
+        });
+        let (stop_sender, stop) = Stop::channel();
+        let tasks = Tasks::new(stop_sender.clone());
+        let scraper = Scraper::new(
+            config,
+            Getter(Arc::clone(&kubelets)),
+            Arc::clone(&inventory),
+            Arc::clone(&live),
+            clock,
+            tasks.clone(),
+            &mut registry,
+        );
+        let health = scraper.health();
+        tasks.spawn_passing("scraper", scraper.run(stop));
+        Self {
+            inventory,
+            live,
+            kubelets,
+            health,
+            registry,
+            tasks,
+            stop: stop_sender,
+        }
+    }
+
+    fn add(&self, name: &str, manner: Manner) -> NodeName {
+        let node = node(name);
+        let name = node.name.clone();
+        self.kubelets.manners.lock().insert(name.clone(), manner);
+        self.inventory.apply_node(node);
+        name
+    }
+
+    fn run_pod(&self, node: &NodeName, name: &'static str) {
+        self.kubelets
+            .pods
+            .lock()
+            .entry(node.clone())
+            .or_default()
+            .push(name);
+        self.announce(node, name);
+    }
+
+    fn announce(&self, node: &NodeName, name: &str) {
+        self.inventory.apply_pod(PodRecord {
+            key: PodKey::new(Namespace::new("n").unwrap(), PodName::new(name).unwrap()),
+            uid: name.into(),
+            node: Some(node.clone()),
+            labels: Labels::default(),
+            phase: PodPhase::Running,
+            containers: [ContainerRecord {
+                name: ContainerName::new("c").unwrap(),
+                kind: ContainerKind::Regular,
+                running: true,
+            }]
+            .into(),
+        });
+    }
+
+    /// Lets time pass until so many seconds after the begin.
+    async fn until(&self, seconds: f64) {
+        sleep_until(self.kubelets.began + Duration::from_secs_f64(seconds)).await;
+    }
+
+    /// The seconds at which the node was asked.
+    fn asked(&self, node: &NodeName) -> Vec<f64> {
+        let asked = self.kubelets.asked.lock();
+        let of_node = asked.iter().filter(|(name, _)| name == node);
+        of_node
+            // Timers go off in whole milliseconds, up to one late.
+            .map(|(_, at)| (at.as_secs_f64() * 100.0).round() / 100.0)
+            .collect()
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        text
+    }
+
+    fn cause(&self, node: &NodeName) -> Option<&'static str> {
+        let health = self.health.node(node.as_str())?;
+        health.failure.map(|failure| failure.cause)
+    }
+}
+
+fn node(name: &str) -> NodeRecord {
+    NodeRecord {
+        name: NodeName::new(name).unwrap(),
+        labels: Labels::default(),
+        addresses: [].into(),
+        kubelet_port: None,
+        resource_metrics_path: None,
+        cpu_capacity: None,
+        ready: true,
+    }
+}
+
+fn gaps(times: &[f64]) -> Vec<f64> {
+    times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}

@@ -1,0 +1,95 @@
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_new_node_has_numbers_soon_and_keeps_its_phase_then() {
+    let cluster = Cluster::start();
+    let node = cluster.add("node-1", Manner::Prompt);
+    cluster.run_pod(&node, "p");
+    cluster.until(2.5).await;
+    assert_eq!(cluster.asked(&node), [0.0, 2.25]);
+    assert!(
+        cluster.live.view().pod("n", "p").is_some(),
+        "two stamps make a number"
+    );
+    cluster.until(15.0).await;
+    assert!(cluster.live.view().node("node-1").is_some());
+    cluster.until(100.0).await;
+    let asked = cluster.asked(&node);
+    let regular: Vec<_> = asked.iter().copied().filter(|at| *at > 15.0).collect();
+    assert_eq!(regular.len(), 5 + usize::from(regular[0] < 25.0));
+    assert!(
+        gaps(&regular).iter().all(|gap| (gap - 15.0).abs() < 0.02),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_ask_a_node_at_the_same_time_of_day() {
+    let mut phases = Vec::new();
+    for lead in [0.0, 4.321] {
+        // Each replica begins at another moment; what counts is the time of day.
+        let cluster = Cluster::start();
+        cluster.until(lead).await;
+        let node = cluster.add("node-1", Manner::Prompt);
+        cluster.until(100.0).await;
+        phases.push(cluster.asked(&node).last().unwrap() % 15.0);
+    }
+    assert!((phases[0] - phases[1]).abs() < 0.02, "{phases:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_pod_has_its_number_within_four_seconds() {
+    let cluster = Cluster::start();
+    let node = cluster.add("node-1", Manner::Prompt);
+    cluster.until(61.3).await;
+    let before = cluster.asked(&node);
+    let since = 61.3 - before.last().unwrap();
+    cluster.run_pod(&node, "p");
+    cluster.until(65.3).await;
+    assert!(
+        cluster.live.view().pod("n", "p").is_some(),
+        "{:?}",
+        cluster.asked(&node)
+    );
+    let asked = cluster.asked(&node)[before.len()..].to_vec();
+    let first = if since < 2.0 {
+        61.3 + 2.0 - since
+    } else {
+        61.3
+    };
+    assert!((asked[0] - first).abs() < 0.02, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_new_pods_do_not_ask_a_node_more_than_every_two_seconds() {
+    let cluster = Cluster::start();
+    let node = cluster.add("node-1", Manner::Prompt);
+    cluster.until(60.0).await;
+    for (n, name) in ["a", "b", "c", "d", "e", "f", "g", "h"]
+        .into_iter()
+        .enumerate()
+    {
+        cluster
+            .until(60.0 + f64::from(u8::try_from(n).unwrap()) * 0.7)
+            .await;
+        cluster.run_pod(&node, name);
+    }
+    cluster.until(90.0).await;
+    let asked = cluster.asked(&node);
+    assert!(gaps(&asked).iter().all(|gap| *gap >= 1.99), "{asked:?}");
+    assert_eq!(cluster.live.view().pods().len(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_its_kubelet_never_shows_costs_three_scrapes_at_most() {
+    let cluster = Cluster::start();
+    let node = cluster.add("node-1", Manner::Prompt);
+    cluster.until(61.0).await;
+    let before = cluster.asked(&node).len();
+    cluster.announce(&node, "elsewhere");
+    cluster.until(76.0).await;
+    let more = cluster.asked(&node).len() - before;
+    assert!((3..=4).contains(&more), "{:?}", cluster.asked(&node));
+    cluster.until(106.0).await;
+    assert_eq!(cluster.asked(&node).len() - before - more, 2);
+}

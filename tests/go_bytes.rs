@@ -1,0 +1,438 @@
+//! What Loadline answers is, byte for byte, what the Go code of Kubernetes writes of the same lists.
+//!
+//! The Go side is `clients encode`, which `conformance/run` builds into the folder `LOADLINE_BIN` names. Without that
+//! variable nothing can be compared, and the test says so.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test reads its environment and may panic"
+)]
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use loadline::api::metrics::MetricsApi;
+use loadline::apimachinery::RequestInfo;
+use loadline::domain::{
+    Bytes, Clock, ContainerName, ContainerUsage, Inventory, Labels, Namespace, Nanocores, NodeName,
+    NodeRecord, PodKey, PodName, PodPhase, PodRecord, Timestamp, Usage,
+};
+use loadline::live::{NodeView, PodView, Versions, View};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+/// Each case is some twenty objects in four encodings.
+const CASES: u32 = 300;
+/// The last millisecond of the year 9999.
+const LAST_TIME: i64 = 253_402_300_799_999;
+
+#[test]
+fn every_encoding_is_what_go_writes() {
+    let Some(folder) = std::env::var_os("LOADLINE_BIN") else {
+        // The standard error of the process, which no test harness keeps to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nSKIPPED: no byte was compared with Go's; run conformance/run controlplane, or set LOADLINE_BIN\n"
+        );
+        return;
+    };
+    let go = RefCell::new(Go::start(&Path::new(&folder).join("clients")));
+    let mut runner = TestRunner::new(Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let outcome = runner.run(&cluster(), |cluster| cluster.check(&mut go.borrow_mut()));
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+/// `clients encode`, asked one question after the other.
+struct Go {
+    child: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Go {
+    fn start(program: &Path) -> Self {
+        let mut child = Command::new(program)
+            .arg("encode")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        Self {
+            questions: child.stdin.take().unwrap(),
+            answers: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        }
+    }
+
+    fn encode(&mut self, description: &Value) -> Value {
+        writeln!(self.questions, "{description}").unwrap();
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+}
+
+impl Drop for Go {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A whole random cluster.
+#[derive(Debug)]
+struct Cluster {
+    now: i64,
+    nodes: Vec<Entry>,
+    pods: Vec<Entry>,
+}
+
+/// A node (with one nameless container) or a pod.
+#[derive(Clone, Debug)]
+struct Entry {
+    namespace: String,
+    name: String,
+    labels: Vec<(String, String)>,
+    timestamp: i64,
+    window: u64,
+    containers: Vec<(String, Amounts)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Amounts {
+    cpu: u64,
+    memory: u64,
+    swap: Option<u64>,
+}
+
+#[derive(Debug)]
+struct StoppedClock(i64, Instant);
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0)
+    }
+
+    fn monotonic(&self) -> Instant {
+        self.1
+    }
+}
+
+impl Cluster {
+    fn check(&self, go: &mut Go) -> Result<(), TestCaseError> {
+        let nodes = self.nodes.iter().map(Entry::node_view).collect();
+        let pods = self.pods.iter().map(Entry::pod_view).collect();
+        let view = Arc::new(View::new(1, nodes, pods));
+        let clock = Arc::new(StoppedClock(self.now, Instant::now()));
+        let source = Arc::new(move || Arc::clone(&view));
+        let api = MetricsApi::new(source, Arc::new(Inventory::new()), clock);
+        for version in ["v1", "v1beta1"] {
+            for (kind, entries) in [("nodes", &self.nodes), ("pods", &self.pods)] {
+                let description =
+                    |entries| json!({ "kind": kind, "version": version, "items": entries });
+                let mut all = description(self.describe(kind, entries));
+                all["list"] = true.into();
+                compare(go, &api, &format!("{version}/{kind}"), &mut all)?;
+                all["partial"] = true.into();
+                compare(go, &api, &format!("{version}/{kind}"), &mut all)?;
+                let Some(first) = entries.first() else {
+                    continue;
+                };
+                let path = match kind {
+                    "nodes" => format!("{version}/nodes/{}", first.name),
+                    _ => format!(
+                        "{version}/namespaces/{}/pods/{}",
+                        first.namespace, first.name
+                    ),
+                };
+                let mut one = description(self.describe(kind, &entries[..1]));
+                compare(go, &api, &path, &mut one)?;
+                one["partial"] = true.into();
+                compare(go, &api, &path, &mut one)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn describe(&self, kind: &str, entries: &[Entry]) -> Vec<Value> {
+        let one = |entry: &Entry| entry.describe(kind, self.now);
+        entries.iter().map(one).collect()
+    }
+}
+
+impl Entry {
+    fn usage(&self, amounts: Amounts) -> Usage {
+        Usage {
+            timestamp: Timestamp::from_millis(self.timestamp),
+            window: Duration::from_nanos(self.window),
+            cpu: Nanocores::new(amounts.cpu),
+            memory: Bytes::new(amounts.memory),
+            swap: amounts.swap.map(Bytes::new),
+        }
+    }
+
+    fn labels(&self) -> Labels {
+        self.labels.iter().cloned().collect()
+    }
+
+    fn node_view(&self) -> NodeView {
+        NodeView {
+            record: Arc::new(NodeRecord {
+                name: NodeName::new(self.name.as_str()).unwrap(),
+                labels: self.labels(),
+                addresses: [].into(),
+                kubelet_port: None,
+                resource_metrics_path: None,
+                cpu_capacity: None,
+                ready: true,
+            }),
+            usage: self.usage(self.containers[0].1),
+            versions: Versions::default(),
+        }
+    }
+
+    fn pod_view(&self) -> PodView {
+        let container = |(name, amounts): &(String, Amounts)| ContainerUsage {
+            name: ContainerName::new(name.as_str()).unwrap(),
+            usage: self.usage(*amounts),
+        };
+        PodView {
+            record: Arc::new(PodRecord {
+                key: PodKey::new(
+                    Namespace::new(self.namespace.as_str()).unwrap(),
+                    PodName::new(self.name.as_str()).unwrap(),
+                ),
+                uid: "u".into(),
+                node: None,
+                labels: self.labels(),
+                phase: PodPhase::Running,
+                containers: [].into(),
+            }),
+            timestamp: Timestamp::from_millis(self.timestamp),
+            window: Duration::from_nanos(self.window),
+            containers: self.containers.iter().map(container).collect(),
+            versions: Versions::default(),
+        }
+    }
+
+    /// In the words of `clients encode`.
+    fn describe(&self, kind: &str, created: i64) -> Value {
+        let usage = |amounts: &Amounts| json!({ "cpu": amounts.cpu, "memory": amounts.memory, "swap": amounts.swap });
+        let labels: serde_json::Map<_, _> = self
+            .labels
+            .iter()
+            .map(|(k, v)| (k.clone(), v.as_str().into()))
+            .collect();
+        let mut entry = json!({
+            "name": self.name,
+            "labels": labels,
+            "created": created,
+            "timestamp": self.timestamp,
+            "window": self.window,
+        });
+        if kind == "nodes" {
+            entry["usage"] = usage(&self.containers[0].1);
+        } else {
+            entry["namespace"] = self.namespace.as_str().into();
+            let containers = self.containers.iter();
+            entry["containers"] = containers
+                .map(|(name, amounts)| json!({ "name": name, "usage": usage(amounts) }))
+                .collect();
+        }
+        entry
+    }
+}
+
+/// Asks Loadline for `path` in every encoding and Go for the same of `description`.
+fn compare(
+    go: &mut Go,
+    api: &MetricsApi,
+    path: &str,
+    description: &mut Value,
+) -> Result<(), TestCaseError> {
+    let transform = match (description["partial"] == true, description["list"] == true) {
+        (false, _) => "",
+        (true, false) => ";as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+        (true, true) => ";as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+    };
+    let ask = |accept: &str| get(api, path, &format!("{accept}{transform}"));
+    let json = ask("application/json");
+    copy_versions(&json, description);
+    let go = go.encode(description);
+    let protobuf: String = ask("application/vnd.kubernetes.protobuf")
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for (encoding, ours) in [
+        ("json", text(json)),
+        ("pretty", text(ask("application/json;pretty=1"))),
+        ("yaml", text(ask("application/yaml"))),
+        ("protobuf", protobuf),
+    ] {
+        let theirs = go[encoding].as_str().unwrap_or_default();
+        if let Some(difference) = difference(&ours, theirs) {
+            let message = format!("{encoding}{transform} of {path}: {difference}");
+            return Err(TestCaseError::fail(message));
+        }
+    }
+    Ok(())
+}
+
+/// Which resource versions there are is Loadline's to choose; how they are written is not.
+fn copy_versions(json: &[u8], description: &mut Value) {
+    let answer: Value = serde_json::from_slice(json).unwrap_or_default();
+    let version = |of: &Value| {
+        of["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let items = description["items"].as_array_mut().unwrap();
+    if answer["items"].is_array() {
+        for (at, item) in items.iter_mut().enumerate() {
+            item["resourceVersion"] = version(&answer["items"][at]).into();
+        }
+        description["resourceVersion"] = version(&answer).into();
+    } else {
+        items[0]["resourceVersion"] = version(&answer).into();
+    }
+}
+
+fn get(api: &MetricsApi, path: &str, accept: &str) -> bytes::Bytes {
+    let path = format!("/apis/metrics.k8s.io/{path}");
+    let request = Request::get(&path)
+        .header("accept", accept)
+        .body(())
+        .unwrap();
+    let (parts, ()) = request.into_parts();
+    let info = RequestInfo::new(&parts.method, &path, None).unwrap();
+    api.respond(&info, &parts).unwrap().into_body()
+}
+
+fn text(body: bytes::Bytes) -> String {
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// Where two texts part, with what each says there.
+fn difference(ours: &str, theirs: &str) -> Option<String> {
+    if ours == theirs {
+        return None;
+    }
+    let same = ours.chars().zip(theirs.chars()).take_while(|(a, b)| a == b);
+    let at = same.count();
+    let around =
+        |text: &str| -> String { text.chars().skip(at.saturating_sub(60)).take(120).collect() };
+    Some(format!(
+        "differs from character {at} on\n  Loadline {:?}\n  Go       {:?}",
+        around(ours),
+        around(theirs)
+    ))
+}
+
+fn cluster() -> impl Strategy<Value = Cluster> {
+    let nodes = btree_map((Just(String::new()), name()), entry(1..2), 0..4);
+    let pods = btree_map((name(), name()), entry(1..4), 0..4);
+    (0..LAST_TIME, nodes, pods).prop_map(|(now, nodes, pods)| Cluster {
+        now,
+        nodes: named(nodes),
+        pods: named(pods),
+    })
+}
+
+/// In the order of a map with these keys, which is the order lists are in.
+fn named(entries: std::collections::BTreeMap<(String, String), Entry>) -> Vec<Entry> {
+    let entries = entries.into_iter();
+    entries
+        .map(|((namespace, name), entry)| Entry {
+            namespace,
+            name,
+            ..entry
+        })
+        .collect()
+}
+
+fn entry(containers: std::ops::Range<usize>) -> impl Strategy<Value = Entry> {
+    let labels = btree_map(key(), value(), 0..5);
+    let window = amount(1000).prop_map(|nanos| nanos.max(1));
+    let containers = vec((name(), amounts()), containers);
+    (labels, 0..LAST_TIME, window, containers).prop_map(
+        |(labels, timestamp, window, containers)| Entry {
+            namespace: String::new(),
+            name: String::new(),
+            labels: labels.into_iter().collect(),
+            timestamp,
+            window,
+            containers,
+        },
+    )
+}
+
+fn amounts() -> impl Strategy<Value = Amounts> {
+    let bytes = || prop_oneof![amount(1000), amount(1024)];
+    (amount(1000), bytes(), proptest::option::of(bytes())).prop_map(|(cpu, memory, swap)| Amounts {
+        cpu,
+        memory,
+        swap,
+    })
+}
+
+/// Numbers of every size that fit Go's `int64`, many of them with factors that a suffix takes away.
+fn amount(factor: u64) -> impl Strategy<Value = u64> {
+    let largest = i64::MAX.cast_unsigned();
+    let round = (0_u64..2000, 0_u32..7)
+        .prop_map(move |(n, power)| n.saturating_mul(factor.saturating_pow(power)).min(largest));
+    prop_oneof![
+        Just(0),
+        0_u64..5000,
+        round,
+        (0_u32..63).prop_flat_map(|bits| 0..1_u64 << bits),
+        Just(largest),
+    ]
+}
+
+/// Names Kubernetes admits, some of which YAML would read as something else.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "[a-z0-9]([-a-z0-9.]{0,20}[a-z0-9])?",
+        1 => "(y|n|on|off|yes|no|true|null|1e3|0x1f|0o17|017|1\\.5|12|2026-01-02|1\\.e5|0b1|7\\.7\\.7)",
+        1 => "[a-z0-9]{1,2}(\\.[a-z0-9]{1,5}){1,3}",
+    ]
+}
+
+/// What an API server admits as the key of a label and much that it never would, since neither encoder asks.
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "([a-z0-9]{1,8}(\\.[a-z0-9]{1,8}){0,2}/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,12}[A-Za-z0-9])?",
+        2 => "[0-9a-fxeE_.:+-]{0,8}",
+        1 => "(|~|null|Yes|OFF|<<|=|\\.inf|-\\.INF|\\.NaN|1_000|0x_1|1:30|12:30:45|2026-01-02T03:04:05Z|---|- |#|!|&a|\\*a)",
+        1 => "[a-z0-9.]{100,160}/[a-zA-Z0-9]{1,63}",
+        1 => "[ -~]{0,20}",
+        1 => "([a-z]{1,12} {1,2}){5,20}",
+        1 => "([a-zé日😀\"'<]{0,3}[ \n\t]){0,6}",
+    ]
+}
+
+/// The same for values, and any text at all. Left out are the two characters go-yaml takes for line breaks and Loadline
+/// escapes.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        9 => key(),
+        1 => any::<String>().prop_map(|text| text.replace(['\u{2028}', '\u{2029}'], "")),
+    ]
+}
