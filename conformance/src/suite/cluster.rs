@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::lab::{
-    Container, ContainerKind, ContainerState, Counter, Lab, Load, Namespace, Node, Phase, Pod,
-    Stamp, World,
+    Answer, Container, ContainerKind, ContainerState, Counter, Lab, Load, Namespace, Node, Phase,
+    Pod, Stamp, World,
 };
 
 /// A running pod its kubelet says nothing of.
@@ -25,15 +25,15 @@ pub const IDLE_CONTAINER: &str = "mebibyte";
 /// The node that swaps.
 pub const SWAP_NODE: &str = "node-swap";
 /// Nodes whose kubelets the checks of semantics and decoding make speak, each its own.
-pub const SCRIPTED_NODES: [&str; 8] = [
+pub const SCRIPTED_NODES: [&str; 3] = ["node-down", "node-fails", "node-large"];
+/// The same for kubelets that have not said anything before.
+pub const SILENT_NODES: [&str; 6] = [
     "node-rate",
     "node-reset",
     "node-half",
-    "node-down",
     "node-odd",
-    "node-fails",
-    "node-large",
     "node-bare",
+    "node-broken",
 ];
 /// A pod whose labels change.
 pub const LABELLED_POD: (&str, &str) = ("a", "labelled");
@@ -54,7 +54,7 @@ pub fn world() -> World {
     let mut swapping = node(SWAP_NODE);
     swapping.swap = 512 << 20;
     world.put_node(swapping);
-    for name in SCRIPTED_NODES {
+    for name in SCRIPTED_NODES.into_iter().chain(SILENT_NODES) {
         world.put_node(node(name));
         let pod = Pod::new("scripted", name).on(name);
         world.put_pod(pod.with(Container::new("main")));
@@ -74,33 +74,50 @@ pub fn world() -> World {
     world
 }
 
-/// What cannot be said of the world alone: containers kubelets leave out.
+/// What cannot be said of the world alone: a container that is left out, kubelets that are silent until a check lets
+/// them speak.
 ///
 /// # Errors
 /// When the lab's world is not [`world`].
 pub fn prepare(lab: &Lab) -> Result<()> {
     let (namespace, name) = SILENT_POD;
-    lab.kubelets.behave("node-2", |kubelet| {
+    let kubelets = &lab.kubelets;
+    kubelets.behave("node-2", |kubelet| {
         kubelet.leave_out(namespace, name, "main")
-    })
+    })?;
+    for name in SILENT_NODES {
+        kubelets.behave(name, |kubelet| kubelet.answer = Answer::Text(String::new()))?;
+    }
+    Ok(())
 }
 
 fn node(name: &str) -> Node {
     Node::new(name).cpu(vec![Load::Constant(0.5)])
 }
 
+fn main() -> Container {
+    Container::new("main")
+}
+
 fn pods() -> Vec<Pod> {
-    let main = || Container::new("main");
-    let mut known = Pod::new(KNOWN_POD.0, KNOWN_POD.1).on("node-2");
-    for (name, bytes, _) in KNOWN_MEMORY {
-        let mut container = Container::new(name).memory(bytes);
-        if name == IDLE_CONTAINER {
-            container.cpu = Counter::new(container.started, vec![Load::Constant(1.0)]);
-            let quiet = Stamp::now().minus(Duration::from_secs(300));
-            container.cpu.follow(quiet, vec![Load::Constant(0.0)]);
-        }
-        known = known.with(container);
-    }
+    let mut pods = labelled();
+    pods.extend([known(), mixed()]);
+    let pod = |name| Pod::new("a", name).on("node-2");
+    let ended = || main().state(ContainerState::Terminated);
+    pods.extend([
+        pod("pending").phase(Phase::Pending).with(main()),
+        pod("succeeded").phase(Phase::Succeeded).with(ended()),
+        pod("failed").phase(Phase::Failed).with(ended()),
+        pod(SILENT_POD.1).with(main()),
+    ]);
+    let swapper = Pod::new("b", "swapper").on(SWAP_NODE);
+    pods.push(swapper.with(main().swap(64 << 20)));
+    pods
+}
+
+/// Pods to select among.
+fn labelled() -> Vec<Pod> {
+    let proxy = Container::new("proxy").kind(ContainerKind::Sidecar);
     vec![
         Pod::new("a", "web-0")
             .on("node-1")
@@ -108,11 +125,7 @@ fn pods() -> Vec<Pod> {
             .label("n", "5")
             .label("example.com/team", "core")
             .with(main().cpu(0.25))
-            .with(
-                Container::new("proxy")
-                    .kind(ContainerKind::Sidecar)
-                    .cpu(0.05),
-            ),
+            .with(proxy.cpu(0.05)),
         Pod::new("a", "db-0")
             .on("node-1")
             .label("app", "db")
@@ -123,37 +136,33 @@ fn pods() -> Vec<Pod> {
             .on("node-2")
             .label("n", "7")
             .with(main()),
-        Pod::new("b", "swapper")
-            .on(SWAP_NODE)
-            .with(main().swap(64 << 20)),
-        Pod::new(SILENT_POD.0, SILENT_POD.1)
-            .on("node-2")
-            .with(main()),
         Pod::new(LABELLED_POD.0, LABELLED_POD.1)
             .on("node-2")
             .label("stage", "before")
             .with(main()),
-        known,
-        Pod::new("a", "mixed")
-            .on("node-2")
-            .with(
-                Container::new("prepare")
-                    .kind(ContainerKind::Init)
-                    .state(ContainerState::Terminated),
-            )
-            .with(Container::new("helper").kind(ContainerKind::Sidecar))
-            .with(main()),
-        Pod::new("a", "pending")
-            .on("node-2")
-            .phase(Phase::Pending)
-            .with(main()),
-        Pod::new("a", "succeeded")
-            .on("node-2")
-            .phase(Phase::Succeeded)
-            .with(main().state(ContainerState::Terminated)),
-        Pod::new("a", "failed")
-            .on("node-2")
-            .phase(Phase::Failed)
-            .with(main().state(ContainerState::Terminated)),
     ]
+}
+
+fn known() -> Pod {
+    let mut known = Pod::new(KNOWN_POD.0, KNOWN_POD.1).on("node-2");
+    for (name, bytes, _) in KNOWN_MEMORY {
+        let mut container = Container::new(name).memory(bytes);
+        if name == IDLE_CONTAINER {
+            container.cpu = Counter::new(container.started, vec![Load::Constant(1.0)]);
+            let quiet = Stamp::now().minus(Duration::from_secs(300));
+            container.cpu.follow(quiet, vec![Load::Constant(0.0)]);
+        }
+        known = known.with(container);
+    }
+    known
+}
+
+/// A pod whose ordinary init container has ended and whose sidecar runs.
+fn mixed() -> Pod {
+    let prepare = Container::new("prepare")
+        .kind(ContainerKind::Init)
+        .state(ContainerState::Terminated);
+    let helper = Container::new("helper").kind(ContainerKind::Sidecar);
+    let pod = Pod::new("a", "mixed").on("node-2");
+    pod.with(prepare).with(helper).with(main())
 }

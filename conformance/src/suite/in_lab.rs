@@ -20,6 +20,10 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 const MEASURED_WITHIN: Duration = Duration::from_secs(60);
 /// The shortest metrics-server takes.
 const RESOLUTION: Duration = Duration::from_secs(10);
+const FLAGS: [(&str, &str); 2] = [
+    ("metric-resolution", "10s"),
+    ("kubelet-request-timeout", "5s"),
+];
 
 /// A program that serves `metrics.k8s.io`, to be started with metrics-server's flags.
 #[derive(Clone, Debug)]
@@ -44,14 +48,9 @@ pub async fn run_in_lab(
 ) -> Result<Vec<CheckResult>> {
     let lab = Lab::start(cluster::world(), LabConfig::default()).await?;
     cluster::prepare(&lab)?;
-    let start = Start::new(&lab, &program.binary)?.with("metric-resolution", "10s");
-    let start = program
-        .flags
-        .iter()
-        .fold(start, |start, (flag, value)| match value.as_str() {
-            "" => start.without(flag),
-            value => start.with(flag, value),
-        });
+    let usual = FLAGS.map(|(flag, value)| (flag.to_owned(), value.to_owned()));
+    let flags = [usual.as_slice(), &program.flags].concat();
+    let start = with_flags(Start::new(&lab, &program.binary)?, &flags);
     log(start.log_path());
     let server = start.ready(&lab, READY_WITHIN).await?;
     until_measured(&lab, &server).await?;
@@ -68,8 +67,6 @@ pub async fn run_in_lab(
         }),
         extensions: None,
     };
-    let mut flags = program.flags.clone();
-    flags.push(("metric-resolution".to_owned(), "10s".to_owned()));
     let world = World {
         lab: &lab,
         server: &server,
@@ -78,6 +75,17 @@ pub async fn run_in_lab(
         resolution: RESOLUTION,
     };
     Ok(run(&target, Some(&world), filter).await)
+}
+
+/// A start with these flags in place of the usual ones; an empty value takes a flag away.
+pub(super) fn with_flags(start: Start, flags: &[(String, String)]) -> Start {
+    flags.iter().fold(start, |start, (flag, value)| {
+        let start = start.without(flag);
+        match value.as_str() {
+            "" => start,
+            value => start.with(flag, value),
+        }
+    })
 }
 
 /// Waits until every pod that can have a number has one.
@@ -90,7 +98,8 @@ async fn until_measured(lab: &Lab, server: &Loadline) -> Result<()> {
     let mut pods = lab.world.pods();
     pods.retain(|pod| {
         let key = (pod.meta.namespace.as_str(), pod.meta.name.as_str());
-        pod.phase.as_str() == "Running" && key != cluster::SILENT_POD
+        let silent = key == cluster::SILENT_POD || cluster::SILENT_NODES.contains(&key.1);
+        pod.phase.as_str() == "Running" && !silent
     });
     loop {
         let list = reader.get_json("/apis/metrics.k8s.io/v1beta1/pods").await?;

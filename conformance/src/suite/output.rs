@@ -1,9 +1,13 @@
 //! Results for people and for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::str::FromStr;
 
 use super::check::{CheckResult, Group, Outcome};
+
+/// How much of what was seen a table shows.
+const SHOWN: usize = 500;
 
 /// A form of the results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +79,21 @@ fn table(results: &[CheckResult]) -> String {
             row.write(&mut out);
         }
     }
+    // What is skipped in one variant alone is said once, not with every check.
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.word() != "skipped") {
+        for run in &row.runs {
+            if let Outcome::Skipped { why } = &run.outcome {
+                *reasons.entry(why).or_default() += 1;
+            }
+        }
+    }
+    for (why, runs) in reasons {
+        let _ = writeln!(
+            out,
+            "{runs} variants of checks that ran were skipped: {why}"
+        );
+    }
     let count = |word| rows.iter().filter(|row| row.word() == word).count();
     let _ = writeln!(
         out,
@@ -112,16 +131,26 @@ impl Row<'_> {
             };
             match &run.outcome {
                 Outcome::Failed { expected, seen } => {
+                    let (expected, seen) = (one_line(expected), one_line(seen));
                     let _ = writeln!(out, "              {variant}expected {expected}");
                     let _ = writeln!(out, "              {variant}saw      {seen}");
                 }
-                Outcome::Skipped { why } => {
+                Outcome::Skipped { why } if self.word() == "skipped" => {
                     let _ = writeln!(out, "              {variant}{why}");
                 }
-                Outcome::Passed => {}
+                Outcome::Skipped { .. } | Outcome::Passed => {}
             }
         }
     }
+}
+
+/// A text on one line, cut where it gets long.
+fn one_line(text: &str) -> String {
+    let mut line: String = text.chars().take(SHOWN).collect();
+    if line.len() < text.len() {
+        line.push('…');
+    }
+    line.replace('\n', "\\n")
 }
 
 fn junit(results: &[CheckResult]) -> String {

@@ -73,10 +73,9 @@ pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 
 /// The array at a JSON pointer.
 pub(crate) fn array<'a>(value: &'a Value, pointer: &str) -> Result<&'a [Value], Stop> {
-    match at(value, pointer) {
-        Value::Array(items) => Ok(items),
-        other => Err(failed(format!("an array at {pointer}"), other)),
-    }
+    let there = at(value, pointer);
+    let items = there.as_array().map(Vec::as_slice);
+    items.ok_or_else(|| failed(format!("an array at {pointer}"), there))
 }
 
 /// The strings of an array at a JSON pointer; whatever is no string is left out.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::in_lab::with_flags;
 use super::verdict::{Stop, Verdict, failed, text};
 use crate::lab::{Fault, Lab};
 use crate::loadline::{Loadline, Start};
@@ -28,7 +29,7 @@ pub struct World<'a> {
     pub server: &'a Loadline,
     /// Its program, to start others.
     pub binary: PathBuf,
-    /// Flags the others are started with besides those of every lab.
+    /// Flags the others are started with in place of those of every lab.
     pub flags: Vec<(String, String)>,
     /// Its `--metric-resolution`.
     pub resolution: Duration,
@@ -104,13 +105,7 @@ impl<'a> World<'a> {
     /// Another server like the one under test, not started yet.
     pub(crate) fn another(&self) -> Result<Start> {
         let start = Start::new(self.lab, &self.binary).context("another server")?;
-        let flags = self.flags.iter();
-        Ok(
-            flags.fold(start, |start, (flag, value)| match value.as_str() {
-                "" => start.without(flag),
-                value => start.with(flag, value),
-            }),
-        )
+        Ok(with_flags(start, &self.flags))
     }
 }
 

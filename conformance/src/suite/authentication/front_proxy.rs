@@ -9,6 +9,10 @@ use crate::suite::verdict::{Verdict, at, equal, strings, text};
 use crate::suite::world::until;
 
 pub(super) fn checks() -> Vec<Check> {
+    [headers(), names()].concat()
+}
+
+fn headers() -> Vec<Check> {
     let group = Group::Authentication;
     vec![
         group
@@ -55,6 +59,12 @@ pub(super) fn checks() -> Vec<Check> {
             )
             .alone()
             .within(150),
+    ]
+}
+
+fn names() -> Vec<Check> {
+    let group = Group::Authentication;
+    vec![
         group
             .check(
                 6,

@@ -9,6 +9,10 @@ use crate::suite::reply::Reply;
 use crate::suite::verdict::{Stop, Verdict, at, ensure, equal};
 
 pub(super) fn checks() -> Vec<Check> {
+    [reads(), others()].concat()
+}
+
+fn reads() -> Vec<Check> {
     let group = Group::Authorization;
     vec![
         group
@@ -56,6 +60,12 @@ pub(super) fn checks() -> Vec<Check> {
             )
             .in_world()
             .each_version(),
+    ]
+}
+
+fn others() -> Vec<Check> {
+    let group = Group::Authorization;
+    vec![
         group
             .check(
                 33,

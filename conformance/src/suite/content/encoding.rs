@@ -209,8 +209,8 @@ async fn agreed(cx: &Context<'_>, path: &str) -> Result<(Value, Vec<u8>), Stop> 
         let object = protobuf::decode(&reply.answer.body)?;
         right = object.clone();
         // Servers that stamp every answer with the time of asking differ in nothing else.
-        without_creation(&mut left);
-        without_creation(&mut right);
+        without_accidents(&mut left);
+        without_accidents(&mut right);
         if left == right {
             return Ok((object, reply.answer.body.to_vec()));
         }
@@ -219,7 +219,7 @@ async fn agreed(cx: &Context<'_>, path: &str) -> Result<(Value, Vec<u8>), Stop> 
     Err(failed("JSON and protobuf of one moment", path))
 }
 
-fn without_creation(object: &mut Value) {
+fn without_accidents(object: &mut Value) {
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.remove("creationTimestamp");
         // The list of one moment may have been numbered anew.
@@ -229,9 +229,14 @@ fn without_creation(object: &mut Value) {
             meta.remove("resourceVersion");
         }
     }
+    // Their order means nothing, and metrics-server shuffles them.
+    let containers = object.get_mut("containers").and_then(Value::as_array_mut);
+    if let Some(containers) = containers {
+        containers.sort_by_key(|container| text(container, "/name").to_owned());
+    }
     let items = object.get_mut("items").and_then(Value::as_array_mut);
     for item in items.into_iter().flatten() {
-        without_creation(item);
+        without_accidents(item);
     }
 }
 
@@ -267,8 +272,8 @@ async fn yaml(cx: &Context<'_>) -> Verdict {
                 .map(|(key, _)| key)
                 .collect();
             equal("keys", top, vec!["apiVersion", "items", "kind", "metadata"])?;
-            without_creation(&mut left);
-            without_creation(&mut right);
+            without_accidents(&mut left);
+            without_accidents(&mut right);
             verdict = same(&path, &right, &left);
             if verdict.is_ok() {
                 break;

@@ -16,10 +16,16 @@ pub(super) fn checks() -> Vec<Check> {
             .check(
                 72,
                 "json-by-default",
-                "no Accept, an empty one, */* and application/* get JSON",
+                "no Accept, an empty one and */* get JSON",
                 |cx| Box::pin(default_form(cx)),
             )
             .everywhere(),
+        group.check(
+            72,
+            "json-for-any-application",
+            "application/* gets JSON",
+            |cx| Box::pin(any_application(cx)),
+        ),
         group
             .check(
                 73,
@@ -78,10 +84,14 @@ async fn gives(cx: &Context<'_>, accept: &str, form: &str) -> Verdict {
 async fn default_form(cx: &Context<'_>) -> Verdict {
     let reply = cx.reader().get(&cx.path("/nodes")).await?;
     reply.is(200)?.has("content-type", JSON)?;
-    for accept in ["", "*/*", "application/*", "application/json, */*"] {
+    for accept in ["", "*/*", "application/json, */*", "text/html, */*"] {
         gives(cx, accept, JSON).await?;
     }
     Ok(())
+}
+
+async fn any_application(cx: &Context<'_>) -> Verdict {
+    gives(cx, "application/*", JSON).await
 }
 
 async fn protobuf_first(cx: &Context<'_>) -> Verdict {

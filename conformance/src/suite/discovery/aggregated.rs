@@ -1,6 +1,5 @@
 //! Aggregated discovery: one document for all versions, with an ETag.
 
-use aws_lc_rs::digest::{SHA512, digest};
 use serde_json::Value;
 
 use crate::suite::check::{Check, Group};
@@ -36,6 +35,12 @@ pub(super) fn checks() -> Vec<Check> {
             "aggregated-versions",
             "of several forms asked for the first that is served is given, profile is ignored",
             |cx| Box::pin(versions(cx)),
+        ),
+        group.check(
+            64,
+            "aggregated-v2beta1",
+            "API servers before 1.30 get the v2beta1 they ask for",
+            |cx| Box::pin(v2beta1(cx)),
         ),
         group.check(
             65,
@@ -123,13 +128,9 @@ fn versions_of<'a>(cx: &Context<'a>) -> Vec<&'a str> {
 async fn not_modified(cx: &Context<'_>) -> Verdict {
     let first = ask(cx, V2).await?;
     let etag = first.is(200)?.header("etag").to_owned();
-    let hash = etag.trim_matches('"');
-    // The document may end with a line feed that is not part of what was hashed.
-    let body = first.body();
-    let hashes = [body.as_str(), body.trim_end()].map(sha512);
     ensure(
-        hashes.iter().any(|h| h == hash),
-        format!("the document's SHA-512 {} as ETag", hashes.concat()),
+        etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'),
+        "a strong ETag",
         &etag,
     )?;
     let again = |etag: &str| {
@@ -143,16 +144,15 @@ async fn not_modified(cx: &Context<'_>) -> Verdict {
     Ok(())
 }
 
-fn sha512(text: &str) -> String {
-    let digest = digest(&SHA512, text.as_bytes());
-    digest.as_ref().iter().map(|b| format!("{b:02X}")).collect()
-}
-
 async fn versions(cx: &Context<'_>) -> Verdict {
     let reply = ask(cx, &format!("{V2},{V2BETA1},application/json")).await?;
     is_list(&reply, V2, "v2")?;
     let reply = ask(cx, &format!("{V2};profile=nopeer,application/json")).await?;
     is_list(&reply, V2, "v2")?;
+    Ok(())
+}
+
+async fn v2beta1(cx: &Context<'_>) -> Verdict {
     let reply = ask(cx, V2BETA1).await?;
     is_list(&reply, V2BETA1, "v2beta1")?;
     Ok(())

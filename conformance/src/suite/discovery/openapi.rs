@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
+use crate::suite::protobuf;
 use crate::suite::verdict::{Stop, Verdict, at, ensure, equal, failed, text};
 
 const V2_JSON: &str = "application/json";
@@ -94,7 +95,9 @@ async fn v3(cx: &Context<'_>) -> Verdict {
     equal("SHA-512 of the document", seen.as_str(), hash)?;
     let reply = cx.reader().accept(V3_PROTOBUF).get(&url).await?;
     reply.is(200)?.has("content-type", V3_PROTOBUF)?;
-    ensure(!reply.answer.body.is_empty(), "a document", reply.seen())
+    // Field 1 of the document is the string `openapi`.
+    let openapi = protobuf::field(&reply.answer.body, 1)?.unwrap_or_default();
+    ensure(openapi.starts_with(b"3."), "OpenAPI 3", reply.seen())
 }
 
 async fn v3_own(cx: &Context<'_>) -> Verdict {
@@ -210,11 +213,8 @@ async fn v2(cx: &Context<'_>) -> Verdict {
             reply.header("content-type"),
         )?;
         // Field 1 of the document is the string `swagger`.
-        ensure(
-            reply.answer.body.starts_with(b"\x0a\x032.0"),
-            "a protobuf document",
-            reply.seen(),
-        )?;
+        let swagger = protobuf::field(&reply.answer.body, 1)?;
+        equal("swagger", swagger.as_deref(), Some(b"2.0".as_slice()))?;
     }
     let again = cx.reader().header("If-None-Match", &etag);
     let reply = again.get("/openapi/v2").await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::lab::{Answer, Container, Pod, Stamp};
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
-use crate::suite::semantics::Script;
+use crate::suite::semantics::{Sample, Script};
 use crate::suite::verdict::{Stop, Verdict, equal, text};
 
 pub(super) fn checks() -> Vec<Check> {
@@ -17,6 +17,15 @@ pub(super) fn checks() -> Vec<Check> {
                 "odd-text",
                 "reordered and extra labels, escapes, exponents and odd numbers are read or left out",
                 |cx| Box::pin(odd_text(cx)),
+            )
+            .in_world()
+            .within(150),
+        group
+            .check(
+                118,
+                "broken-lines",
+                "lines that are no samples cost nothing but themselves",
+                |cx| Box::pin(broken_lines(cx)),
             )
             .in_world()
             .within(150),
@@ -50,9 +59,7 @@ fn odd(at: Stamp, step: u32) -> String {
          # a comment\n\n\
          container_cpu_usage_seconds_total{{pod=\"odd-order\",id=\"/a,b}}\\\"\\\\\\n\",namespace=\"scripted\",container=\"main\",}} {cpu}.0e0 {at}\n\
          container_memory_working_set_bytes {{ pod=\"odd-order\" , namespace=\"scripted\" , container=\"main\" }} 1.048576e+06 {at}\n\
-         container_unknown_total{{container=\"main\"}} 1\n\
-         this is no line at all\n\
-         container_cpu_usage_seconds_total{{container=\"main\",namespace=\"scripted\",pod=\"odd-broken\n"
+         container_unknown_total{{container=\"main\"}} 1\n"
     );
     text.push_str(&series(
         "odd-exponent",
@@ -62,7 +69,6 @@ fn odd(at: Stamp, step: u32) -> String {
     text.push_str(&series("odd-nan", "NaN", "1048576"));
     text.push_str(&series("odd-infinite", "+Inf", "1048576"));
     text.push_str(&series("odd-negative", "-3", "1048576"));
-    text.push_str(&series("odd-words", "three", "1048576"));
     text.push_str(&series("odd-plain", &cpu.to_string(), "1048576"));
     text.push_str(&format!(
         "node_cpu_usage_seconds_total {cpu} {at}\nnode_memory_working_set_bytes 2097152 {at}\n# EOF\n"
@@ -115,6 +121,29 @@ async fn odd_text(cx: &Context<'_>) -> Verdict {
         world.lab.world.delete_pod("scripted", name);
     }
     verdict
+}
+
+async fn broken_lines(cx: &Context<'_>) -> Verdict {
+    let script = Script::new(cx, "node-broken")?;
+    let first = Stamp::now().minus(Duration::from_secs(30));
+    let second = first.plus(Duration::from_secs(15));
+    for (cpu, at) in [(10.0, first), (13.0, second)] {
+        let sample = Sample {
+            container: "main",
+            cpu,
+            at,
+        };
+        let good = script.exposition(&[sample]);
+        let text = format!(
+            "this is no line at all\n\
+             container_cpu_usage_seconds_total{{container=\"main\",pod=\"broken\n\
+             container_cpu_usage_seconds_total{{container=\"main\"}} three 5\n\
+             {{}} 1\n\
+             {good}container_memory_working_set_bytes{{container=\"cut"
+        );
+        script.say(Answer::Text(text)).await?;
+    }
+    script.serves("200m", "15s", second).await
 }
 
 async fn no_timestamps(cx: &Context<'_>) -> Verdict {

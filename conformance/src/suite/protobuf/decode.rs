@@ -68,6 +68,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Value> {
     Ok(value)
 }
 
+/// The bytes of a field of a bare message that is read whole; `None` when the field is not there.
+pub(crate) fn field(message: &[u8], wanted: u32) -> Result<Option<Vec<u8>>> {
+    let mut reader = Reader::new(message);
+    let mut found = None;
+    while let Some((number, field)) = reader.next()? {
+        if number == wanted {
+            found = Some(field.bytes()?.to_vec());
+        }
+    }
+    Ok(found)
+}
+
 fn node_metrics(raw: &[u8]) -> Result<Value> {
     read(raw, |object, number, field| match number {
         1..=3 => object.sample(number, field),

@@ -11,7 +11,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{decode, field};
 pub(crate) use encode::encode;
 
 /// What every message begins with.

@@ -5,7 +5,7 @@ mod rate;
 mod script;
 mod views;
 
-pub(super) use script::Script;
+pub(super) use script::{Sample, Script};
 
 use super::check::Check;
 

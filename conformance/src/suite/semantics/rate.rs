@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::script::{Sample, Script};
 use crate::lab::Stamp;
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
-use crate::suite::verdict::{Verdict, ensure, equal, text};
+use crate::suite::verdict::{Verdict, at, ensure, equal, text};
 
 pub(super) fn checks() -> Vec<Check> {
     let group = Group::Semantics;
@@ -70,6 +72,9 @@ async fn rate(cx: &Context<'_>) -> Verdict {
     script.sample(&[main(10.0, first)]).await?;
     script.sample(&[main(13.0, second)]).await?;
     script.serves("200m", "15s", second).await?;
+    // This kubelet says nothing of swap.
+    let node = script.node().await?.ok_json()?;
+    equal("swap", at(&node, "/usage/swap"), &Value::Null)?;
     // A sample that is told again is no sample.
     script.heard(2).await?;
     script.serves("200m", "15s", second).await?;

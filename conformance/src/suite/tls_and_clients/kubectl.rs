@@ -104,14 +104,13 @@ async fn prints(cx: &Context<'_>, command: &str, parts: &[&str]) -> Verdict {
 }
 
 async fn explain(cx: &Context<'_>) -> Verdict {
-    let both = ["nodes.metrics.k8s.io", "pods.metrics.k8s.io"];
-    for resource in both {
-        prints(
-            cx,
-            &format!("explain {resource}"),
-            &["KIND:", "Metrics", "window"],
-        )
-        .await?;
+    // Without the version kubectl takes what follows `nodes.` for a field of the core's nodes.
+    for version in &cx.features.versions {
+        for (resource, kind) in [("nodes", "NodeMetrics"), ("pods", "PodMetrics")] {
+            let command = format!("explain {resource} --api-version=metrics.k8s.io/{version}");
+            let version = format!("VERSION:    {version}");
+            prints(cx, &command, &[kind, &version, "timestamp", "window"]).await?;
+        }
     }
     let resources = "api-resources --api-group=metrics.k8s.io";
     prints(cx, resources, &["NodeMetrics", "PodMetrics"]).await?;
