@@ -27,8 +27,9 @@ pub const SWAP_NODE: &str = "node-swap";
 /// Nodes whose kubelets the checks of semantics and decoding make speak, each its own.
 pub const SCRIPTED_NODES: [&str; 3] = ["node-down", "node-fails", "node-large"];
 /// The same for kubelets that have not said anything before.
-pub const SILENT_NODES: [&str; 6] = [
+pub const SILENT_NODES: [&str; 7] = [
     "node-rate",
+    "node-repeat",
     "node-reset",
     "node-half",
     "node-odd",
