@@ -69,7 +69,7 @@ impl Image {
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<u64> {
         let config = json!({
-            "architecture": "amd64",
+            "architecture": architecture(),
             "os": "linux",
             "config": self.config,
             "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", sha256(&self.layer))] },
@@ -93,6 +93,15 @@ impl Image {
         }
         archive.into_inner()?.flush()?;
         Ok(std::fs::metadata(path)?.len())
+    }
+}
+
+/// This machine's architecture, as images name it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Pace {
     expecting: bool,
     /// Asked for while an attempt was under way.
     early: bool,
+    /// There was a time when the node and all its containers had numbers.
+    was_settled: bool,
     last_start: Option<Instant>,
 }
 
@@ -78,6 +80,7 @@ impl Pace {
             quick: AFTER_FIRST,
             expecting: false,
             early: false,
+            was_settled: false,
             last_start: None,
         }
     }
@@ -108,11 +111,17 @@ impl Pace {
         if progress.is_some_and(|progress| progress.new_containers) {
             self.expecting = false;
         }
+        self.was_settled |= progress.is_some_and(|progress| progress.settled);
         let settled = progress.is_some_and(|progress| progress.settled) && !self.expecting;
         match self.quick {
             [wait, later @ ..] if !settled => {
-                self.quick = later;
-                earliest.max(last_start + *wait).min(regular)
+                let quick = earliest.max(last_start + *wait);
+                // A regular moment that comes first takes no quick scrape away: with a long
+                // resolution the node would wait a whole one for its second stamp.
+                if quick < regular {
+                    self.quick = later;
+                }
+                quick.min(regular)
             }
             _ => {
                 self.quick = &[];
@@ -124,7 +133,12 @@ impl Pace {
 
     /// A pod on the node turned running: when to ask for it.
     pub(super) fn pod_running(&mut self, now: Instant) -> Instant {
-        self.quick = AFTER_POD;
+        // At our own start pods and nodes become known at once: the node still needs its own time.
+        self.quick = if self.was_settled {
+            AFTER_POD
+        } else {
+            AFTER_FIRST
+        };
         self.expecting = true;
         self.hurry(now)
     }
@@ -233,8 +247,19 @@ mod tests {
             [0.0, 2.25, 12.0, 27.0]
         );
         let four = [UNSETTLED, UNSETTLED, UNSETTLED, UNSETTLED];
-        assert_eq!(starts(pace, &four), [0.0, 2.25, 6.25, 12.0, 27.0]);
-        assert_eq!(starts(pace, &[None; 4]), [0.0, 2.25, 6.25, 12.0, 27.0]);
+        assert_eq!(starts(pace, &four), [0.0, 2.25, 6.25, 12.0, 20.0]);
+        assert_eq!(starts(pace, &[None; 4]), [0.0, 2.25, 6.25, 12.0, 20.0]);
+    }
+
+    #[test]
+    fn a_regular_moment_soon_after_the_start_leaves_the_quick_scrapes_to_come() {
+        let early = Phase {
+            offset: 9_000,
+            resolution: 60_000,
+        };
+        let four = [UNSETTLED, UNSETTLED, UNSETTLED, UNSETTLED];
+        let starts = starts(Pace::new(early), &four);
+        assert_eq!(starts, [0.0, 2.25, 6.25, 9.0, 17.0]);
     }
 
     #[test]
@@ -261,6 +286,7 @@ mod tests {
         let now = Instant::now();
         let at = |seconds: f64| now + Duration::from_secs_f64(seconds);
         let mut pace = Pace::new(phase(14_000));
+        pace.was_settled = true;
         pace.pod_running(now);
         pace.started(now);
         let mut finish = |seconds: f64, progress| {
@@ -279,6 +305,30 @@ mod tests {
         assert_eq!(finish(0.0, SETTLED), at(2.25));
         assert_eq!(finish(2.25, NEW), at(6.25));
         assert_eq!(finish(6.25, SETTLED), at(14.0));
+    }
+
+    #[test]
+    fn a_pod_that_turns_running_takes_no_quick_scrape_from_a_new_node() {
+        let now = Instant::now();
+        let late = Phase {
+            offset: 59_000,
+            resolution: 60_000,
+        };
+        let mut pace = Pace::new(late);
+        pace.started(now);
+        pace.finished(now, Timestamp::from_millis(0), UNSETTLED);
+        let due = pace.pod_running(now + Duration::from_millis(500));
+        let millis = i64::try_from((due - now).as_millis()).unwrap();
+        let mut waits = Vec::new();
+        let mut last = due;
+        for _ in 0..3 {
+            pace.started(last);
+            let passed = i64::try_from((last - due).as_millis()).unwrap();
+            let next = pace.finished(last, Timestamp::from_millis(millis + passed), UNSETTLED);
+            waits.push((next - last).as_secs_f64());
+            last = next;
+        }
+        assert_eq!(waits, [2.25, 4.0, 8.0]);
     }
 
     #[test]

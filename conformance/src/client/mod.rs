@@ -386,8 +386,13 @@ pub async fn handshake(
 }
 
 fn was_not_sent(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<hyper::Error>();
-    error.is_some_and(hyper::Error::is_canceled)
+    let Some(error) = error.downcast_ref::<hyper::Error>() else {
+        return false;
+    };
+    // hyper does not say of an HTTP/2 error that it is the server's farewell (GOAWAY without an
+    // error), after which a request that crossed it is to be sent again.
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    error.is_canceled() || source.is_some_and(|s| s.contains("not a result of an error"))
 }
 
 fn tls_config(target: &Target<'_>) -> Result<ClientConfig> {

@@ -1,26 +1,24 @@
 //! The contract of `metrics.k8s.io`, held to Loadline in a simulated cluster.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use crate::loadline::program;
+use crate::real::Tools;
 use crate::report::Lane;
 use crate::suite::{Filter, Outcome, Program, run_in_lab};
-
-const KUBECTL: &str = "/usr/bin/kubectl";
 
 /// Runs the lane.
 ///
 /// # Errors
 /// When Loadline cannot be built, or is never ready.
 pub async fn contract(lane: &Lane) -> Result<()> {
-    let kubectl = Path::new(KUBECTL);
     let program = Program {
         binary: program().await?,
         flags: Vec::new(),
-        kubectl: kubectl.exists().then(|| kubectl.to_owned()),
+        // The newest one, when it was built; checks that need it are skipped otherwise, and say so.
+        kubectl: Tools::find().ok().map(|tools| tools.kubectl()),
     };
     let results = run_in_lab(&program, &Filter::default(), |log| lane.watch_log(log)).await?;
     for result in results {

@@ -42,7 +42,12 @@ pub(super) async fn scaled(
             .await?;
         let status = &hpa["status"];
         let current = status["currentReplicas"].as_u64();
-        let utilization = &status["currentMetrics"][0]["resource"]["current"]["averageUtilization"];
+        let metric = &status["currentMetrics"][0];
+        let source = match metric["type"] == "ContainerResource" {
+            true => &metric["containerResource"],
+            false => &metric["resource"],
+        };
+        let utilization = &source["current"]["averageUtilization"];
         ensure!(
             utilization.is_u64(),
             "no utilization: {}",

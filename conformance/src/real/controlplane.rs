@@ -205,6 +205,20 @@ impl ControlPlane {
         })
     }
 
+    /// Puts the kube-controller-manager in `program` in the place of the running one. Both write to one log.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn replace_controllers(
+        &mut self,
+        scratch: &Scratch,
+        program: &Path,
+        logs: &Path,
+    ) -> Result<()> {
+        self.controllers = None;
+        self.start_controllers(scratch, program, logs)
+    }
+
     fn start_controllers(&mut self, scratch: &Scratch, program: &Path, logs: &Path) -> Result<()> {
         let identity = self.user("system:kube-controller-manager", &[])?;
         let kubeconfig = identity.kubeconfig().display();

@@ -35,8 +35,6 @@ pub struct Mirror {
 /// Pods some controller makes, and the CPU they use together, in equal parts.
 #[derive(Debug)]
 pub struct Workload {
-    namespace: String,
-    app: String,
     cores: Arc<Mutex<f64>>,
     task: JoinHandle<()>,
 }
@@ -115,12 +113,7 @@ impl Mirror {
                 tokio::time::sleep(LOOK).await;
             }
         });
-        Workload {
-            namespace: namespace.to_owned(),
-            app: app.to_owned(),
-            cores,
-            task,
-        }
+        Workload { cores, task }
     }
 
     async fn show_node(&self, node: &Node) -> Result<()> {
@@ -169,12 +162,6 @@ impl Workload {
     /// Changes what its pods use together.
     pub fn set_cores(&self, cores: f64) {
         *self.cores.lock() = cores;
-    }
-
-    /// Its namespace and the value of its label `app`.
-    #[must_use]
-    pub fn name(&self) -> (&str, &str) {
-        (&self.namespace, &self.app)
     }
 }
 

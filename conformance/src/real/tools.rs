@@ -13,15 +13,15 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Takes the Kubernetes programs from the folder `LOADLINE_BIN` (as `conformance/run` sets it; otherwise
-    /// `bin` of the cache folder), and Loadline itself from `LOADLINE_PROGRAM`.
+    /// Takes the Kubernetes programs from the folder `LOADLINE_BIN`, as `conformance/run` sets it, or from
+    /// where it last built them, and Loadline itself from `LOADLINE_PROGRAM`.
     ///
     /// # Errors
     /// When a program is missing; the text says how to build it.
     pub fn find() -> Result<Self> {
         let folder = match env::var_os("LOADLINE_BIN") {
             Some(folder) => PathBuf::from(folder),
-            None => cache()?.join("bin"),
+            None => last_built()?,
         };
         let loadline = env::var_os("LOADLINE_PROGRAM").map_or_else(
             || PathBuf::from("target/x86_64-unknown-linux-gnu/quick-release/loadline"),
@@ -31,6 +31,8 @@ impl Tools {
         for program in [
             tools.controlplane(),
             tools.kubectl(),
+            tools.kubelet(),
+            tools.clients(),
             tools.loadline.clone(),
         ] {
             if !program.is_file() {
@@ -49,10 +51,22 @@ impl Tools {
         self.folder.join("controlplane")
     }
 
-    /// The kubelet.
+    /// The folder of all of them but Loadline.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The kubelet, and with that name as its first argument the kube-controller-manager of the same, older version.
     #[must_use]
     pub fn kubelet(&self) -> PathBuf {
         self.folder.join("kubelet")
+    }
+
+    /// What the Go code of Kubernetes writes and reads of `metrics.k8s.io`.
+    #[must_use]
+    pub fn clients(&self) -> PathBuf {
+        self.folder.join("clients")
     }
 
     /// `kubectl`, for tests and people.
@@ -66,6 +80,15 @@ impl Tools {
     pub fn loadline(&self) -> &Path {
         &self.loadline
     }
+}
+
+/// The folder the cache's `kubectl` is a link into.
+fn last_built() -> Result<PathBuf> {
+    let kubectl = cache()?.join("kubectl");
+    let kubectl = kubectl
+        .canonicalize()
+        .context("nothing is built yet: start with conformance/run")?;
+    Ok(kubectl.parent().context("no folder")?.to_owned())
 }
 
 /// The folder whatever is worth keeping between runs is in.

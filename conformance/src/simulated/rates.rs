@@ -150,7 +150,9 @@ async fn a_restart(bench: &Bench) -> Result<()> {
                 }
             });
             let started = Stamp::now().0.div_euclid(1000);
-            let new = until(RESOLUTION * 2, "the new life is measured", async || {
+            // One scrape sees the new life, the next one measures it.
+            let two = RESOLUTION * 2 + Duration::from_secs(5);
+            let new = until(two, "the new life is measured", async || {
                 let Some(pod) = stage.pod("a", "one-1").await? else {
                     return Ok(None);
                 };

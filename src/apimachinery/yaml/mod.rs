@@ -118,7 +118,7 @@ impl Printer {
 
     fn folded(&mut self, text: &str, indent: usize, is_key: bool) {
         let mut column = self.column();
-        let mut after_space = false;
+        let mut after_space = true;
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
             let inner = !after_space && chars.peek().is_some_and(|next| *next != ' ');

@@ -57,7 +57,6 @@ pub(super) fn push_escaped(out: &mut String, c: char) -> usize {
         '\r' => out.push_str("\\r"),
         '\x1b' => out.push_str("\\e"),
         '\u{85}' => out.push_str("\\N"),
-        '\u{a0}' => out.push_str("\\_"),
         '\u{2028}' => out.push_str("\\L"),
         '\u{2029}' => out.push_str("\\P"),
         c if is_printable(c) => {
@@ -127,7 +126,17 @@ fn is_integer(text: &str) -> bool {
         return false;
     }
     let text = text.replace('_', "");
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
+    // go-yaml reads what follows `0b` by itself, and so with a sign of its own.
+    if let Some(bits) = text.strip_prefix("0b")
+        && i64::from_str_radix(bits, 2).is_ok()
+    {
+        return true;
+    }
+    let (digits, largest) = match text.split_at_checked(1) {
+        Some(("+", digits)) => (digits, i64::MAX.unsigned_abs()),
+        Some(("-", digits)) => (digits, i64::MIN.unsigned_abs()),
+        _ => (text.as_str(), u64::MAX),
+    };
     let (radix, digits) = match digits.as_bytes() {
         [b'0', b'x' | b'X', ..] => (16, digits.get(2..)),
         [b'0', b'o' | b'O', ..] => (8, digits.get(2..)),
@@ -136,12 +145,14 @@ fn is_integer(text: &str) -> bool {
         _ => (10, Some(digits)),
     };
     let digits = digits.unwrap_or_default();
-    u64::from_str_radix(digits, radix).is_ok() && !digits.starts_with('+')
+    let fits = u64::from_str_radix(digits, radix).is_ok_and(|number| number <= largest);
+    fits && !digits.starts_with('+')
 }
 
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, underscores removed.
+/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, within the range of a `float64`; underscores are removed,
+/// but not from what starts with a point.
 fn is_float(text: &str) -> bool {
-    if text.starts_with('_') {
+    if text.starts_with('_') || text.starts_with('.') && text.contains('_') {
         return false;
     }
     let text = text.replace('_', "");
@@ -159,6 +170,7 @@ fn is_float(text: &str) -> bool {
         && all_digits(whole)
         && all_digits(fraction)
         && !(whole.is_empty() && fraction.is_empty())
+        && number.parse().is_ok_and(f64::is_finite)
 }
 
 fn all_digits(text: &str) -> bool {
@@ -271,6 +283,8 @@ mod tests {
             "1:30",
             "2026-01-02",
             "2026-01-02T03:04:05Z",
+            "0b-1",
+            "-0x8000000000000000",
             "tab\there",
         ] {
             assert_eq!(style(text, false), Style::DoubleQuoted, "{text}");
@@ -310,6 +324,10 @@ mod tests {
             "1.5k",
             "0s",
             "1m0s",
+            ".0_",
+            "1e999",
+            "-0x8000000000000001",
+            "a\u{a0}b",
         ] {
             assert_eq!(style(text, false), Style::Plain, "{text}");
         }

@@ -28,7 +28,7 @@ pub struct Backend {
     pub address: SocketAddr,
     /// `SERVICE.NAMESPACE.svc`, asked for and verified.
     pub server_name: String,
-    /// `caBundle` or `insecureSkipTLSVerify`.
+    /// `caBundle`, or not at all.
     pub trust: Trust,
     /// The front proxy's client certificate.
     pub client_certificate: Arc<Leaf>,

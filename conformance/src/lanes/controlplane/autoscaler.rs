@@ -17,7 +17,7 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch) {
     let up = "with both versions registered the HPA scales from 1 to 3";
     let scaled_up = lane
         .check(up, SCALED + CALL, async {
-            scene.admin.apply(&deployment()).await?;
+            scene.admin.apply(&deployment("busy")).await?;
             scene.admin.apply(&autoscaler(NAMESPACE, "busy")).await?;
             scaled(&scene.admin, NAMESPACE, "busy", 3).await
         })
@@ -51,15 +51,16 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch) {
     .await;
 }
 
-fn deployment() -> String {
+/// A Deployment of one pod that requests 200m of CPU.
+pub(super) fn deployment(name: &str) -> String {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": { "name": "busy", "namespace": NAMESPACE },
+        "metadata": { "name": name, "namespace": NAMESPACE },
         "spec": {
             "replicas": 1,
-            "selector": { "matchLabels": { "app": "busy" } },
+            "selector": { "matchLabels": { "app": name } },
             "template": {
-                "metadata": { "labels": { "app": "busy" } },
+                "metadata": { "labels": { "app": name } },
                 "spec": {
                     // There is no scheduler, and nobody behind the node who would wait for the pod to end.
                     "nodeName": "sim-1",

@@ -2,7 +2,9 @@
 //! ServiceAccount lets in.
 
 mod autoscaler;
+mod clients;
 mod kubectl;
+mod older;
 mod values;
 mod world;
 
@@ -59,6 +61,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     for program in programs {
         lane.watch_log(logs.join(format!("{program}.log")));
     }
+    clients::bytes(lane, &tools, &logs).await;
     let start = ControlPlane::start(&scratch, &tools, &logs, Place::Host);
     let Some(cluster) = lane.value("a control plane comes up", START, start).await else {
         return Ok(());
@@ -74,7 +77,10 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     values::checks(lane, &scene).await;
     kubectl::checks(lane, &scene).await;
     kubectl::access(lane, &scene).await;
-    autoscaler::checks(lane, &scene, &scratch).await;
+    clients::checks(lane, &scene, &tools, &logs).await;
+    let autoscaler = autoscaler::checks(lane, &scene, &scratch);
+    let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
+    older::checks(lane, &mut scene, &scratch, &tools, &logs, &single).await;
     lane.check("nothing ended by itself", CALL, async {
         scene.runs()?;
         scene.cluster.alive()
