@@ -141,7 +141,12 @@ impl Cluster {
         let view = Arc::new(View::new(1, nodes, pods));
         let clock = Arc::new(StoppedClock(self.now, Instant::now()));
         let source = Arc::new(move || Arc::clone(&view));
-        let api = MetricsApi::new(source, Arc::new(Inventory::new()), clock);
+        let api = MetricsApi::new(
+            source,
+            Arc::new(Inventory::new()),
+            clock,
+            &mut loadline::telemetry::Registry::default(),
+        );
         for version in ["v1", "v1beta1"] {
             for (kind, entries) in [("nodes", &self.nodes), ("pods", &self.pods)] {
                 let description =
