@@ -77,7 +77,7 @@ impl EncodeMetric for Ages {
         &self,
         mut encoder: prometheus_client::encoding::MetricEncoder<'_>,
     ) -> Result<(), fmt::Error> {
-        let bounds = self.bounds.iter().copied().chain([f64::MAX]);
+        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(self.counts).collect();
         let count = self.counts.iter().sum();
         encoder.encode_histogram::<NoLabelSet>(self.sum, count, &buckets, None)
