@@ -25,10 +25,11 @@ pub const IDLE_CONTAINER: &str = "mebibyte";
 /// The node that swaps.
 pub const SWAP_NODE: &str = "node-swap";
 /// Nodes whose kubelets the checks of semantics and decoding make speak, each its own.
-pub const SCRIPTED_NODES: [&str; 3] = ["node-down", "node-fails", "node-large"];
+pub const SCRIPTED_NODES: [&str; 4] = ["node-down", "node-misses", "node-fails", "node-large"];
 /// The same for kubelets that have not said anything before.
-pub const SILENT_NODES: [&str; 6] = [
+pub const SILENT_NODES: [&str; 7] = [
     "node-rate",
+    "node-repeat",
     "node-reset",
     "node-half",
     "node-odd",

@@ -1,5 +1,6 @@
 //! Runs the checks: those that leave no trace side by side, the others one after the other.
 
+use std::cmp::Reverse;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use super::world::World;
 use crate::client::Protocol;
 
 /// How many checks run side by side.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 10;
 
 /// Which checks to run; empty lists choose all.
 #[derive(Clone, Debug, Default)]
@@ -81,15 +82,19 @@ pub async fn run(target: &Target, world: Option<&World<'_>>, filter: &Filter) ->
         protocol: planned.protocol,
         ..probing
     };
+    // The long ones first, so that nobody waits for one that was begun last.
+    let mut together = together;
+    together.sort_by_key(|planned| Reverse(planned.check.deadline));
     let runs = together.into_iter().map(|planned| {
         let cx = context(&planned);
         async move { run_one(&cx, &planned.check).await }
     });
-    let mut results: Vec<CheckResult> = stream::iter(runs).buffered(AT_ONCE).collect().await;
+    let runs = stream::iter(runs).buffer_unordered(AT_ONCE);
+    let mut results: Vec<CheckResult> = runs.collect().await;
     for planned in alone {
         results.push(run_one(&context(&planned), &planned.check).await);
     }
-    results.sort_by_key(|result| result.item);
+    results.sort_by(|a, b| (a.item, a.id, &a.variant).cmp(&(b.item, b.id, &b.variant)));
     results
 }
 

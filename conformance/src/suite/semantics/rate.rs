@@ -17,8 +17,17 @@ pub(super) fn checks() -> Vec<Check> {
             .check(
                 100,
                 "rate",
-                "three core-seconds more in 15 s are 200m, with the window and the second sample's time",
+                "three core-seconds more in 15 s are 200m, window and timestamp are the samples' own",
                 |cx| Box::pin(rate(cx)),
+            )
+            .in_world()
+            .within(240),
+        group
+            .check(
+                101,
+                "repeated-timestamp",
+                "a sample told again changes neither value nor timestamp",
+                |cx| Box::pin(repeated(cx)),
             )
             .in_world()
             .within(240),
@@ -64,7 +73,6 @@ fn later(at: Stamp, millis: u64) -> Stamp {
     at.plus(Duration::from_millis(millis))
 }
 
-/// Items 100, 101 and the windows of 86 are one story of one container.
 async fn rate(cx: &Context<'_>) -> Verdict {
     let script = Script::new(cx, "node-rate")?;
     let first = Stamp::now().minus(Duration::from_secs(60));
@@ -75,15 +83,23 @@ async fn rate(cx: &Context<'_>) -> Verdict {
     // This kubelet says nothing of swap.
     let node = script.node().await?.ok_json()?;
     equal("swap", at(&node, "/usage/swap"), &Value::Null)?;
-    // A sample that is told again is no sample.
-    script.heard(2).await?;
-    script.serves("200m", "15s", second).await?;
     let third = later(second, 15_237);
     script.sample(&[main(13.0 + 15.237, third)]).await?;
     script.serves("1", "15.237s", third).await?;
     let fourth = later(third, 20_000);
     script.sample(&[main(13.0 + 15.237, fourth)]).await?;
     script.serves("0", "20s", fourth).await
+}
+
+async fn repeated(cx: &Context<'_>) -> Verdict {
+    let script = Script::new(cx, "node-repeat")?;
+    let first = Stamp::now().minus(Duration::from_secs(60));
+    let second = later(first, 15_000);
+    script.sample(&[main(10.0, first)]).await?;
+    script.sample(&[main(13.0, second)]).await?;
+    script.serves("200m", "15s", second).await?;
+    script.heard(2).await?;
+    script.serves("200m", "15s", second).await
 }
 
 async fn reset(cx: &Context<'_>) -> Verdict {

@@ -1,8 +1,10 @@
 //! TLS: versions, names, and certificates that change.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use x509_parser::prelude::GeneralName;
 
 use crate::client::{self, Offer};
 use crate::lab::{Request, write};
@@ -62,18 +64,31 @@ async fn name(cx: &Context<'_>) -> Verdict {
     cx.reader().get("/healthz").await?.is(200)?;
     let chain = cx.anonymous().client()?.server_certificates().await?;
     let leaf = chain.first().context("no certificate")?;
-    let names = x509_parser::parse_x509_certificate(leaf)
-        .ok()
-        .and_then(|(_, certificate)| {
-            let names = certificate.subject_alternative_name().ok()??;
-            Some(format!("{:?}", names.value.general_names))
-        })
-        .unwrap_or_default();
+    let names = names(leaf);
     ensure(
         names.contains(&cx.target.name),
         format!("the name {} in the certificate", cx.target.name),
-        names,
+        names.join(" "),
     )
+}
+
+/// The DNS names and IP addresses a certificate is for.
+fn names(certificate: &[u8]) -> Vec<String> {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
+        return Vec::new();
+    };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let mut shown = Vec::new();
+    for name in &names.value.general_names {
+        if let GeneralName::DNSName(name) = name {
+            shown.push((*name).to_owned());
+        } else if let GeneralName::IPAddress([a, b, c, d]) = name {
+            shown.push(Ipv4Addr::new(*a, *b, *c, *d).to_string());
+        }
+    }
+    shown
 }
 
 /// The certificate of a new handshake.
