@@ -53,6 +53,8 @@ pub(super) enum Outcome {
 pub(super) struct Rules {
     /// An existing window is never made shorter than this by a sample that comes early.
     pub(super) steady_window: Duration,
+    /// A sample that comes early makes the window longer instead, but not beyond this.
+    pub(super) longest_window: Duration,
     /// How long a stamp is served after it was first received.
     pub(super) expiry: Duration,
 }
@@ -71,6 +73,7 @@ impl Rules {
     pub(super) fn new(resolution: Duration) -> Self {
         Self {
             steady_window: LONGEST_STEADY_WINDOW.min(resolution.mul_f64(0.9)),
+            longest_window: resolution.saturating_mul(2),
             expiry: resolution.saturating_mul(3),
         }
     }
@@ -118,10 +121,10 @@ impl Track {
         match self.measured {
             None if step < FIRST_WINDOW => Outcome::TooSoon,
             Some(old) if step < rules.steady_window => {
-                if old.usage.window >= rules.steady_window {
+                let window = old.usage.window + step;
+                if window > rules.longest_window {
                     return Outcome::TooSoon;
                 }
-                let window = old.usage.window + step;
                 self.pair(self.base, window, point, capacity)
             }
             None | Some(_) => self.pair(self.last.cpu, step, point, capacity),
@@ -306,14 +309,26 @@ mod tests {
         let kubelet = Kubelet::new();
         let mut track = Track::begin(kubelet.point(100.0, 0));
         track.observe(kubelet.point(115.0, 3_000), &rules(), CAPACITY);
-        let early = track.observe(kubelet.point(119.0, 3_900), &rules(), CAPACITY);
-        assert_eq!((early, window(&track)), (Outcome::TooSoon, Some(15.0)));
-        track.observe(kubelet.point(130.0, 6_000), &rules(), CAPACITY);
-        assert_eq!(window(&track), Some(15.0));
+        let early = track.observe(kubelet.point(119.0, 3_800), &rules(), CAPACITY);
+        assert_eq!((early, window(&track)), (Outcome::Paired, Some(19.0)));
         assert_eq!(
             track.measured().unwrap().usage.cpu,
             Nanocores::new(200_000_000)
         );
+        track.observe(kubelet.point(130.0, 6_000), &rules(), CAPACITY);
+        assert_eq!(window(&track), Some(11.0));
+    }
+
+    #[test]
+    fn early_samples_do_not_lengthen_a_window_without_end() {
+        let kubelet = Kubelet::new();
+        let mut track = Track::begin(kubelet.point(100.0, 0));
+        let mut windows = Vec::new();
+        for at in [115.0, 119.0, 123.0, 127.0, 131.0, 135.0, 137.0] {
+            track.observe(kubelet.point(at, 1_000), &rules(), CAPACITY);
+            windows.push(window(&track).unwrap());
+        }
+        assert_eq!(windows, [15.0, 19.0, 23.0, 27.0, 27.0, 27.0, 10.0]);
     }
 
     #[test]
