@@ -12,9 +12,9 @@ use super::error::Phase;
 use super::http1::{Fault, Response};
 use super::material::{MaterialError, Watched};
 use super::tls::{Tls, watch_tls};
-use super::token::{BearerToken, watch_token};
+use super::token::watch_token;
 use super::{Addresses, Error, Target, TlsError, printable};
-use crate::cluster::{ClientCertificate, Material};
+use crate::cluster::{BearerToken, ClientCertificate, Material};
 use crate::domain::{Clock, NodeRecord};
 
 /// How kubelets are asked.
