@@ -1,7 +1,6 @@
 //! The reviews as the API server does them.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,7 +14,8 @@ use kube::api::PostParams;
 
 use super::access::AccessReviewer;
 use super::token::{BearerToken, TokenReviewer};
-use super::verdicts::ReviewError;
+use super::verdicts::{ReviewError, ReviewFailure};
+use crate::cluster::describe;
 use crate::lifecycle::Backoff;
 
 /// Token and access reviews through the API server.
@@ -103,10 +103,11 @@ where
             Ok(Err(error)) => error,
             Err(_) => return Err(ReviewError::Timeout),
         };
+        let failure = ReviewFailure::new(describe(&error));
         let Some(delay) = retry_delay(&error).filter(|_| tries < TRIES) else {
-            return Err(ReviewError::Failed(Arc::new(error)));
+            return Err(ReviewError::Failed(failure));
         };
-        tracing::debug!(%error, tries, "a review failed; trying again");
+        tracing::debug!(error = %failure, tries, "a review failed; trying again");
         tries += 1;
         tokio::time::sleep(backoff.wait().max(delay)).await;
     }

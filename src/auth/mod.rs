@@ -38,7 +38,7 @@ pub use token::{BearerToken, TokenReviewer};
 pub use trust::{FrontProxy, LiveTrust, ProxyHeaders, Trust, TrustConfig, TrustFileError};
 pub use trust_lookup::TrustLookup;
 pub use user::{ALL_AUTHENTICATED, ALL_UNAUTHENTICATED, ANONYMOUS, MASTERS, User};
-pub use verdicts::ReviewError;
+pub use verdicts::{ReviewError, ReviewFailure};
 
 /// What flags decide about authentication and authorization, but for [`TrustConfig`].
 #[derive(Clone, Debug)]

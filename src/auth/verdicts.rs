@@ -41,7 +41,7 @@ pub(super) struct Answer<V> {
 pub enum ReviewError {
     /// It could not be reached, or refused the question.
     #[error("the API server could not be asked")]
-    Failed(#[source] Arc<kube::Error>),
+    Failed(#[source] ReviewFailure),
     /// It took too long.
     #[error("the API server did not answer in time")]
     Timeout,
@@ -52,6 +52,11 @@ pub enum ReviewError {
     #[error("{0}")]
     Unusable(&'static str),
 }
+
+/// What went wrong between us and the API server, in words and without secrets. For our log alone.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ReviewFailure(String);
 
 pub(super) type Outcome<V> = Result<V, ReviewError>;
 type Digest = [u8; 32];
@@ -66,6 +71,13 @@ struct Kept<V> {
 const MAX_FLIGHTS: usize = 1024;
 /// The longest a question may take with all its retries, as in Kubernetes.
 const FLIGHT_LIMIT: Duration = Duration::from_secs(30);
+
+impl ReviewFailure {
+    /// `words` come from somebody who knows what is secret.
+    pub(super) const fn new(words: String) -> Self {
+        Self(words)
+    }
+}
 
 impl<V: Clone + Send + Sync + 'static> Verdicts<V> {
     /// An empty memory for `capacity` answers that are kept for `longest` at most.
