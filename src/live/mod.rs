@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
 use crate::domain::{Clock, Inventory, NodeName, NodeRecord, ResourceReading};
@@ -90,8 +90,23 @@ impl Live {
 
     /// Takes one good answer of a node's kubelet. What it brings can be read as soon as this returns.
     pub fn commit(&self, node: &NodeRecord, reading: &ResourceReading<'_>) -> Commit {
-        let slot = self.slot(&node.name);
-        let mut lives = slot.lives.lock();
+        loop {
+            let slot = self.slot(&node.name);
+            let lives = slot.lives.lock();
+            // Forgotten while we waited for our turn: what is written there nobody would see.
+            if self.keeps(&node.name, &slot) {
+                return self.commit_to(&slot, lives, node, reading);
+            }
+        }
+    }
+
+    fn commit_to(
+        &self,
+        slot: &Slot,
+        mut lives: MutexGuard<'_, NodeLives>,
+        node: &NodeRecord,
+        reading: &ResourceReading<'_>,
+    ) -> Commit {
         let now = self.clock.monotonic();
         let commit = lives.commit(reading, now, &self.rules, node.cpu_capacity);
         let sample = Arc::new(lives.sample());
@@ -104,9 +119,12 @@ impl Live {
 
     /// Forgets a node that left the cluster, and all that ran on it.
     pub fn forget(&self, node: &NodeName) {
-        if let Some(slot) = self.nodes.write().remove(node) {
-            self.metrics
-                .replaced(slot.published.swap(None).as_deref(), None);
+        let removed = self.nodes.write().remove(node);
+        if let Some(slot) = removed {
+            // A commit under way ends first, so that the gauges lose what it added.
+            let _lives = slot.lives.lock();
+            let before = slot.published.swap(None);
+            self.metrics.replaced(before.as_deref(), None);
         }
     }
 
@@ -146,6 +164,11 @@ impl Live {
         let samples = published.collect();
         drop(nodes);
         join::join(&self.inventory, &samples, &self.rules, now)
+    }
+
+    fn keeps(&self, node: &NodeName, slot: &Arc<Slot>) -> bool {
+        let nodes = self.nodes.read();
+        nodes.get(node).is_some_and(|kept| Arc::ptr_eq(kept, slot))
     }
 
     fn slot(&self, node: &NodeName) -> Arc<Slot> {

@@ -500,6 +500,26 @@ fn a_node_that_left_is_forgotten() {
 }
 
 #[test]
+fn a_commit_that_crosses_its_nodes_leaving_leaves_no_number_behind() {
+    let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
+    let name = NodeName::new("n1").unwrap();
+    std::thread::scope(|threads| {
+        let leaving = threads.spawn(|| (0..2_000).for_each(|_| world.live.forget(&name)));
+        while !leaving.is_finished() {
+            for used in [100, 4_000] {
+                world.after(15);
+                world.commit(
+                    "n1",
+                    world.answer().node(used).container("web", "app", used),
+                );
+            }
+        }
+    });
+    world.live.forget(&name);
+    assert_eq!(world.live.metrics.points(), (0, 0));
+}
+
+#[test]
 fn a_first_number_needs_no_full_resolution() {
     let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
     world.commit("n1", world.answer().node(100).container("web", "app", 100));
