@@ -200,10 +200,14 @@ impl Ground {
         client: &kube::Client,
     ) -> Result<TrustLookup> {
         if settings.authentication.skip_lookup {
-            return Ok(TrustLookup::new(Arc::clone(trust), None));
+            return Ok(TrustLookup::new(Arc::clone(trust), None, &self.clock));
         }
         let client = client_for(&settings.authentication.kubeconfig, client).await?;
-        Ok(TrustLookup::new(Arc::clone(trust), Some(client)))
+        Ok(TrustLookup::new(
+            Arc::clone(trust),
+            Some(client),
+            &self.clock,
+        ))
     }
 
     async fn reviews(
