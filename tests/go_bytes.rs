@@ -1,7 +1,8 @@
-//! What Loadline answers is, byte for byte, what the Go code of Kubernetes writes of the same lists.
+//! What Loadline answers is, byte for byte, what the Go code of Kubernetes writes of the same
+//! lists.
 //!
-//! The Go side is `clients encode`, which `conformance/run` builds into the folder `LOADLINE_BIN` names. Without that
-//! variable nothing can be compared, and the test says so.
+//! The Go side is `clients encode`, which `conformance/run` builds into the folder `LOADLINE_BIN`
+//! names. Without that variable nothing can be compared, and the test says so.
 
 #![expect(
     clippy::disallowed_methods,
@@ -415,7 +416,8 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What an API server admits as the key of a label and much that it never would, since neither encoder asks.
+/// What an API server admits as the key of a label and much that it never would, since neither
+/// encoder asks.
 fn key() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "([a-z0-9]{1,8}(\\.[a-z0-9]{1,8}){0,2}/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,12}[A-Za-z0-9])?",
@@ -428,8 +430,8 @@ fn key() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The same for values, and any text at all. Left out are the two characters go-yaml takes for line breaks and Loadline
-/// escapes.
+/// The same for values, and any text at all. Left out are the two characters go-yaml takes for line
+/// breaks and Loadline escapes.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         9 => key(),

@@ -1,8 +1,8 @@
 //! Wiring: the one place that knows every room.
 //!
 //! [`bind`] reads the files that flags name and takes the port, so whatever is wrong with them is
-//! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API server
-//! may be away at either.
+//! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API
+//! server may be away at either.
 
 mod readiness;
 mod settings;
@@ -62,8 +62,8 @@ struct Ground {
 /// Builds every room and takes the port.
 ///
 /// # Errors
-/// When a file that a flag names cannot be used, there are no credentials for the API server, or the
-/// port is taken.
+/// When a file that a flag names cannot be used, there are no credentials for the API server, or
+/// the port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
     if !settings.inert.is_empty() {

@@ -20,8 +20,9 @@ use crate::lifecycle::Backoff;
 
 /// Token and access reviews through the API server.
 ///
-/// A call takes 10 s at most. A lost connection, 429, 500, 504, or an answer that says when to come back, is tried
-/// again, five times in all, after 500 ms and then half as long again each time (client-go's webhook retry).
+/// A call takes 10 s at most. A lost connection, 429, 500, 504, or an answer that says when to come
+/// back, is tried again, five times in all, after 500 ms and then half as long again each time
+/// (client-go's webhook retry).
 #[derive(Clone)]
 pub struct KubeReviews {
     client: kube::Client,

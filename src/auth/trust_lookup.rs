@@ -24,8 +24,8 @@ const TARGET: Target = Target {
 /// How often the flags' files are read again.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Keeps a [`LiveTrust`] current. Until the first look-up succeeds the server is not ready; afterwards losing the API
-/// server leaves the last good values in force.
+/// Keeps a [`LiveTrust`] current. Until the first look-up succeeds the server is not ready;
+/// afterwards losing the API server leaves the last good values in force.
 #[derive(Debug)]
 pub struct TrustLookup {
     trust: Arc<LiveTrust>,
@@ -54,8 +54,9 @@ impl TrustLookup {
         }
     }
 
-    /// The readiness check `authentication-lookup`: fails until the ConfigMap was read, or found absent, once.
-    /// `tolerate` makes it pass from the start: `--authentication-tolerate-lookup-failure`.
+    /// The readiness check `authentication-lookup`: fails until the ConfigMap was read, or found
+    /// absent, once. `tolerate` makes it pass from the start:
+    /// `--authentication-tolerate-lookup-failure`.
     #[must_use]
     pub fn check(&self, tolerate: bool) -> Check {
         let watch = self.watch.clone().filter(|_| !tolerate);

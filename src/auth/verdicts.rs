@@ -17,8 +17,9 @@ use crate::lifecycle::Tasks;
 
 /// Answers kept for a while by the keyed digest of their question.
 ///
-/// Bounds: at most `capacity` answers, the least recently used goes first; at most [`MAX_FLIGHTS`] questions under way,
-/// further ones fail with [`ReviewError::Overloaded`]; each question ends after [`FLIGHT_LIMIT`].
+/// Bounds: at most `capacity` answers, the least recently used goes first; at most [`MAX_FLIGHTS`]
+/// questions under way, further ones fail with [`ReviewError::Overloaded`]; each question ends
+/// after [`FLIGHT_LIMIT`].
 pub(super) struct Verdicts<V>(Arc<Inner<V>>);
 
 struct Inner<V> {
@@ -67,7 +68,8 @@ struct Kept<V> {
     until: Instant,
 }
 
-/// The most questions under way at once: more than the server lets requests in, so that it is seldom the first to refuse.
+/// The most questions under way at once: more than the server lets requests in, so that it is
+/// seldom the first to refuse.
 const MAX_FLIGHTS: usize = 1024;
 /// The longest a question may take with all its retries, as in Kubernetes.
 const FLIGHT_LIMIT: Duration = Duration::from_secs(30);

@@ -22,10 +22,12 @@ pub struct Credentials {
     pub insecure_skip_tls_verify: bool,
 }
 
-/// Some text in a file or in memory. Neither `Debug` nor `Display` shows the text, which may be a secret.
+/// Some text in a file or in memory. Neither `Debug` nor `Display` shows the text, which may be a
+/// secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Material {
-    /// A file, to be read again: its content may change, and a Kubernetes volume swaps symbolic links to change it.
+    /// A file, to be read again: its content may change, and a Kubernetes volume swaps symbolic
+    /// links to change it.
     File(PathBuf),
     /// The text itself, as a kubeconfig's `…-data` fields carry it.
     Inline(Arc<[u8]>),

@@ -1,8 +1,8 @@
 //! The last two points of every container and node, and the view requests read.
 //!
-//! Each node's answers are committed alone, the moment they are decoded, by that node's scrapes. Rates are computed there
-//! and published as one immutable piece a node. Requests join those pieces with the inventory into a [`View`]; they take
-//! no lock that a commit waits for.
+//! Each node's answers are committed alone, the moment they are decoded, by that node's scrapes.
+//! Rates are computed there and published as one immutable piece a node. Requests join those pieces
+//! with the inventory into a [`View`]; they take no lock that a commit waits for.
 
 mod join;
 mod metrics;
@@ -64,8 +64,8 @@ struct Cached {
     built: Option<Instant>,
 }
 
-/// How long one view serves all who ask. Joining 150,000 pods takes some 50 ms: ten times a second is the most it may
-/// cost, and no reader of a 15 s number can tell.
+/// How long one view serves all who ask. Joining 150,000 pods takes some 50 ms: ten times a second
+/// is the most it may cost, and no reader of a 15 s number can tell.
 const VIEW_REUSED: Duration = Duration::from_millis(100);
 
 impl Live {
@@ -88,7 +88,8 @@ impl Live {
         }
     }
 
-    /// Takes one good answer of a node's kubelet. What it brings can be read as soon as this returns.
+    /// Takes one good answer of a node's kubelet. What it brings can be read as soon as this
+    /// returns.
     pub fn commit(&self, node: &NodeRecord, reading: &ResourceReading<'_>) -> Commit {
         loop {
             let slot = self.slot(&node.name);
@@ -179,8 +180,8 @@ impl Live {
     }
 }
 
-/// Where a process begins to count its views: microseconds since the epoch. Views are at least 100 ms
-/// apart, so no process reaches the beginning of one started after it, and a version of another
+/// Where a process begins to count its views: microseconds since the epoch. Views are at least 100
+/// ms apart, so no process reaches the beginning of one started after it, and a version of another
 /// process is told from our own.
 fn first_version(clock: &dyn Clock) -> u64 {
     u64::try_from(clock.now().as_millis()).unwrap_or(0) * 1000

@@ -20,8 +20,8 @@ pub struct Versions {
 /// Entries that left the view, oldest first, with the version of the first view without them.
 pub(super) type Removed<E> = Arc<VecDeque<(u64, E)>>;
 
-/// How many entries that left are remembered of each kind. A watch that was away while more left is told to list
-/// again.
+/// How many entries that left are remembered of each kind. A watch that was away while more left is
+/// told to list again.
 pub(super) const REMOVED_KEPT: usize = 4096;
 
 /// An entry of a view, as far as this room must tell two of them apart.
@@ -46,8 +46,8 @@ pub(super) struct Difference {
     pub(super) floor: u64,
 }
 
-/// Gives the entries of a new view, sorted as the old one's, their versions: what did not change keeps its own, the
-/// rest gets `version`; what left is remembered in `removed`.
+/// Gives the entries of a new view, sorted as the old one's, their versions: what did not change
+/// keeps its own, the rest gets `version`; what left is remembered in `removed`.
 pub(super) fn carry<E: Entry>(
     old: &[E],
     new: &mut [E],
