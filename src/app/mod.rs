@@ -10,9 +10,10 @@ mod signals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
@@ -58,6 +59,10 @@ struct Ground {
     registry: Registry,
     health: Health,
 }
+
+/// How long tasks may take to end once all requests are answered. What takes longer is a question
+/// to an API server that is away, and the patience of who stops us ends soon.
+const LEFTOVERS: Duration = Duration::from_secs(5);
 
 /// Builds every room and takes the port.
 ///
@@ -142,8 +147,14 @@ impl Bound {
             stop_sender.stop();
         };
         first.await;
+        let ended = async {
+            quit.stopped().await;
+            tokio::time::timeout(LEFTOVERS, tasks.finished()).await
+        };
         tokio::select! {
-            () = tasks.finished() => {}
+            ended = ended => if ended.is_err() {
+                debug!("what nobody waits for any more is left unfinished");
+            },
             () = signals.next() => {
                 warn!("asked to stop again; ending at once");
                 return Ended::Cut;
