@@ -24,8 +24,8 @@ pub struct Serving {
     pub permit_port_sharing: bool,
     /// `--tls-cert-file` and `--tls-private-key-file`; `None` when we are to make our own.
     pub certificate: Option<CertificatePaths>,
-    /// `--cert-dir`: where `apiserver.crt` and `apiserver.key` are used if they are there. Nothing is
-    /// written: a certificate we make ourselves stays in memory.
+    /// `--cert-dir`: where `apiserver.crt` and `apiserver.key` are used if they are there. Nothing
+    /// is written: a certificate we make ourselves stays in memory.
     pub cert_dir: PathBuf,
     /// `--tls-sni-cert-key`: certificates for certain names.
     pub named_certificates: Vec<NamedCertificate>,

@@ -25,7 +25,8 @@ pub(super) struct Measured {
 
 /// The points of one life: the newest, and the number it made with an older one.
 ///
-/// The older point lives on inside the number: its stamp is `timestamp − window`, its counter is [`Track::base`].
+/// The older point lives on inside the number: its stamp is `timestamp − window`, its counter is
+/// [`Track::base`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Track {
     last: Point,
@@ -68,8 +69,8 @@ const LONGEST_STEADY_WINDOW: Duration = Duration::from_secs(10);
 impl Rules {
     /// The rules for a scrape every `resolution`.
     ///
-    /// The steady window is 10 s, or nine tenths of a resolution near that, so that a regular scrape that comes a
-    /// little early still counts. A stamp is served for three resolutions.
+    /// The steady window is 10 s, or nine tenths of a resolution near that, so that a regular
+    /// scrape that comes a little early still counts. A stamp is served for three resolutions.
     pub(super) fn new(resolution: Duration) -> Self {
         Self {
             steady_window: LONGEST_STEADY_WINDOW.min(resolution.mul_f64(0.9)),
@@ -131,8 +132,9 @@ impl Track {
         }
     }
 
-    /// A stamp that did not move says nothing new. One that went back and stays back, after all we had is too old to
-    /// serve, means that the kubelet's clock was set back: waiting for it to catch up could take for ever.
+    /// A stamp that did not move says nothing new. One that went back and stays back, after all we
+    /// had is too old to serve, means that the kubelet's clock was set back: waiting for it to
+    /// catch up could take for ever.
     fn observe_unmoved(&mut self, point: Point, rules: &Rules) -> Outcome {
         let went_back = point.at < self.last.at;
         if went_back && !rules.is_fresh(self.last.received, point.received) {
@@ -182,8 +184,8 @@ impl Track {
 
 /// Holds a rate to what the node has.
 ///
-/// Counter and stamp are not read in the same instant, so a fully loaded node can seem a few percent busier than it can
-/// be: up to a tenth over counts as all of it. More is no measurement.
+/// Counter and stamp are not read in the same instant, so a fully loaded node can seem a few
+/// percent busier than it can be: up to a tenth over counts as all of it. More is no measurement.
 fn bounded(rate: Nanocores, capacity: Option<Nanocores>) -> Option<Nanocores> {
     let Some(capacity) = capacity else {
         return Some(rate);
@@ -364,8 +366,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Promise 3 for any sequence of points: no window of zero, none below two seconds, no rate above the node,
-        /// and stamps that never go back while a number is served.
+        /// Promise 3 for any sequence of points: no window of zero, none below two seconds, no rate
+        /// above the node, and stamps that never go back while a number is served.
         #[test]
         fn whatever_a_kubelet_says_the_number_stays_honest(
             points in proptest::collection::vec((0_u32..200_000, 0_u64..1_000_000), 1..40)
