@@ -87,7 +87,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let scraper = ground
         .scraper(&settings, &credentials, &inventory, &live)
         .await?;
-    let trust = LiveTrust::new(settings::trust(&settings.authentication))?;
+    let trust = LiveTrust::new(settings::trust(&settings.authentication))
+        .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
     readiness::add_checks(&ground.health, &ground.clock, &cluster, &live, &scraper);
@@ -192,7 +193,7 @@ impl Ground {
         let config = settings::kubelet(settings, credentials)?;
         let getter = KubeletClient::new(config, Arc::clone(&self.clock))
             .await
-            .context("cannot set up the kubelet client")?;
+            .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;
         Ok(Scraper::new(
             settings::scrape(&settings.scrape),
             getter,

@@ -214,12 +214,14 @@ impl LiveTrust {
             headers: sources.headers.clone(),
         });
         let client = sources.client.clone();
-        info!(
-            generation,
-            front_proxy = front_proxy.is_some(),
-            client_ca = client.is_some(),
-            "trusted authorities changed"
-        );
+        let (trusts_proxy, trusts_clients) = (front_proxy.is_some(), client.is_some());
+        if trusts_proxy || trusts_clients {
+            info!(
+                front_proxy = trusts_proxy,
+                client_ca = trusts_clients,
+                "trusted authorities changed"
+            );
+        }
         self.current.store(Arc::new(Trust {
             generation,
             front_proxy,

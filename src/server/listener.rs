@@ -24,7 +24,7 @@ pub enum Server {}
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is taken, or not ours to take.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address} (--bind-address and --secure-port)")]
     Listen {
         /// `--bind-address` and `--secure-port`.
         address: SocketAddr,
@@ -32,7 +32,7 @@ pub enum BindError {
         source: std::io::Error,
     },
     /// A serving certificate cannot be used.
-    #[error("cannot use the serving certificate")]
+    #[error("cannot use the serving certificate (--tls-cert-file, --tls-sni-cert-key)")]
     Certificate(#[from] CertificateError),
     /// The TLS versions and cipher suites leave nothing to speak.
     #[error("TLS versions and cipher suites leave nothing to speak")]
