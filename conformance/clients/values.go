@@ -17,7 +17,7 @@ import (
 )
 
 // How often all sources are asked until one scrape answers them all.
-const attempts = 20
+const rounds = 20
 
 func (r *reader) checkValues() {
 	sources, err := r.sources()
@@ -183,7 +183,7 @@ func (r *reader) metadataAlone(ctx context.Context, version string) error {
 // sameNumbers asks every source until all answer from one scrape.
 func sameNumbers(ctx context.Context, sources []*source) error {
 	difference := ""
-	for range attempts {
+	for range rounds {
 		difference = ""
 		var first map[string]any
 		for _, s := range sources {

@@ -22,6 +22,7 @@ use http::request::Parts;
 
 use crate::apimachinery::RequestInfo;
 use crate::domain::{Clock, Inventory};
+use crate::telemetry::Registry;
 use discovery::Discovery;
 use metrics::{MetricsApi, ViewSource};
 use openapi::OpenApi;
@@ -40,16 +41,18 @@ pub struct Api {
 const GROUPS: [Group; 1] = [metrics::GROUP];
 
 impl Api {
-    /// Serves what `source` shows; `release` is the version of this program.
+    /// Serves what `source` shows; `release` is the version of this program, and what it
+    /// says of itself goes to `registry`.
     #[must_use]
     pub fn new(
         source: ViewSource,
         inventory: Arc<Inventory>,
         clock: Arc<dyn Clock>,
         release: &str,
+        registry: &mut Registry,
     ) -> Self {
         Self {
-            metrics: MetricsApi::new(source, inventory, Arc::clone(&clock)),
+            metrics: MetricsApi::new(source, inventory, Arc::clone(&clock), registry),
             discovery: Discovery::new(&GROUPS),
             openapi: OpenApi::new(&GROUPS, release, clock),
         }

@@ -7,7 +7,13 @@ use crate::live::View;
 fn answer(uri: &str, accept_encoding: &str) -> Option<Response<Bytes>> {
     let source = Arc::new(|| Arc::new(View::default()));
     let inventory = Arc::new(Inventory::new());
-    let api = Api::new(source, inventory, Arc::new(SystemClock), "v0.1.0");
+    let api = Api::new(
+        source,
+        inventory,
+        Arc::new(SystemClock),
+        "v0.1.0",
+        &mut Registry::default(),
+    );
     let request = Request::builder()
         .uri(uri)
         .header("accept-encoding", accept_encoding);

@@ -92,7 +92,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         .health
         .add(server::shutdown_check(ground.stop.1.clone()));
 
-    let api = api(live, inventory, &ground.clock);
+    let api = ground.api(live, inventory);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
     let server = ground.server(&settings, api, reviews).await?;
@@ -193,6 +193,13 @@ impl Ground {
         ))
     }
 
+    fn api(&mut self, live: Arc<Live>, inventory: Arc<Inventory>) -> Arc<Api> {
+        let source = Arc::new(move || live.view());
+        let (clock, release) = (Arc::clone(&self.clock), env!("CARGO_PKG_VERSION"));
+        let api = Api::new(source, inventory, clock, release, &mut self.registry);
+        Arc::new(api)
+    }
+
     async fn lookup(
         &self,
         settings: &Settings,
@@ -254,12 +261,6 @@ impl Ground {
         };
         Ok(Server::bind(config, deps).await?)
     }
-}
-
-fn api(live: Arc<Live>, inventory: Arc<Inventory>, clock: &Arc<dyn Clock>) -> Arc<Api> {
-    let source = Arc::new(move || live.view());
-    let release = env!("CARGO_PKG_VERSION");
-    Arc::new(Api::new(source, inventory, Arc::clone(clock), release))
 }
 
 fn routes(api: &Arc<Api>) -> Vec<Route> {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::stage::{RESOLUTION, age, ensure_close, small_world, throughout};
+use super::stage::{OLDEST, RESOLUTION, age, ensure_close, small_world, throughout};
 use super::{Bench, Check};
 use crate::lab::{Answer, Behaviour, Container, Lab, LabConfig, Load, Node, Pod, World};
 
@@ -78,7 +78,7 @@ async fn bad_kubelets(bench: &Bench) -> Result<()> {
                 };
                 ensure_close("the rate", pod.cpu("app")?, 0.1, 0.001)?;
                 let age = age(pod.timestamp);
-                ensure!(age < 14.0, "the healthy node's number is {age:.1} s old");
+                ensure!(age < OLDEST, "the healthy node's number is {age:.1} s old");
                 Ok(())
             })
             .await?;

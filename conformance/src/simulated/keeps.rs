@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::stage::{RESOLUTION, Stage, age, ensure_close, small_world, throughout, until};
+use super::stage::{OLDEST, RESOLUTION, Stage, age, ensure_close, small_world, throughout, until};
 use super::{Bench, Check};
 use crate::lab::{Answer, ContainerState, Lab, LabConfig, Stamp, Stamps};
 
@@ -93,7 +93,7 @@ async fn kept_then_gone(stage: &Stage, gone: f64) -> Result<()> {
     .await?;
     let other = stage.pod("a", "one-2").await?.context("node-2 suffered")?;
     let other = age(other.timestamp);
-    ensure!(other < 15.0, "node-2's number is {other:.1} s old");
+    ensure!(other < OLDEST, "node-2's number is {other:.1} s old");
     Ok(())
 }
 
@@ -137,7 +137,7 @@ async fn a_clock_that_is_off(bench: &Bench) -> Result<()> {
                         3600.0
                     };
                     let age = age(pod.timestamp) - off;
-                    ensure!(age < 15.0, "{} is {age:.1} s old", pod.name);
+                    ensure!(age < OLDEST, "{} is {age:.1} s old", pod.name);
                 }
                 Ok(())
             })

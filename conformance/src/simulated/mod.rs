@@ -41,6 +41,8 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 /// One named check.
 #[derive(Clone, Copy)]
 pub struct Check {
+    /// Which of the promises of `docs/architecture.md` it holds, as `promise N: `; empty for none of them.
+    pub promise: &'static str,
     /// What is held, as a sentence.
     pub name: &'static str,
     /// How long it may take.
@@ -62,6 +64,7 @@ impl Check {
         run: for<'a> fn(&'a Bench) -> Running<'a>,
     ) -> Self {
         Self {
+            promise: "",
             name,
             deadline: Duration::from_secs(seconds),
             run,
@@ -72,22 +75,26 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [&[Check]; 12] = [
-        rotation::CHECKS,
-        keeps::CHECKS,
-        outages::CHECKS,
-        rates::CHECKS,
-        bounds::CHECKS,
-        first::CHECKS,
-        duplicates::CHECKS,
-        forms::CHECKS,
-        selectors::CHECKS,
-        identity::CHECKS,
-        privilege::CHECKS,
-        shutdown::CHECKS,
+    let groups: [(&str, &[Check]); 14] = [
+        ("promise 1: ", keeps::CHECKS),
+        ("promise 2: ", bounds::CHECKS),
+        ("promise 3: ", rates::CHECKS),
+        ("promise 4: ", forms::CHECKS),
+        ("promise 6: ", privilege::CHECKS),
+        ("promise 7: ", privilege::SECRETS),
+        ("promise 8: ", outages::CHECKS),
+        ("promise 8: ", rotation::CHECKS),
+        ("", first::CHECKS),
+        ("", duplicates::CHECKS),
+        ("", selectors::CHECKS),
+        ("", identity::CHECKS),
+        ("", shutdown::CHECKS),
+        ("", configuration::CHECKS),
     ];
-    let mut checks: Vec<Check> = groups.concat();
-    checks.extend_from_slice(configuration::CHECKS);
+    let mut checks = Vec::new();
+    for (promise, group) in groups {
+        checks.extend(group.iter().map(|check| Check { promise, ..*check }));
+    }
     checks.sort_by_key(|check| std::cmp::Reverse(check.deadline));
     checks
 }
@@ -100,7 +107,10 @@ pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
     let chosen = checks().into_iter().filter(|c| c.name.contains(filter));
     let running = chosen.map(|check| {
         let body = (check.run)(&bench);
-        async move { lane.check(check.name, check.deadline, body).await }
+        async move {
+            let name = format!("{}{}", check.promise, check.name);
+            lane.check(&name, check.deadline, body).await
+        }
     });
     stream::iter(running)
         .buffer_unordered(AT_A_TIME)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::stage::{PODS, READY, RESOLUTION, Stage, age, small_world, throughout, until};
+use super::stage::{OLDEST, PODS, READY, RESOLUTION, Stage, age, small_world, throughout, until};
 use super::{Bench, Check};
 use crate::client::Protocol;
 use crate::lab::{Container, Fault, Lab, LabConfig, Pod};
@@ -78,7 +78,7 @@ async fn away_later(bench: &Bench) -> Result<()> {
                 ensure!(pods.len() == 6, "{} pods in place of 6", pods.len());
                 for pod in pods {
                     let age = age(pod.timestamp);
-                    ensure!(age < 14.0, "{} is {age:.1} s old", pod.name);
+                    ensure!(age < OLDEST, "{} is {age:.1} s old", pod.name);
                 }
                 Ok(())
             })
@@ -147,7 +147,7 @@ async fn hangs(bench: &Bench) -> Result<()> {
             throughout(RESOLUTION * 3, async || {
                 let pod = stage.pod("a", "one-1").await?.context("gone")?;
                 let age = age(pod.timestamp);
-                ensure!(age < 14.0, "its number is {age:.1} s old");
+                ensure!(age < OLDEST, "its number is {age:.1} s old");
                 Ok(())
             })
             .await?;

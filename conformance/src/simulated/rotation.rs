@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::stage::{PODS, READY, RESOLUTION, Stage, age, small_world, throughout, until};
+use super::stage::{OLDEST, PODS, READY, RESOLUTION, Stage, age, small_world, throughout, until};
 use super::{Bench, Check};
 use crate::client::Protocol;
 use crate::lab::{Authority, CertificateNames, Identity, Lab, LabConfig, Request, write};
@@ -145,7 +145,7 @@ async fn token(bench: &Bench) -> Result<()> {
                 ensure!(pods.len() == 6, "{} pods in place of 6", pods.len());
                 for pod in pods {
                     let age = age(pod.timestamp);
-                    ensure!(age < 14.0, "{} is {age:.1} s old", pod.name);
+                    ensure!(age < OLDEST, "{} is {age:.1} s old", pod.name);
                 }
                 Ok(())
             })

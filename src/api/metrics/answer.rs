@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::GROUP;
+use super::freshness::Freshness;
 use super::item::Item;
 use super::object::{List, One};
 use super::snapshot::{Encoded, ListForm, Snapshot};
@@ -23,16 +24,22 @@ pub(super) struct Answer<'r> {
     negotiated: Negotiated,
     api_version: String,
     preferred_version: bool,
+    freshness: &'r Freshness,
 }
 
 impl<'r> Answer<'r> {
-    pub(super) fn new(version: &str, parts: &'r Parts) -> Result<Self, Status> {
+    pub(super) fn new(
+        version: &str,
+        parts: &'r Parts,
+        freshness: &'r Freshness,
+    ) -> Result<Self, Status> {
         Ok(Self {
             parts,
             query: Query::parse(parts.uri.query()),
             negotiated: Negotiated::for_resource(parts).map_err(Status::not_acceptable)?,
             api_version: GROUP.api_version(version),
             preferred_version: GROUP.versions.first() == Some(&version),
+            freshness,
         })
     }
 
@@ -51,6 +58,8 @@ impl<'r> Answer<'r> {
         snapshot: &Snapshot,
         item: &T,
     ) -> Result<Response<Bytes>, Status> {
+        let stamp = item.interval().0;
+        self.freshness.served(std::iter::once(stamp));
         let one = One {
             api_version: &self.api_version,
             creation: snapshot.creation,
@@ -87,6 +96,9 @@ impl<'r> Answer<'r> {
             };
             return Err(Status::method_not_supported(resource, "watch"));
         }
+        let selected = items.iter().filter(|item| is_selected(*item, &options));
+        self.freshness
+            .served(selected.map(|item| item.interval().0));
         let list = || List {
             api_version: &self.api_version,
             creation: snapshot.creation,
@@ -162,14 +174,16 @@ impl<'r> Answer<'r> {
 }
 
 fn select<'v, T: Item>(items: &'v [T], options: &ListOptions) -> Vec<&'v T> {
-    let selected = items.iter().filter(|item| {
-        let field = |field: &str| match field {
-            "metadata.name" => item.name(),
-            "metadata.namespace" => item.namespace(),
-            "spec.nodeName" => item.node_name(),
-            _ => "",
-        };
-        options.field_selector.matches(field) && options.label_selector.matches(item.labels())
-    });
+    let selected = items.iter().filter(|item| is_selected(*item, options));
     selected.collect()
+}
+
+fn is_selected<T: Item>(item: &T, options: &ListOptions) -> bool {
+    let field = |field: &str| match field {
+        "metadata.name" => item.name(),
+        "metadata.namespace" => item.namespace(),
+        "spec.nodeName" => item.node_name(),
+        _ => "",
+    };
+    options.field_selector.matches(field) && options.label_selector.matches(item.labels())
 }

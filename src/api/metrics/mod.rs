@@ -4,6 +4,7 @@
 //! waited for here.
 
 mod answer;
+mod freshness;
 mod group;
 mod item;
 mod object;
@@ -23,7 +24,9 @@ use super::route::Target;
 use crate::apimachinery::{GroupResource, RequestInfo, Status};
 use crate::domain::{Clock, Inventory, PodPhase};
 use crate::live::{NodeView, PodView};
+use crate::telemetry::Registry;
 use answer::Answer;
+use freshness::Freshness;
 use snapshot::{Snapshot, Snapshots};
 
 pub use group::{GROUP, NODES, PODS};
@@ -33,14 +36,21 @@ pub use snapshot::ViewSource;
 pub struct MetricsApi {
     snapshots: Snapshots,
     inventory: Arc<Inventory>,
+    freshness: Freshness,
 }
 
 impl MetricsApi {
     /// Serves what `source` shows. The inventory only tells a node or pod that does not exist from
     /// one without a number.
     #[must_use]
-    pub fn new(source: ViewSource, inventory: Arc<Inventory>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        source: ViewSource,
+        inventory: Arc<Inventory>,
+        clock: Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Self {
         Self {
+            freshness: Freshness::register(registry, Arc::clone(&clock)),
             snapshots: Snapshots::new(source, clock),
             inventory,
         }
@@ -69,7 +79,7 @@ impl MetricsApi {
         if parts.method != Method::GET {
             return Err(Status::method_not_allowed());
         }
-        let answer = Answer::new(version, parts)?;
+        let answer = Answer::new(version, parts, &self.freshness)?;
         let snapshot = self.snapshots.current();
         let pods = target.resource.name == PODS.name;
         match (pods, target.name) {

@@ -34,8 +34,8 @@ pub(super) async fn container_resource(lane: &Lane, scene: &Scene) -> Workload {
     single
 }
 
-/// Puts the controllers of an older Kubernetes in the place of the running ones, and lets them scale both Deployments
-/// with both versions registered and with v1beta1 alone.
+/// Puts the controllers of an older Kubernetes in the place of the running ones, and lets them scale
+/// both Deployments with both versions registered and with v1beta1 alone.
 pub(super) async fn checks(
     lane: &Lane,
     scene: &mut Scene,

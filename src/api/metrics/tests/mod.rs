@@ -76,7 +76,12 @@ impl Served {
         };
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         Self {
-            api: MetricsApi::new(source, Arc::clone(&inventory), time),
+            api: MetricsApi::new(
+                source,
+                Arc::clone(&inventory),
+                time,
+                &mut Registry::default(),
+            ),
             view,
             clock,
             inventory,
