@@ -88,28 +88,36 @@ pub(super) fn with_flags(start: Start, flags: &[(String, String)]) -> Start {
     })
 }
 
-/// Waits until every pod that can have a number has one.
+/// Waits until every node and pod that can have a number has one.
 async fn until_measured(lab: &Lab, server: &Loadline) -> Result<()> {
     let ends = Instant::now() + MEASURED_WITHIN;
     let proxy = server.client(Protocol::Http1, Some(&lab.front_proxy))?;
     let reader = proxy
         .with_header("x-remote-user", "conformance")?
         .with_header("x-remote-group", "system:masters")?;
+    let silent = |name: &str| cluster::SILENT_NODES.contains(&name);
     let mut pods = lab.world.pods();
     pods.retain(|pod| {
         let key = (pod.meta.namespace.as_str(), pod.meta.name.as_str());
-        let silent = key == cluster::SILENT_POD || cluster::SILENT_NODES.contains(&key.1);
-        pod.phase.as_str() == "Running" && !silent
+        let known = key != cluster::SILENT_POD && !silent(key.1);
+        known && pod.phase.as_str() == "Running"
     });
+    let mut nodes = lab.world.nodes();
+    nodes.retain(|node| !silent(&node.meta.name));
+    let count = async |resource: &str| -> Result<usize> {
+        let path = format!("/apis/metrics.k8s.io/v1beta1/{resource}");
+        let list = reader.get_json(&path).await?;
+        Ok(list["items"].as_array().map_or(0, Vec::len))
+    };
     loop {
-        let list = reader.get_json("/apis/metrics.k8s.io/v1beta1/pods").await?;
-        let seen = list["items"].as_array().map_or(0, Vec::len);
-        if seen >= pods.len() {
+        let seen = (count("nodes").await?, count("pods").await?);
+        let want = (nodes.len(), pods.len());
+        if seen.0 >= want.0 && seen.1 >= want.1 {
             return Ok(());
         }
         if Instant::now() > ends {
             let tail = server.process.tail();
-            bail!("{seen} of {} pods are measured\n{tail}", pods.len());
+            bail!("{seen:?} of {want:?} nodes and pods are measured\n{tail}");
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

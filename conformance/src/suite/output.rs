@@ -150,7 +150,10 @@ fn one_line(text: &str) -> String {
     if line.len() < text.len() {
         line.push('…');
     }
-    line.replace('\n', "\\n")
+    let line = line.replace('\n', "\\n");
+    line.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 fn junit(results: &[CheckResult]) -> String {
