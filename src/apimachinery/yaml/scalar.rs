@@ -150,9 +150,10 @@ fn is_integer(text: &str) -> bool {
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, within the range of a `float64`;
-/// underscores are removed, but not from what starts with a point.
+/// underscores are removed. What starts with a point is Go's `strconv.ParseFloat` to judge, which takes
+/// an underscore between two digits alone.
 fn is_float(text: &str) -> bool {
-    if text.starts_with('_') || text.starts_with('.') && text.contains('_') {
+    if text.starts_with('_') || text.starts_with('.') && !separates_digits(text) {
         return false;
     }
     let text = text.replace('_', "");
@@ -171,6 +172,14 @@ fn is_float(text: &str) -> bool {
         && all_digits(fraction)
         && !(whole.is_empty() && fraction.is_empty())
         && number.parse().is_ok_and(f64::is_finite)
+}
+
+/// Every underscore stands between two digits.
+fn separates_digits(text: &str) -> bool {
+    let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+    text.split('_')
+        .zip(text.split('_').skip(1))
+        .all(|(before, after)| digit(before.bytes().last()) && digit(after.bytes().next()))
 }
 
 fn all_digits(text: &str) -> bool {
@@ -275,6 +284,7 @@ mod tests {
             "1_000",
             "1.5",
             ".5",
+            ".0_0",
             "5.",
             "1e3",
             "-1.2E-4",
