@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use conformance::lab::{Lab, LabConfig, World};
+use conformance::lab::{Lab, LabConfig, Stamps, World};
 use conformance::loadline::{Loadline, Start, program};
 use nix::sys::signal::Signal;
 use tokio::process::Command;
@@ -50,6 +50,11 @@ async fn main() -> Result<()> {
     };
     let started = Instant::now();
     let lab = Lab::start(World::demo(), LabConfig::default()).await?;
+    // A real kubelet samples its node every ten seconds: longer than a first look should take.
+    for node in lab.world.nodes() {
+        let often = Stamps::Every(Duration::from_secs(1));
+        lab.kubelets.behave(&node.meta.name, |kubelet| kubelet.stamps = often)?;
+    }
     let start = Start::new(&lab, &binary)?
         .with("metric-resolution", "10s")
         .with("kubelet-request-timeout", "5s");
