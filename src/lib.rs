@@ -10,13 +10,15 @@
 //!                                            per node     points, rates every encoding and may they (auth)
 //! ```
 //!
-//! A node's answer is committed the moment it is decoded, for that node alone; nobody waits for another node. Requests
-//! read finished numbers with the kubelet's own timestamps and the true window between two samples.
+//! A node's answer is committed the moment it is decoded, for that node alone; nobody waits for
+//! another node. Requests read finished numbers with the kubelet's own timestamps and the true
+//! window between two samples.
 //!
 //! # Rooms
 //!
-//! The modules below stand in the order of that path, ground first. A room names only rooms above it in this list
-//! (`tests/architecture.rs` holds that); `app` alone knows them all. What a room offers is in its `mod.rs`.
+//! The modules below stand in the order of that path, ground first. A room names only rooms above
+//! it in this list (`tests/architecture.rs` holds that); `app` alone knows them all. What a room
+//! offers is in its `mod.rs`.
 
 // ground
 pub mod domain;

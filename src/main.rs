@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(Ended::Stopped) => ExitCode::SUCCESS,
         Ok(Ended::Failed | Ended::Cut) => ExitCode::FAILURE,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", story(&error));
             ExitCode::FAILURE
         }
     }
@@ -37,6 +37,22 @@ fn run(settings: Settings) -> anyhow::Result<Ended> {
     // What a second signal cut short is not waited for.
     runtime.shutdown_background();
     ended
+}
+
+/// An error and its causes in one line. Some libraries repeat their cause in their own text: each is
+/// told once.
+fn story(error: &anyhow::Error) -> String {
+    let mut story = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if story.ends_with(&cause) {
+            continue;
+        }
+        if !story.is_empty() {
+            story.push_str(": ");
+        }
+        story.push_str(&cause);
+    }
+    story
 }
 
 /// Prints what the command line asked for, or what is wrong with it.

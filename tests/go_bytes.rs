@@ -2,7 +2,7 @@
 //! lists.
 //!
 //! The Go side is `clients encode`, which `conformance/run` builds into the folder `LOADLINE_BIN`
-//! names. Without it nothing can be compared, and the test says so.
+//! names. Without that variable nothing can be compared, and the test says so.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,8 +1,8 @@
 //! Wiring: the one place that knows every room.
 //!
 //! [`bind`] reads the files that flags name and takes the port, so whatever is wrong with them is
-//! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API server
-//! may be away at either.
+//! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API
+//! server may be away at either.
 
 mod readiness;
 mod settings;
@@ -10,9 +10,10 @@ mod signals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
@@ -59,11 +60,15 @@ struct Ground {
     health: Health,
 }
 
+/// How long tasks may take to end once all requests are answered. What takes longer is a question
+/// to an API server that is away, and the patience of who stops us ends soon.
+const LEFTOVERS: Duration = Duration::from_secs(5);
+
 /// Builds every room and takes the port.
 ///
 /// # Errors
-/// When a file that a flag names cannot be used, there are no credentials for the API server, or the
-/// port is taken.
+/// When a file that a flag names cannot be used, there are no credentials for the API server, or
+/// the port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
     if !settings.inert.is_empty() {
@@ -82,7 +87,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let scraper = ground
         .scraper(&settings, &credentials, &inventory, &live)
         .await?;
-    let trust = LiveTrust::new(settings::trust(&settings.authentication))?;
+    let trust = LiveTrust::new(settings::trust(&settings.authentication))
+        .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
     readiness::add_checks(&ground.health, &ground.clock, &cluster, &live, &scraper);
@@ -142,8 +148,14 @@ impl Bound {
             stop_sender.stop();
         };
         first.await;
+        let ended = async {
+            quit.stopped().await;
+            tokio::time::timeout(LEFTOVERS, tasks.finished()).await
+        };
         tokio::select! {
-            () = tasks.finished() => {}
+            ended = ended => if ended.is_err() {
+                debug!("what nobody waits for any more is left unfinished");
+            },
             () = signals.next() => {
                 warn!("asked to stop again; ending at once");
                 return Ended::Cut;
@@ -181,7 +193,7 @@ impl Ground {
         let config = settings::kubelet(settings, credentials)?;
         let getter = KubeletClient::new(config, Arc::clone(&self.clock))
             .await
-            .context("cannot set up the kubelet client")?;
+            .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;
         Ok(Scraper::new(
             settings::scrape(&settings.scrape),
             getter,
@@ -207,10 +219,14 @@ impl Ground {
         client: &kube::Client,
     ) -> Result<TrustLookup> {
         if settings.authentication.skip_lookup {
-            return Ok(TrustLookup::new(Arc::clone(trust), None));
+            return Ok(TrustLookup::new(Arc::clone(trust), None, &self.clock));
         }
         let client = client_for(&settings.authentication.kubeconfig, client).await?;
-        Ok(TrustLookup::new(Arc::clone(trust), Some(client)))
+        Ok(TrustLookup::new(
+            Arc::clone(trust),
+            Some(client),
+            &self.clock,
+        ))
     }
 
     async fn reviews(

@@ -11,8 +11,8 @@ use crate::lifecycle::{Check, Health, Probe};
 use crate::live::Live;
 use crate::scrape::Scraper;
 
-/// How long readiness waits for a first number. A cluster whose kubelets cannot be reached is served
-/// all the same: what is known, and why the rest is not.
+/// How long readiness waits for a first number. A cluster whose kubelets cannot be reached is
+/// served all the same: what is known, and why the rest is not.
 const START_WINDOW: Duration = Duration::from_secs(60);
 
 pub(super) fn add_checks(
@@ -37,7 +37,8 @@ pub(super) fn add_checks(
 }
 
 /// Passes for good with the first number of a node and of a container, or when the start window is
-/// over: readiness must never be lost for lack of kubelets, or the HPA would lose what is known too.
+/// over: readiness must never be lost for lack of kubelets, or the HPA would lose what is known
+/// too.
 fn storage_ready(clock: Arc<dyn Clock>, live: Arc<Live>) -> Check {
     let (began, passed) = (clock.monotonic(), AtomicBool::new(false));
     Check::new("metric-storage-ready", &[Probe::Readyz], move || {

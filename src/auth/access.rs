@@ -27,8 +27,8 @@ pub trait AccessReviewer: fmt::Debug + Send + Sync {
 
 /// Tells whether a user may do what a request asks for.
 ///
-/// `system:masters` may do everything and anybody may ask for the always-allowed paths; the rest is for the API
-/// server to say, and its word is remembered for a while.
+/// `system:masters` may do everything and anybody may ask for the always-allowed paths; the rest is
+/// for the API server to say, and its word is remembered for a while.
 #[derive(Debug)]
 pub struct Authorization {
     reviewer: Arc<dyn AccessReviewer>,
@@ -53,8 +53,8 @@ pub enum Decision {
 
 /// Paths that need no permission: exact ones, and prefixes that were written with a trailing `*`.
 ///
-/// They cover non-resource requests alone, whatever the method. The default is `/healthz`, `/readyz` and `/livez`;
-/// what lies below them is not covered.
+/// They cover non-resource requests alone, whatever the method. The default is `/healthz`,
+/// `/readyz` and `/livez`; what lies below them is not covered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlwaysAllowPaths {
     exact: Vec<String>,
@@ -68,7 +68,8 @@ pub struct InvalidPathRule;
 
 /// The most answers remembered; the least recently used is forgotten first.
 const CAPACITY: u64 = 8192;
-/// A question with this many bytes of the caller's choosing is asked each time, so that none can fill the memory.
+/// A question with this many bytes of the caller's choosing is asked each time, so that none can
+/// fill the memory.
 const SMALL: usize = 10_000;
 
 impl Authorization {
@@ -140,8 +141,8 @@ impl Authorization {
 }
 
 impl Decision {
-    /// Reads a review's status: `allowed` allows even with an evaluation error, neither `allowed` nor `denied` denies,
-    /// and both together mean nothing.
+    /// Reads a review's status: `allowed` allows even with an evaluation error, neither `allowed`
+    /// nor `denied` denies, and both together mean nothing.
     fn from_status(status: SubjectAccessReviewStatus) -> Result<Self, ReviewError> {
         let contradiction = "webhook subject access review returned both allow and deny response";
         match (status.allowed, status.denied.unwrap_or(false)) {

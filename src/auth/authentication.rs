@@ -16,10 +16,11 @@ use super::{Config, client_certificate, request_header};
 use crate::domain::Clock;
 use crate::lifecycle::Tasks;
 
-/// Tells who sends a request: the front proxy's word first, then the client's own certificate, then a bearer token.
+/// Tells who sends a request: the front proxy's word first, then the client's own certificate, then
+/// a bearer token.
 ///
-/// The first that succeeds decides; one that fails does not stop the next. When none has an opinion the caller is
-/// anonymous; when one failed and none succeeded nobody is.
+/// The first that succeeds decides; one that fails does not stop the next. When none has an opinion
+/// the caller is anonymous; when one failed and none succeeded nobody is.
 #[derive(Debug)]
 pub struct Authentication {
     trust: Arc<LiveTrust>,
@@ -84,7 +85,8 @@ impl Authentication {
     /// Tells who sends a request with these headers over `peer`'s connection.
     ///
     /// # Errors
-    /// [`Unauthenticated`] when a credential was shown and none was good, or none was shown and that is not enough.
+    /// [`Unauthenticated`] when a credential was shown and none was good, or none was shown and
+    /// that is not enough.
     pub async fn authenticate(
         &self,
         headers: &HeaderMap,
@@ -127,7 +129,8 @@ impl Authentication {
         Err(Unauthenticated("no credentials".into()))
     }
 
-    /// Takes every credential and every claim of the proxy out of `headers`, before anything logs or forwards them.
+    /// Takes every credential and every claim of the proxy out of `headers`, before anything logs
+    /// or forwards them.
     pub fn strip(&self, headers: &mut HeaderMap) {
         headers.remove(AUTHORIZATION);
         for name in ["x-remote-user", "x-remote-uid", "x-remote-group"] {

@@ -11,8 +11,9 @@ use crate::domain::Timestamp;
 
 /// The authorities of one PEM bundle.
 ///
-/// Certificates are judged as Go's `crypto/x509` does for client authentication: authorities outside their own
-/// validity do not count, a certificate that is itself in the bundle is trusted, and `anyExtendedKeyUsage` will do.
+/// Certificates are judged as Go's `crypto/x509` does for client authentication: authorities
+/// outside their own validity do not count, a certificate that is itself in the bundle is trusted,
+/// and `anyExtendedKeyUsage` will do.
 #[derive(Clone, Debug)]
 pub struct CaBundle {
     authorities: Vec<Authority>,
@@ -52,7 +53,8 @@ pub enum InvalidBundle {
 pub struct Untrusted(String);
 
 impl CaBundle {
-    /// Reads a PEM bundle. Blocks that are not certificates are passed over; a broken one refuses the whole.
+    /// Reads a PEM bundle. Blocks that are not certificates are passed over; a broken one refuses
+    /// the whole.
     ///
     /// # Errors
     /// [`InvalidBundle`] when there is no certificate, or one cannot be read.

@@ -1,7 +1,8 @@
 //! Users who ask in the name of others: the `Impersonate-*` headers.
 //!
-//! kube-apiserver takes these headers away before it proxies, so they reach us on direct calls only. Acting for another
-//! needs the verb `impersonate` on each part of the identity, as in `k8s.io/apiserver`.
+//! kube-apiserver takes these headers away before it proxies, so they reach us on direct calls
+//! only. Acting for another needs the verb `impersonate` on each part of the identity, as in
+//! `k8s.io/apiserver`.
 
 use std::borrow::Cow;
 
@@ -53,8 +54,8 @@ struct Claim {
 }
 
 impl Authorization {
-    /// Whom `user` acts for: the one the `Impersonate-*` headers name, or `user` itself when there are none. The
-    /// headers are taken out.
+    /// Whom `user` acts for: the one the `Impersonate-*` headers name, or `user` itself when there
+    /// are none. The headers are taken out.
     ///
     /// # Errors
     /// [`ImpersonationError`]; a claim is never passed over.

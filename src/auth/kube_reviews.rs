@@ -1,7 +1,6 @@
 //! The reviews as the API server does them.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,13 +14,15 @@ use kube::api::PostParams;
 
 use super::access::AccessReviewer;
 use super::token::{BearerToken, TokenReviewer};
-use super::verdicts::ReviewError;
+use super::verdicts::{ReviewError, ReviewFailure};
+use crate::cluster::describe;
 use crate::lifecycle::Backoff;
 
 /// Token and access reviews through the API server.
 ///
-/// A call takes 10 s at most. A lost connection, 429, 500, 504, or an answer that says when to come back, is tried
-/// again, five times in all, after 500 ms and then half as long again each time (client-go's webhook retry).
+/// A call takes 10 s at most. A lost connection, 429, 500, 504, or an answer that says when to come
+/// back, is tried again, five times in all, after 500 ms and then half as long again each time
+/// (client-go's webhook retry).
 #[derive(Clone)]
 pub struct KubeReviews {
     client: kube::Client,
@@ -103,10 +104,11 @@ where
             Ok(Err(error)) => error,
             Err(_) => return Err(ReviewError::Timeout),
         };
+        let failure = ReviewFailure::new(describe(&error));
         let Some(delay) = retry_delay(&error).filter(|_| tries < TRIES) else {
-            return Err(ReviewError::Failed(Arc::new(error)));
+            return Err(ReviewError::Failed(failure));
         };
-        tracing::debug!(%error, tries, "a review failed; trying again");
+        tracing::debug!(error = %failure, tries, "a review failed; trying again");
         tries += 1;
         tokio::time::sleep(backoff.wait().max(delay)).await;
     }

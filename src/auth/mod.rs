@@ -1,8 +1,8 @@
 //! Who asks, and may they: Kubernetes' delegated authentication and authorization.
 //!
-//! Identities come from the front proxy's headers, client certificates and bearer tokens; what they may do is asked of
-//! the API server. Both are remembered for seconds, and both work as in `k8s.io/apiserver`, whose rules the modules
-//! state one by one.
+//! Identities come from the front proxy's headers, client certificates and bearer tokens; what they
+//! may do is asked of the API server. Both are remembered for seconds, and both work as in
+//! `k8s.io/apiserver`, whose rules the modules state one by one.
 
 mod access;
 mod authentication;
@@ -13,6 +13,7 @@ mod impersonation;
 mod kube_reviews;
 mod metrics;
 mod peer;
+mod proxy_headers;
 mod question;
 mod request_header;
 #[cfg(test)]
@@ -34,11 +35,12 @@ pub use impersonation::ImpersonationError;
 pub use kube_reviews::KubeReviews;
 pub use metrics::Metrics;
 pub use peer::Peer;
+pub use proxy_headers::ProxyHeaders;
 pub use token::{BearerToken, TokenReviewer};
-pub use trust::{FrontProxy, LiveTrust, ProxyHeaders, Trust, TrustConfig, TrustFileError};
+pub use trust::{FrontProxy, LiveTrust, Trust, TrustConfig, TrustFileError};
 pub use trust_lookup::TrustLookup;
 pub use user::{ALL_AUTHENTICATED, ALL_UNAUTHENTICATED, ANONYMOUS, MASTERS, User};
-pub use verdicts::ReviewError;
+pub use verdicts::{ReviewError, ReviewFailure};
 
 /// What flags decide about authentication and authorization, but for [`TrustConfig`].
 #[derive(Clone, Debug)]

@@ -10,11 +10,11 @@ use super::certificate_subject::{CertificateSubject, SubjectError};
 use super::trust::Trust;
 use crate::domain::Timestamp;
 
-/// The certificates a client showed in one connection's handshake. The handshake proved that it owns the first one's
-/// key; nobody has judged the chain yet.
+/// The certificates a client showed in one connection's handshake. The handshake proved that it
+/// owns the first one's key; nobody has judged the chain yet.
 ///
-/// A verdict is kept for the connection and asked anew when the trust changes or a certificate that mattered begins
-/// or ends being valid.
+/// A verdict is kept for the connection and asked anew when the trust changes or a certificate that
+/// mattered begins or ends being valid.
 #[derive(Debug)]
 pub struct Peer {
     chain: Vec<CertificateDer<'static>>,
@@ -58,7 +58,8 @@ impl Peer {
             .as_ref()
     }
 
-    /// Judges the chain against both bundles at the time `now`, or recalls a verdict that still holds.
+    /// Judges the chain against both bundles at the time `now`, or recalls a verdict that still
+    /// holds.
     pub(super) fn judge(&self, trust: &Trust, now: Timestamp) -> Arc<Verdict> {
         let mut kept = self.verdict.lock();
         if let Some(verdict) = kept.as_ref().filter(|v| v.holds(trust, now)) {

@@ -85,7 +85,8 @@ fn field_requirement(requirement: &FieldRequirement) -> FieldSelectorRequirement
     }
 }
 
-/// `None` for comparisons of numbers, which a review cannot express: the question is then less restricted.
+/// `None` for comparisons of numbers, which a review cannot express: the question is then less
+/// restricted.
 fn label_requirement(requirement: &LabelRequirement) -> Option<LabelSelectorRequirement> {
     let texts = |values: &[Box<str>]| Some(values.iter().map(ToString::to_string).collect());
     let (operator, values) = match &requirement.operator {

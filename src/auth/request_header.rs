@@ -15,7 +15,8 @@ use crate::domain::Timestamp;
 
 /// Believes the `X-Remote-*` headers when the connection's certificate is the front proxy's.
 ///
-/// `Ok(None)`, no opinion, when there is no certificate, no front proxy is known, or it named nobody.
+/// `Ok(None)`, no opinion, when there is no certificate, no front proxy is known, or it named
+/// nobody.
 pub(super) fn authenticate(
     trust: &Trust,
     headers: &HeaderMap,
@@ -79,8 +80,8 @@ fn remote_user(
     }))
 }
 
-/// Collects `X-Remote-Extra-KEY: value`. The key is what follows the prefix, lower-cased, then percent-decoded; a key
-/// that cannot be decoded is kept as it stands.
+/// Collects `X-Remote-Extra-KEY: value`. The key is what follows the prefix, lower-cased, then
+/// percent-decoded; a key that cannot be decoded is kept as it stands.
 fn extra(
     prefixes: &[String],
     headers: &HeaderMap,

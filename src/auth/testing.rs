@@ -1,4 +1,5 @@
-//! What tests of authentication, authorization and the server need: authorities, fake reviewers, a clock to turn.
+//! What tests of authentication, authorization and the server need: authorities, fake reviewers, a
+//! clock to turn.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

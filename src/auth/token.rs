@@ -45,7 +45,8 @@ const FAILURE_TTL: Duration = Duration::from_secs(10);
 const CAPACITY: u64 = 4096;
 
 impl BearerToken {
-    /// Takes the token out of the `Authorization` header. `Ok(None)` when there is none, or it is of another scheme.
+    /// Takes the token out of the `Authorization` header. `Ok(None)` when there is none, or it is
+    /// of another scheme.
     ///
     /// # Errors
     /// [`AuthenticationError::InvalidToken`] when the header's bytes are no text.
@@ -70,7 +71,8 @@ impl BearerToken {
         &self.0
     }
 
-    /// When the token says of itself that it ends, unverified; `None` when it is no JWT or does not say.
+    /// When the token says of itself that it ends, unverified; `None` when it is no JWT or does not
+    /// say.
     fn expiry(&self) -> Option<Timestamp> {
         #[derive(serde::Deserialize)]
         struct Claims {

@@ -1,16 +1,17 @@
-//! Whom we believe: the front proxy and the authorities of users' certificates, as they are right now.
+//! Whom we believe: the front proxy and the authorities of users' certificates, as they are right
+//! now.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::header::HeaderName;
 use parking_lot::Mutex;
 use rustls::DistinguishedName;
 use tracing::{info, warn};
 
 use super::ca_bundle::{CaBundle, InvalidBundle};
+use super::proxy_headers::ProxyHeaders;
 
 /// One state of what we believe. A new state has a new generation.
 #[derive(Debug, Default)]
@@ -27,27 +28,13 @@ pub struct FrontProxy {
     headers: ProxyHeaders,
 }
 
-/// The names behind `X-Remote-*`, as the ConfigMap or the `--requestheader-*` flags give them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProxyHeaders {
-    /// The common names the proxy's certificate may have; empty for any.
-    pub allowed_names: Vec<String>,
-    /// Headers with the user's name; the first that is not empty counts.
-    pub username: Vec<HeaderName>,
-    /// Headers with the user's UID; the first that is not empty counts.
-    pub uid: Vec<HeaderName>,
-    /// Headers with groups; every value of each counts.
-    pub group: Vec<HeaderName>,
-    /// What the names of headers with extra attributes begin with, in lower case.
-    pub extra_prefixes: Vec<String>,
-}
-
 /// Which files and headers the flags give. What they leave open comes from the cluster's ConfigMap.
 #[derive(Clone, Debug, Default)]
 pub struct TrustConfig {
     /// `--client-ca-file`.
     pub client_ca_file: Option<PathBuf>,
-    /// `--requestheader-client-ca-file` and, since it is given, the other `--requestheader-*` flags.
+    /// `--requestheader-client-ca-file` and, since it is given, the other `--requestheader-*`
+    /// flags.
     pub front_proxy: Option<(PathBuf, ProxyHeaders)>,
 }
 
@@ -112,7 +99,8 @@ impl Trust {
         self.client.as_ref()
     }
 
-    /// The subjects of all authorities, each once: what a server shows when it asks for a certificate.
+    /// The subjects of all authorities, each once: what a server shows when it asks for a
+    /// certificate.
     #[must_use]
     pub fn subjects(&self) -> Vec<DistinguishedName> {
         let proxy = self
@@ -148,7 +136,8 @@ impl LiveTrust {
     /// Reads the files that flags name.
     ///
     /// # Errors
-    /// [`TrustFileError`] when one of them is unusable: at the start that is a mistake in the flags.
+    /// [`TrustFileError`] when one of them is unusable: at the start that is a mistake in the
+    /// flags.
     pub fn new(config: TrustConfig) -> Result<Arc<Self>, TrustFileError> {
         let mut sources = Sources::default();
         if let Some(path) = &config.client_ca_file {
@@ -179,16 +168,17 @@ impl LiveTrust {
         self.config.client_ca_file.is_none() || self.config.front_proxy.is_none()
     }
 
-    /// Reads the flags' files again; one that became unusable leaves the last good content in force.
+    /// Reads the flags' files again; one that became unusable leaves the last good content in
+    /// force.
     pub fn reload_files(&self) {
         let mut sources = self.sources.lock();
         let mut changed = false;
         if let Some(path) = &self.config.client_ca_file {
-            let read = read_bundle(path).map_err(|e| e.to_string());
+            let read = read_bundle(path).map_err(|error| complaint(&error));
             changed |= sources.take(CLIENT_CA, read, |s| &mut s.client);
         }
         if let Some((path, _)) = &self.config.front_proxy {
-            let read = read_bundle(path).map_err(|e| e.to_string());
+            let read = read_bundle(path).map_err(|error| complaint(&error));
             changed |= sources.take(PROXY_CA, read, |s| &mut s.proxy);
         }
         if changed {
@@ -196,8 +186,9 @@ impl LiveTrust {
         }
     }
 
-    /// Takes what ConfigMap `kube-system/extension-apiserver-authentication` says where flags are silent. A part that
-    /// is absent, empty or broken leaves its last good value in force; an absent list of headers is an empty list.
+    /// Takes what ConfigMap `kube-system/extension-apiserver-authentication` says where flags are
+    /// silent. A part that is absent, empty or broken leaves its last good value in force; an
+    /// absent list of headers is an empty list.
     pub fn apply_config_map(&self, data: &BTreeMap<String, String>) {
         let mut sources = self.sources.lock();
         let mut changed = false;
@@ -223,12 +214,14 @@ impl LiveTrust {
             headers: sources.headers.clone(),
         });
         let client = sources.client.clone();
-        info!(
-            generation,
-            front_proxy = front_proxy.is_some(),
-            client_ca = client.is_some(),
-            "trusted authorities changed"
-        );
+        let (trusts_proxy, trusts_clients) = (front_proxy.is_some(), client.is_some());
+        if trusts_proxy || trusts_clients {
+            info!(
+                front_proxy = trusts_proxy,
+                client_ca = trusts_clients,
+                "trusted authorities changed"
+            );
+        }
         self.current.store(Arc::new(Trust {
             generation,
             front_proxy,
@@ -284,58 +277,14 @@ impl Sources {
     }
 }
 
-impl ProxyHeaders {
-    /// Reads the lists of the ConfigMap.
-    ///
-    /// # Errors
-    /// The key whose value is no JSON list of texts.
-    fn from_config_map(data: &BTreeMap<String, String>) -> Result<Self, String> {
-        let list = |key: &str| -> Result<Vec<String>, String> {
-            match data.get(key).map_or("", |v| v.trim()) {
-                "" => Ok(Vec::new()),
-                json => serde_json::from_str(json).map_err(|e| format!("{key}: {e}")),
-            }
-        };
-        Ok(Self::new(
-            list("requestheader-allowed-names")?,
-            &list("requestheader-username-headers")?,
-            &list("requestheader-uid-headers")?,
-            &list("requestheader-group-headers")?,
-            &list("requestheader-extra-headers-prefix")?,
-        ))
-    }
-
-    /// Joins the five lists. A text that no header could be called is left out: it could never match.
-    #[must_use]
-    pub fn new(
-        allowed_names: Vec<String>,
-        username: &[String],
-        uid: &[String],
-        group: &[String],
-        extra_prefixes: &[String],
-    ) -> Self {
-        let names = |list: &[String]| {
-            list.iter()
-                .filter_map(|name| HeaderName::try_from(name.trim()).ok())
-                .collect()
-        };
-        Self {
-            allowed_names,
-            username: names(username),
-            uid: names(uid),
-            group: names(group),
-            extra_prefixes: extra_prefixes
-                .iter()
-                .map(|p| p.trim().to_ascii_lowercase())
-                .filter(|p| !p.is_empty())
-                .collect(),
-        }
-    }
-}
-
 fn bundle(data: &BTreeMap<String, String>, key: &str) -> Result<CaBundle, String> {
     let pem = data.get(key).map_or("", String::as_str);
     CaBundle::from_pem(pem.as_bytes()).map_err(|e| e.to_string())
+}
+
+fn complaint(error: &TrustFileError) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 fn read_bundle(path: &std::path::Path) -> Result<CaBundle, TrustFileError> {

@@ -35,8 +35,8 @@ impl User {
         }
     }
 
-    /// Adds `system:authenticated`, which Kubernetes does to every identity but the anonymous one and those that
-    /// already say whether they are authenticated.
+    /// Adds `system:authenticated`, which Kubernetes does to every identity but the anonymous one
+    /// and those that already say whether they are authenticated.
     #[must_use]
     pub fn with_authenticated_group(mut self) -> Self {
         let told = |g: &String| g == ALL_AUTHENTICATED || g == ALL_UNAUTHENTICATED;

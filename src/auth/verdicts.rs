@@ -17,8 +17,9 @@ use crate::lifecycle::Tasks;
 
 /// Answers kept for a while by the keyed digest of their question.
 ///
-/// Bounds: at most `capacity` answers, the least recently used goes first; at most [`MAX_FLIGHTS`] questions under way,
-/// further ones fail with [`ReviewError::Overloaded`]; each question ends after [`FLIGHT_LIMIT`].
+/// Bounds: at most `capacity` answers, the least recently used goes first; at most [`MAX_FLIGHTS`]
+/// questions under way, further ones fail with [`ReviewError::Overloaded`]; each question ends
+/// after [`FLIGHT_LIMIT`].
 pub(super) struct Verdicts<V>(Arc<Inner<V>>);
 
 struct Inner<V> {
@@ -41,7 +42,7 @@ pub(super) struct Answer<V> {
 pub enum ReviewError {
     /// It could not be reached, or refused the question.
     #[error("the API server could not be asked")]
-    Failed(#[source] Arc<kube::Error>),
+    Failed(#[source] ReviewFailure),
     /// It took too long.
     #[error("the API server did not answer in time")]
     Timeout,
@@ -53,6 +54,11 @@ pub enum ReviewError {
     Unusable(&'static str),
 }
 
+/// What went wrong between us and the API server, in words and without secrets. For our log alone.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ReviewFailure(String);
+
 pub(super) type Outcome<V> = Result<V, ReviewError>;
 type Digest = [u8; 32];
 
@@ -62,10 +68,18 @@ struct Kept<V> {
     until: Instant,
 }
 
-/// The most questions under way at once: more than the server lets requests in, so that it is seldom the first to refuse.
+/// The most questions under way at once: more than the server lets requests in, so that it is
+/// seldom the first to refuse.
 const MAX_FLIGHTS: usize = 1024;
 /// The longest a question may take with all its retries, as in Kubernetes.
 const FLIGHT_LIMIT: Duration = Duration::from_secs(30);
+
+impl ReviewFailure {
+    /// `words` come from somebody who knows what is secret.
+    pub(super) const fn new(words: String) -> Self {
+        Self(words)
+    }
+}
 
 impl<V: Clone + Send + Sync + 'static> Verdicts<V> {
     /// An empty memory for `capacity` answers that are kept for `longest` at most.

@@ -1,7 +1,7 @@
 //! The `Authorization` header from a token file that somebody renews.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -13,7 +13,7 @@ use super::credentials::BearerToken;
 
 /// A token file, read at most once a minute as client-go does, and trimmed as it does.
 ///
-/// When the file cannot be read any longer the last token stays in use.
+/// When the file cannot be read any longer, or holds no token, the last one stays in use.
 #[derive(Debug)]
 pub(super) struct TokenFile {
     path: PathBuf,
@@ -48,10 +48,11 @@ impl TokenFile {
     }
 }
 
-fn read(path: &PathBuf) -> io::Result<HeaderValue> {
-    let token = BearerToken::new(&std::fs::read_to_string(path)?);
-    let header = HeaderValue::try_from(format!("Bearer {}", token.expose()));
-    let mut header = header.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+fn read(path: &Path) -> io::Result<HeaderValue> {
+    let no_token = || io::Error::new(io::ErrorKind::InvalidData, "there is no token in it");
+    let token = BearerToken::read(&std::fs::read(path)?).ok_or_else(no_token)?;
+    let header = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+    let mut header = header.map_err(|_| no_token())?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -76,6 +77,12 @@ mod tests {
         assert_eq!(sent(), "Bearer first");
         tokio::time::advance(REREAD).await;
         assert_eq!(sent(), "Bearer second");
+        for none in ["", " \n", "a b"] {
+            std::fs::write(&path, none).unwrap();
+            tokio::time::advance(REREAD).await;
+            assert_eq!(sent(), "Bearer second", "{none:?}");
+            assert!(TokenFile::open(path.clone()).is_err(), "{none:?}");
+        }
         std::fs::remove_file(&path).unwrap();
         tokio::time::advance(REREAD).await;
         assert_eq!(sent(), "Bearer second");

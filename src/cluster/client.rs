@@ -59,6 +59,12 @@ pub enum Error {
         /// The field's name.
         field: &'static str,
     },
+    /// The token in the kubeconfig could stand in no header.
+    #[error("the token in --kubeconfig {} holds a character that no token may have", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+    },
     /// The kubeconfig sends requests through a proxy.
     #[error("--kubeconfig {} names a proxy-url, which is not supported", path.display())]
     Proxy {
@@ -152,9 +158,15 @@ async fn from_kubeconfig(path: &Path) -> Result<(kube::Config, Credentials), Err
         named.certificate_authority_data.as_deref(),
         named.certificate_authority.as_deref(),
     );
+    let token = token(&config.auth_info);
+    if let Some(Material::Inline(text)) = &token
+        && !text.iter().all(u8::is_ascii_graphic)
+    {
+        return Err(Error::Token { path: path.into() });
+    }
     let credentials = Credentials {
         ca: ca.map_err(not_base64)?,
-        token: token(&config.auth_info),
+        token,
         client_certificate: client_certificate(&config.auth_info).map_err(not_base64)?,
         insecure_skip_tls_verify: config.accept_invalid_certs,
     };

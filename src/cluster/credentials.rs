@@ -22,18 +22,20 @@ pub struct Credentials {
     pub insecure_skip_tls_verify: bool,
 }
 
-/// Some text in a file or in memory. Neither `Debug` nor `Display` shows the text, which may be a secret.
+/// Some text in a file or in memory. Neither `Debug` nor `Display` shows the text, which may be a
+/// secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Material {
-    /// A file, to be read again: its content may change, and a Kubernetes volume swaps symbolic links to change it.
+    /// A file, to be read again: its content may change, and a Kubernetes volume swaps symbolic
+    /// links to change it.
     File(PathBuf),
     /// The text itself, as a kubeconfig's `…-data` fields carry it.
     Inline(Arc<[u8]>),
 }
 
-/// A bearer token, which prints as `***`.
+/// A bearer token to show to others, which never shows in logs, errors or `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct BearerToken(Arc<str>);
+pub struct BearerToken(Box<str>);
 
 /// A client certificate and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +47,18 @@ pub struct ClientCertificate {
 }
 
 impl BearerToken {
-    /// Keeps a token, without the white space files end with.
+    /// Takes the token out of a file's content; blanks around it are not part of it. `None` when
+    /// nothing else is there, or bytes no header may have.
     #[must_use]
-    pub(super) fn new(token: &str) -> Self {
-        Self(token.trim().into())
+    pub fn read(content: &[u8]) -> Option<Self> {
+        let token = std::str::from_utf8(content).ok()?.trim();
+        let plain = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+        plain.then(|| Self(token.into()))
     }
 
     /// The token's text, for the `Authorization` header alone.
     #[must_use]
-    pub(super) fn expose(&self) -> &str {
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -79,5 +84,22 @@ impl fmt::Display for Material {
 impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_cannot_smuggle_a_header_and_does_not_show() {
+        let token = BearerToken::read(b" abc.def\n").unwrap();
+        assert_eq!(
+            (token.reveal(), format!("{token:?}")),
+            ("abc.def", "***".into())
+        );
+        for bad in [&b""[..], b" \n", b"a\r\nX: y", b"a b", b"\xff"] {
+            assert_eq!(BearerToken::read(bad), None);
+        }
     }
 }

@@ -29,8 +29,8 @@ mod watch;
 use std::sync::Arc;
 
 pub use client::{Config, Error, connect};
-pub use credentials::{ClientCertificate, Credentials, Material};
-pub use request::{Target, WatchError};
+pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
+pub use request::{Target, WatchError, describe};
 pub use state::{Connection, WatchStatus};
 pub use watch::{Follower, Watch};
 

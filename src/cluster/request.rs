@@ -313,8 +313,9 @@ pub(super) fn version_of(object: &RawValue) -> Option<String> {
     (!version.is_empty()).then(|| version.to_string())
 }
 
-/// Tells an error and its causes in one line, each once and no secret.
-pub(super) fn describe(error: &kube::Error) -> String {
+/// Tells an error and its causes in one line, each once and no secret: what a log line may say.
+#[must_use]
+pub fn describe(error: &kube::Error) -> String {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     let mut text = String::new();
     while let Some(cause) = next {

@@ -46,6 +46,8 @@ struct Place {
     /// Where to watch from; `None` to list first.
     version: Option<String>,
     page: u32,
+    /// When the attempt had its watch open; `None` while it has not.
+    opened: Option<Instant>,
 }
 
 /// How an attempt ended that did not fail.
@@ -59,8 +61,8 @@ enum Ended {
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// A watch that stood this long was a success: the next one begins at once, with the first wait
-/// before it.
+/// A watch that stood this long was a success: the next one begins at once, and the waits start
+/// over.
 const STEADY: Duration = Duration::from_secs(5);
 const PAGE: u32 = 500;
 const SMALLEST_PAGE: u32 = 10;
@@ -104,14 +106,15 @@ impl Watch {
         let mut place = Place {
             version: None,
             page: PAGE,
+            opened: None,
         };
         loop {
-            let begun = Instant::now();
             let attempt = self.attempt(&mut place, follower);
             let Some(outcome) = stop.until(attempt).await else {
                 return;
             };
-            let steady = begun.elapsed() >= STEADY;
+            // However long the list before it took.
+            let steady = place.opened.is_some_and(|at| at.elapsed() >= STEADY);
             let failed = outcome.is_err();
             self.note(outcome);
             if steady && !failed {
@@ -130,6 +133,7 @@ impl Watch {
         place: &mut Place,
         follower: &mut dyn Follower,
     ) -> Result<Ended, WatchError> {
+        place.opened = None;
         let version = match place.version.take() {
             Some(version) => version,
             None => self.list(&mut place.page, follower).await?,
@@ -143,6 +147,7 @@ impl Watch {
             }
         };
         self.opened();
+        place.opened = Some(Instant::now());
         place.version = Some(version);
         Ok(self.follow(events, &mut place.version, follower).await)
     }

@@ -24,9 +24,6 @@ pub struct Shutdown {
     /// `--shutdown-delay-duration`: how long the port still serves after `/readyz` has begun to
     /// fail.
     pub delay: Duration,
-    /// `--shutdown-send-retry-after`: new requests are turned away with `Retry-After` while the
-    /// last ones end.
-    pub send_retry_after: bool,
 }
 
 const MAX_REQUESTS: Flag = Flag::new(
@@ -53,11 +50,11 @@ const SHUTDOWN_DELAY: Flag = Flag::new(
     "0s",
     "Time the port still serves after /readyz has begun to fail",
 );
-const SHUTDOWN_RETRY_AFTER: Flag = Flag::new(
+const SHUTDOWN_RETRY_AFTER: Flag = Flag::inert(
     "shutdown-send-retry-after",
     Kind::Bool,
     "false",
-    "Turn new requests away with Retry-After while the last ones end",
+    "New connections are refused while the last requests end",
 );
 
 const NO_GATES: &str = "No feature gates exist here";
@@ -165,9 +162,5 @@ pub(super) fn read_limits(given: &mut Given) -> Option<Limits> {
 
 pub(super) fn read_shutdown(given: &mut Given) -> Option<Shutdown> {
     let delay = given.duration(&SHUTDOWN_DELAY);
-    let send_retry_after = given.flag(&SHUTDOWN_RETRY_AFTER);
-    Some(Shutdown {
-        delay: delay?,
-        send_retry_after: send_retry_after?,
-    })
+    Some(Shutdown { delay: delay? })
 }

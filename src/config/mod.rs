@@ -25,6 +25,9 @@ mod tests;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::ArgMatches;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
 pub use authentication::{Authentication, RequestHeader};
 pub use authorization::Authorization;
 pub use exit::{Exit, Stream};
@@ -82,10 +85,13 @@ const TOPICS: [Topic; 9] = [
 ///
 /// # Errors
 /// [`Exit`] when the process should end instead of serving: asked for help or its version (code 0),
-/// or the command line is wrong (code 2). All wrong values and combinations are told at once; an
-/// unknown flag is told alone.
+/// or the command line is wrong (code 2). All wrong flags, values and combinations are told at once.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Settings, Exit> {
-    let mut given = Given::new(flag::command(&TOPICS).try_get_matches_from(args)?);
+    let (matches, unknown) = known(args.into_iter().collect())?;
+    let mut given = Given::new(matches);
+    for flag in unknown {
+        given.refuse(format!("unknown flag: {flag}"));
+    }
     if given.flag(&scrape::VERSION) == Some(true) {
         return Err(Exit::version());
     }
@@ -94,6 +100,34 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Settings, Exit>
     settings
         .filter(|_| errors.is_empty())
         .ok_or_else(|| Exit::wrong(&errors))
+}
+
+/// Splits the words into flags; those nobody knows are set aside, so that one of them does not hide
+/// what else is wrong.
+fn known(mut words: Vec<OsString>) -> Result<(ArgMatches, Vec<String>), Exit> {
+    let mut unknown = Vec::new();
+    loop {
+        let error = match flag::command(&TOPICS).try_get_matches_from(&words) {
+            Ok(matches) => return Ok((matches, unknown)),
+            Err(error) => error,
+        };
+        let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+            return Err(error.into());
+        };
+        let is_it = |word: &OsString| {
+            let name = word
+                .to_str()
+                .map(|word| word.split_once('=').map_or(word, |(name, _)| name));
+            name == Some(flag)
+        };
+        let place = words.iter().skip(1).position(is_it);
+        let Some(place) = place.filter(|_| error.kind() == ErrorKind::UnknownArgument) else {
+            return Err(error.into());
+        };
+        // Each turn takes a word away, so the turns end.
+        words.remove(place + 1);
+        unknown.push(flag.clone());
+    }
 }
 
 fn read(given: &mut Given) -> Option<Settings> {

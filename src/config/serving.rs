@@ -18,14 +18,12 @@ pub struct Serving {
     pub bind_address: IpAddr,
     /// `--secure-port`.
     pub port: u16,
-    /// `--permit-address-sharing`: bind with `SO_REUSEADDR`.
-    pub permit_address_sharing: bool,
     /// `--permit-port-sharing`: bind with `SO_REUSEPORT`.
     pub permit_port_sharing: bool,
     /// `--tls-cert-file` and `--tls-private-key-file`; `None` when we are to make our own.
     pub certificate: Option<CertificatePaths>,
-    /// `--cert-dir`: where `apiserver.crt` and `apiserver.key` are used if they are there. Nothing is
-    /// written: a certificate we make ourselves stays in memory.
+    /// `--cert-dir`: where `apiserver.crt` and `apiserver.key` are used if they are there. Nothing
+    /// is written: a certificate we make ourselves stays in memory.
     pub cert_dir: PathBuf,
     /// `--tls-sni-cert-key`: certificates for certain names.
     pub named_certificates: Vec<NamedCertificate>,
@@ -78,11 +76,11 @@ const HTTP2_MAX_STREAMS: Flag = Flag::new(
     "0",
     "Requests in flight on one HTTP/2 connection; 0 means 100",
 );
-const PERMIT_ADDRESS_SHARING: Flag = Flag::new(
+const PERMIT_ADDRESS_SHARING: Flag = Flag::inert(
     "permit-address-sharing",
     Kind::Bool,
     "false",
-    "Bind with SO_REUSEADDR",
+    "SO_REUSEADDR is always set, as Go does",
 );
 const PERMIT_PORT_SHARING: Flag = Flag::new(
     "permit-port-sharing",
@@ -128,7 +126,6 @@ pub(super) fn read(given: &mut Given) -> Option<Serving> {
     });
     // metrics-server takes 0 for "do not serve", which leaves such a server nothing to do.
     let port = given.parsed(&SECURE_PORT, value::port);
-    let permit_address_sharing = given.flag(&PERMIT_ADDRESS_SHARING);
     let permit_port_sharing = given.flag(&PERMIT_PORT_SHARING);
     let certificate = CertificatePaths::read(given, &tls::CERT_FILE, &tls::PRIVATE_KEY_FILE);
     let cert_dir = given.path(&CERT_DIR);
@@ -139,7 +136,6 @@ pub(super) fn read(given: &mut Given) -> Option<Serving> {
     Some(Serving {
         bind_address: bind_address?,
         port: port?,
-        permit_address_sharing: permit_address_sharing?,
         permit_port_sharing: permit_port_sharing?,
         certificate: certificate?,
         cert_dir: cert_dir.unwrap_or_else(|| CERT_DIR.default.into()),

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A point in time in whole milliseconds since the Unix epoch, which is what a kubelet stamps its samples with.
+/// A point in time in whole milliseconds since the Unix epoch, which is what a kubelet stamps its
+/// samples with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 /// Where components take the time from, so that tests can turn it.
 pub trait Clock: Send + Sync + std::fmt::Debug {
-    /// The wall clock. May step either way; used only where a stamp must be shown or a certificate judged.
+    /// The wall clock. May step either way; used only where a stamp must be shown or a certificate
+    /// judged.
     fn now(&self) -> Timestamp;
     /// The monotonic clock. All ages and deadlines are measured with this one.
     fn monotonic(&self) -> Instant;

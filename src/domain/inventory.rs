@@ -25,7 +25,8 @@ pub struct NodeRecord {
     pub resource_metrics_path: Option<Arc<str>>,
     /// `status.capacity.cpu`: no honest rate is above it.
     pub cpu_capacity: Option<Nanocores>,
-    /// The `Ready` condition is `True`. A node that is not ready is scraped all the same, only with less noise.
+    /// The `Ready` condition is `True`. A node that is not ready is scraped all the same, only with
+    /// less noise.
     pub ready: bool,
 }
 
@@ -68,7 +69,8 @@ pub struct PodRecord {
     pub labels: Labels,
     /// `status.phase`.
     pub phase: PodPhase,
-    /// Init containers, then containers, then ephemeral ones, each in the order of the spec: "the pod's own order".
+    /// Init containers, then containers, then ephemeral ones, each in the order of the spec: "the
+    /// pod's own order".
     pub containers: Arc<[ContainerRecord]>,
 }
 
@@ -123,8 +125,8 @@ pub enum InventoryChange {
 
 /// The nodes and pods of the cluster, written by the watches and read by everybody else.
 ///
-/// Readers copy `Arc`s under a short read lock. Change notices go through a bounded channel: a receiver that falls
-/// behind is told so by `Lagged` and reads everything again.
+/// Readers copy `Arc`s under a short read lock. Change notices go through a bounded channel: a
+/// receiver that falls behind is told so by `Lagged` and reads everything again.
 #[derive(Debug)]
 pub struct Inventory {
     nodes: RwLock<BTreeMap<NodeName, Arc<NodeRecord>>>,
@@ -245,7 +247,8 @@ impl Inventory {
         }
     }
 
-    /// Replaces all pods, as after a fresh list. Records that are still the same may be passed as they are kept here.
+    /// Replaces all pods, as after a fresh list. Records that are still the same may be passed as
+    /// they are kept here.
     pub fn replace_pods(&self, pods: impl IntoIterator<Item = impl Into<Arc<PodRecord>>>) {
         let mut fresh = Pods::new();
         for pod in pods {

@@ -19,7 +19,8 @@ impl Labels {
         self.0.iter().map(|(k, v)| (k.as_ref(), v.as_ref()))
     }
 
-    /// Tells whether another clone of these labels is alive, so that a table of shared ones can drop the rest.
+    /// Tells whether another clone of these labels is alive, so that a table of shared ones can
+    /// drop the rest.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1

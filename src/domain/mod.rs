@@ -1,7 +1,7 @@
 //! Plain data every room speaks in: names, units, clocks, samples, usage and who is out there.
 //!
-//! Nothing here does I/O. A value that exists is valid: names were checked where they came in, units cannot be
-//! mixed up, and a counter is not a rate.
+//! Nothing here does I/O. A value that exists is valid: names were checked where they came in,
+//! units cannot be mixed up, and a counter is not a rate.
 
 mod clock;
 mod inventory;

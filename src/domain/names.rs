@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 /// A checked, cheaply cloned name of one kind of object.
 ///
-/// Holds 1 to 253 bytes of the characters of a DNS-1123 subdomain (lower-case letters, digits, `-`, `.`), which every
-/// name the API server admits for these kinds satisfies. Compares and hashes as its text.
+/// Holds 1 to 253 bytes of the characters of a DNS-1123 subdomain (lower-case letters, digits, `-`,
+/// `.`), which every name the API server admits for these kinds satisfies. Compares and hashes as
+/// its text.
 pub struct Name<K> {
     text: Arc<str>,
     kind: PhantomData<fn() -> K>,
@@ -78,7 +79,8 @@ impl<K: NameKind> Name<K> {
     /// Checks `text` and keeps it as a name.
     ///
     /// # Errors
-    /// [`InvalidName`] when the text is empty, longer than 253 bytes, or holds a character no name may have.
+    /// [`InvalidName`] when the text is empty, longer than 253 bytes, or holds a character no name
+    /// may have.
     pub fn new(text: impl Into<Arc<str>>) -> Result<Self, InvalidName> {
         let text = text.into();
         if Self::is_valid(&text) {

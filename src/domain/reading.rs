@@ -6,13 +6,15 @@ use super::{Bytes, CpuTime, Timestamp};
 
 /// One decoded answer of `/metrics/resource`.
 ///
-/// Borrows from the body it was read from, so a scrape allocates nothing per series. Names are as the kubelet wrote
-/// them (unescaped) and not yet checked: whoever keeps one makes it a [`super::Name`] first.
+/// Borrows from the body it was read from, so a scrape allocates nothing per series. Names are as
+/// the kubelet wrote them (unescaped) and not yet checked: whoever keeps one makes it a
+/// [`super::Name`] first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResourceReading<'a> {
     /// The node's own numbers.
     pub node: NodeReading,
-    /// One entry per (namespace, pod, container); of duplicates the one with the newest start time stays.
+    /// One entry per (namespace, pod, container); of duplicates the one with the newest start time
+    /// stays.
     pub containers: Vec<ContainerReading<'a>>,
     /// The kubelet said `resource_scrape_error 1`: containers may be missing that still run.
     pub incomplete: bool,
@@ -50,7 +52,8 @@ pub struct ContainerReading<'a> {
     pub started: Option<Timestamp>,
 }
 
-/// A CPU counter and when the kubelet sampled it (when the answer was asked for, if the line has no stamp).
+/// A CPU counter and when the kubelet sampled it (when the answer was asked for, if the line has no
+/// stamp).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CounterSample {
     /// The counter.
@@ -59,7 +62,8 @@ pub struct CounterSample {
     pub at: Timestamp,
 }
 
-/// An amount of memory and when the kubelet sampled it (when the answer was asked for, if the line has no stamp).
+/// An amount of memory and when the kubelet sampled it (when the answer was asked for, if the line
+/// has no stamp).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GaugeSample {
     /// The amount.

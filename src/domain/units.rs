@@ -10,7 +10,8 @@ pub struct Nanocores(u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(u64);
 
-/// CPU time a life has consumed since it began, in nanoseconds: a counter, from which two samples make a rate.
+/// CPU time a life has consumed since it began, in nanoseconds: a counter, from which two samples
+/// make a rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CpuTime(u64);
 
@@ -70,7 +71,8 @@ impl CpuTime {
         self.0
     }
 
-    /// The average rate between an earlier reading and this one, truncated to whole nanocores as metrics-server does.
+    /// The average rate between an earlier reading and this one, truncated to whole nanocores as
+    /// metrics-server does.
     ///
     /// `None` when the counter fell or no time passed: such a pair says nothing about a rate.
     #[must_use]

@@ -11,10 +11,11 @@ use super::connection::{Connection, Open, Stream};
 use super::error::Phase;
 use super::http1::{Fault, Response};
 use super::material::{MaterialError, Watched};
+use super::resolve::Resolver;
 use super::tls::{Tls, watch_tls};
-use super::token::{BearerToken, watch_token};
+use super::token::watch_token;
 use super::{Addresses, Error, Target, TlsError, printable};
-use crate::cluster::{ClientCertificate, Material};
+use crate::cluster::{BearerToken, ClientCertificate, Material};
 use crate::domain::{Clock, NodeRecord};
 
 /// How kubelets are asked.
@@ -56,6 +57,7 @@ pub struct KubeletClient {
     config: Config,
     tls: Option<Watched<Tls>>,
     token: Option<Watched<BearerToken>>,
+    resolver: Resolver,
 }
 
 /// How much of an error page is repeated.
@@ -92,7 +94,12 @@ impl KubeletClient {
             Some(source) => Some(watch_token(source, clock).await?),
             None => None,
         };
-        Ok(Self { config, tls, token })
+        Ok(Self {
+            config,
+            tls,
+            token,
+            resolver: Resolver::default(),
+        })
     }
 
     /// Where this client would ask `node`.
@@ -202,7 +209,9 @@ impl KubeletClient {
             address: target.authority(),
             source,
         };
-        let tcp = TcpStream::connect((target.host(), target.port()))
+        let addresses = self.resolver.resolve(target.host(), target.port());
+        let addresses = addresses.await.map_err(connect)?;
+        let tcp = TcpStream::connect(addresses.as_slice())
             .await
             .map_err(connect)?;
         tcp.set_nodelay(true).map_err(connect)?;

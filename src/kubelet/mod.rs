@@ -10,6 +10,7 @@ mod decode;
 mod error;
 mod http1;
 mod material;
+mod resolve;
 mod tls;
 mod token;
 mod verify;

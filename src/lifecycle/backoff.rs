@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-/// Where randomness for spreading comes from: returns a number in `0.0..1.0`. Tests pass a constant.
+/// Where randomness for spreading comes from: returns a number in `0.0..1.0`. Tests pass a
+/// constant.
 pub type Jitter = fn() -> f64;
 
-/// Waits that grow by a factor up to a cap, each shortened by up to a fifth so that replicas do not march in step.
+/// Waits that grow by a factor up to a cap, each shortened by up to a fifth so that replicas do not
+/// march in step.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -56,7 +58,8 @@ impl Backoff {
     }
 }
 
-/// A number in `0.0..1.0` from the hash keys the standard library seeds each map with: no crate for one number.
+/// A number in `0.0..1.0` from the hash keys the standard library seeds each map with: no crate for
+/// one number.
 fn random() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let bits = u32::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or(0);

@@ -45,7 +45,8 @@ pub struct Health {
 }
 
 impl Check {
-    /// A check called `name` that counts for `probes`; `ask` says `Err` with the reason when it fails.
+    /// A check called `name` that counts for `probes`; `ask` says `Err` with the reason when it
+    /// fails.
     pub fn new(
         name: &'static str,
         probes: &'static [Probe],
@@ -55,8 +56,8 @@ impl Check {
         Self { name, probes, ask }
     }
 
-    /// A check that never fails, but has something to note while `note` says so: shown to everybody who may ask the
-    /// probe, so it holds fixed words alone.
+    /// A check that never fails, but has something to note while `note` says so: shown to everybody
+    /// who may ask the probe, so it holds fixed words alone.
     pub fn noting(
         name: &'static str,
         probes: &'static [Probe],

@@ -10,9 +10,9 @@ use super::StopSender;
 
 /// The process's background tasks.
 ///
-/// A *vital* task that ends or panics before stopping has begun stops the whole process, with its name in the log:
-/// half a server is worse than a restart. A *passing* task (one connection, one scrape) may end or panic by itself.
-/// [`Tasks::finished`] awaits them all.
+/// A *vital* task that ends or panics before stopping has begun stops the whole process, with its
+/// name in the log: half a server is worse than a restart. A *passing* task (one connection, one
+/// scrape) may end or panic by itself. [`Tasks::finished`] awaits them all.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -33,7 +33,8 @@ impl Tasks {
         }
     }
 
-    /// Runs a task the process cannot do without. `stop` is the signal after which its end is expected.
+    /// Runs a task the process cannot do without. `stop` is the signal after which its end is
+    /// expected.
     pub fn spawn_vital<F>(&self, name: &'static str, stop: super::Stop, task: F)
     where
         F: Future<Output = ()> + Send + 'static,

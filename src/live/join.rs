@@ -18,9 +18,9 @@ pub(super) type Samples = HashMap<NodeName, Arc<NodeSample>>;
 
 /// Everything that can be served at `now`.
 ///
-/// A node or pod is in it when the API server knows it (the pod as `Running`) and every number it needs is fresh. A pod's
-/// numbers come only from the node the API server placed it on: another kubelet that still names it, or lies, is not
-/// asked.
+/// A node or pod is in it when the API server knows it (the pod as `Running`) and every number it
+/// needs is fresh. A pod's numbers come only from the node the API server placed it on: another
+/// kubelet that still names it, or lies, is not asked.
 pub(super) fn join(inventory: &Inventory, samples: &Samples, rules: &Rules, now: Instant) -> View {
     let fresh = |measured: &Measured| rules.is_fresh(measured.received, now);
     let nodes = inventory.nodes().into_iter().filter_map(|record| {
@@ -46,7 +46,8 @@ fn sample_of<'a>(record: &PodRecord, samples: &'a Samples) -> Option<&'a PodSamp
     samples.get(record.node.as_ref()?)?.pod(&record.key)
 }
 
-/// The pod's entry, if every container that runs has a fresh number: the HPA would read a missing one as zero.
+/// The pod's entry, if every container that runs has a fresh number: the HPA would read a missing
+/// one as zero.
 fn pod_view(
     record: Arc<PodRecord>,
     sample: &PodSample,
@@ -78,8 +79,8 @@ fn pod_view(
     })
 }
 
-/// Tells whether the kubelet named every container the API server says is running. Init containers that must end before
-/// the pod runs, and debug containers nobody scales by, are not waited for.
+/// Tells whether the kubelet named every container the API server says is running. Init containers
+/// that must end before the pod runs, and debug containers nobody scales by, are not waited for.
 fn names_all_that_run(record: &PodRecord, sample: &PodSample) -> bool {
     let counts = |kind| matches!(kind, ContainerKind::Regular | ContainerKind::Sidecar);
     record

@@ -1,8 +1,8 @@
 //! The last two points of every container and node, and the view requests read.
 //!
-//! Each node's answers are committed alone, the moment they are decoded, by that node's scrapes. Rates are computed there
-//! and published as one immutable piece a node. Requests join those pieces with the inventory into a [`View`]; they take
-//! no lock that a commit waits for.
+//! Each node's answers are committed alone, the moment they are decoded, by that node's scrapes.
+//! Rates are computed there and published as one immutable piece a node. Requests join those pieces
+//! with the inventory into a [`View`]; they take no lock that a commit waits for.
 
 mod join;
 mod metrics;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
 use crate::domain::{Clock, Inventory, NodeName, NodeRecord, ResourceReading};
@@ -64,8 +64,8 @@ struct Cached {
     built: Option<Instant>,
 }
 
-/// How long one view serves all who ask. Joining 150,000 pods takes some 50 ms: ten times a second is the most it may
-/// cost, and no reader of a 15 s number can tell.
+/// How long one view serves all who ask. Joining 150,000 pods takes some 50 ms: ten times a second
+/// is the most it may cost, and no reader of a 15 s number can tell.
 const VIEW_REUSED: Duration = Duration::from_millis(100);
 
 impl Live {
@@ -88,10 +88,26 @@ impl Live {
         }
     }
 
-    /// Takes one good answer of a node's kubelet. What it brings can be read as soon as this returns.
+    /// Takes one good answer of a node's kubelet. What it brings can be read as soon as this
+    /// returns.
     pub fn commit(&self, node: &NodeRecord, reading: &ResourceReading<'_>) -> Commit {
-        let slot = self.slot(&node.name);
-        let mut lives = slot.lives.lock();
+        loop {
+            let slot = self.slot(&node.name);
+            let lives = slot.lives.lock();
+            // Forgotten while we waited for our turn: what is written there nobody would see.
+            if self.keeps(&node.name, &slot) {
+                return self.commit_to(&slot, lives, node, reading);
+            }
+        }
+    }
+
+    fn commit_to(
+        &self,
+        slot: &Slot,
+        mut lives: MutexGuard<'_, NodeLives>,
+        node: &NodeRecord,
+        reading: &ResourceReading<'_>,
+    ) -> Commit {
         let now = self.clock.monotonic();
         let commit = lives.commit(reading, now, &self.rules, node.cpu_capacity);
         let sample = Arc::new(lives.sample());
@@ -104,9 +120,12 @@ impl Live {
 
     /// Forgets a node that left the cluster, and all that ran on it.
     pub fn forget(&self, node: &NodeName) {
-        if let Some(slot) = self.nodes.write().remove(node) {
-            self.metrics
-                .replaced(slot.published.swap(None).as_deref(), None);
+        let removed = self.nodes.write().remove(node);
+        if let Some(slot) = removed {
+            // A commit under way ends first, so that the gauges lose what it added.
+            let _lives = slot.lives.lock();
+            let before = slot.published.swap(None);
+            self.metrics.replaced(before.as_deref(), None);
         }
     }
 
@@ -148,6 +167,11 @@ impl Live {
         join::join(&self.inventory, &samples, &self.rules, now)
     }
 
+    fn keeps(&self, node: &NodeName, slot: &Arc<Slot>) -> bool {
+        let nodes = self.nodes.read();
+        nodes.get(node).is_some_and(|kept| Arc::ptr_eq(kept, slot))
+    }
+
     fn slot(&self, node: &NodeName) -> Arc<Slot> {
         if let Some(slot) = self.nodes.read().get(node) {
             return Arc::clone(slot);
@@ -156,8 +180,8 @@ impl Live {
     }
 }
 
-/// Where a process begins to count its views: microseconds since the epoch. Views are at least 100 ms
-/// apart, so no process reaches the beginning of one started after it, and a version of another
+/// Where a process begins to count its views: microseconds since the epoch. Views are at least 100
+/// ms apart, so no process reaches the beginning of one started after it, and a version of another
 /// process is told from our own.
 fn first_version(clock: &dyn Clock) -> u64 {
     u64::try_from(clock.now().as_millis()).unwrap_or(0) * 1000

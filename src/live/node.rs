@@ -32,7 +32,8 @@ struct ContainerLife {
 /// What a commit made of one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
-    /// The node and every container it named have a number: the kubelet's stamps have moved for all.
+    /// The node and every container it named have a number: the kubelet's stamps have moved for
+    /// all.
     pub settled: bool,
     /// Containers that were not there in the answer before, restarted ones included.
     pub new_containers: usize,
@@ -240,8 +241,8 @@ fn container_point(reading: &ContainerReading<'_>, received: Instant) -> Option<
     point(reading.cpu, reading.memory, reading.swap, received)
 }
 
-/// A point needs CPU and memory. A CPU counter of exactly zero is what a runtime says that has not measured yet: no
-/// process starts without using any.
+/// A point needs CPU and memory. A CPU counter of exactly zero is what a runtime says that has not
+/// measured yet: no process starts without using any.
 fn point(
     cpu: Option<CounterSample>,
     memory: Option<GaugeSample>,

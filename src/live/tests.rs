@@ -500,6 +500,32 @@ fn a_node_that_left_is_forgotten() {
 }
 
 #[test]
+fn a_commit_that_crosses_its_nodes_leaving_leaves_no_number_behind() {
+    let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
+    let commit = |used| {
+        let answer = world.answer().node(used).container("web", "app", used);
+        world.commit("n1", answer)
+    };
+    commit(100);
+    world.after(15);
+    let name = NodeName::new("n1").unwrap();
+    let slot = world.live.slot(&name);
+    std::thread::scope(|threads| {
+        let busy = slot.lives.lock();
+        threads.spawn(|| commit(4_000));
+        // The map's, ours, and that of the commit, which waits for the lives now.
+        while Arc::strong_count(&slot) < 3 {
+            std::thread::yield_now();
+        }
+        world.live.nodes.write().remove(&name);
+        drop(busy);
+    });
+    assert!(slot.published.load().as_deref().unwrap().node.is_none());
+    world.live.forget(&name);
+    assert_eq!(world.live.metrics.points(), (0, 0));
+}
+
+#[test]
 fn a_first_number_needs_no_full_resolution() {
     let world = World::new().with_node("n1").with_pod("web", "n1", &["app"]);
     world.commit("n1", world.answer().node(100).container("web", "app", 100));

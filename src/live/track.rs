@@ -25,7 +25,8 @@ pub(super) struct Measured {
 
 /// The points of one life: the newest, and the number it made with an older one.
 ///
-/// The older point lives on inside the number: its stamp is `timestamp − window`, its counter is [`Track::base`].
+/// The older point lives on inside the number: its stamp is `timestamp − window`, its counter is
+/// [`Track::base`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Track {
     last: Point,
@@ -53,6 +54,8 @@ pub(super) enum Outcome {
 pub(super) struct Rules {
     /// An existing window is never made shorter than this by a sample that comes early.
     pub(super) steady_window: Duration,
+    /// A sample that comes early makes the window longer instead, but not beyond this.
+    pub(super) longest_window: Duration,
     /// How long a stamp is served after it was first received.
     pub(super) expiry: Duration,
 }
@@ -66,11 +69,12 @@ const LONGEST_STEADY_WINDOW: Duration = Duration::from_secs(10);
 impl Rules {
     /// The rules for a scrape every `resolution`.
     ///
-    /// The steady window is 10 s, or nine tenths of a resolution near that, so that a regular scrape that comes a
-    /// little early still counts. A stamp is served for three resolutions.
+    /// The steady window is 10 s, or nine tenths of a resolution near that, so that a regular
+    /// scrape that comes a little early still counts. A stamp is served for three resolutions.
     pub(super) fn new(resolution: Duration) -> Self {
         Self {
             steady_window: LONGEST_STEADY_WINDOW.min(resolution.mul_f64(0.9)),
+            longest_window: resolution.saturating_mul(2),
             expiry: resolution.saturating_mul(3),
         }
     }
@@ -118,18 +122,19 @@ impl Track {
         match self.measured {
             None if step < FIRST_WINDOW => Outcome::TooSoon,
             Some(old) if step < rules.steady_window => {
-                if old.usage.window >= rules.steady_window {
+                let window = old.usage.window + step;
+                if window > rules.longest_window {
                     return Outcome::TooSoon;
                 }
-                let window = old.usage.window + step;
                 self.pair(self.base, window, point, capacity)
             }
             None | Some(_) => self.pair(self.last.cpu, step, point, capacity),
         }
     }
 
-    /// A stamp that did not move says nothing new. One that went back and stays back, after all we had is too old to
-    /// serve, means that the kubelet's clock was set back: waiting for it to catch up could take for ever.
+    /// A stamp that did not move says nothing new. One that went back and stays back, after all we
+    /// had is too old to serve, means that the kubelet's clock was set back: waiting for it to
+    /// catch up could take for ever.
     fn observe_unmoved(&mut self, point: Point, rules: &Rules) -> Outcome {
         let went_back = point.at < self.last.at;
         if went_back && !rules.is_fresh(self.last.received, point.received) {
@@ -179,8 +184,8 @@ impl Track {
 
 /// Holds a rate to what the node has.
 ///
-/// Counter and stamp are not read in the same instant, so a fully loaded node can seem a few percent busier than it can
-/// be: up to a tenth over counts as all of it. More is no measurement.
+/// Counter and stamp are not read in the same instant, so a fully loaded node can seem a few
+/// percent busier than it can be: up to a tenth over counts as all of it. More is no measurement.
 fn bounded(rate: Nanocores, capacity: Option<Nanocores>) -> Option<Nanocores> {
     let Some(capacity) = capacity else {
         return Some(rate);
@@ -306,14 +311,26 @@ mod tests {
         let kubelet = Kubelet::new();
         let mut track = Track::begin(kubelet.point(100.0, 0));
         track.observe(kubelet.point(115.0, 3_000), &rules(), CAPACITY);
-        let early = track.observe(kubelet.point(119.0, 3_900), &rules(), CAPACITY);
-        assert_eq!((early, window(&track)), (Outcome::TooSoon, Some(15.0)));
-        track.observe(kubelet.point(130.0, 6_000), &rules(), CAPACITY);
-        assert_eq!(window(&track), Some(15.0));
+        let early = track.observe(kubelet.point(119.0, 3_800), &rules(), CAPACITY);
+        assert_eq!((early, window(&track)), (Outcome::Paired, Some(19.0)));
         assert_eq!(
             track.measured().unwrap().usage.cpu,
             Nanocores::new(200_000_000)
         );
+        track.observe(kubelet.point(130.0, 6_000), &rules(), CAPACITY);
+        assert_eq!(window(&track), Some(11.0));
+    }
+
+    #[test]
+    fn early_samples_do_not_lengthen_a_window_without_end() {
+        let kubelet = Kubelet::new();
+        let mut track = Track::begin(kubelet.point(100.0, 0));
+        let mut windows = Vec::new();
+        for at in [115.0, 119.0, 123.0, 127.0, 131.0, 135.0, 137.0] {
+            track.observe(kubelet.point(at, 1_000), &rules(), CAPACITY);
+            windows.push(window(&track).unwrap());
+        }
+        assert_eq!(windows, [15.0, 19.0, 23.0, 27.0, 27.0, 27.0, 10.0]);
     }
 
     #[test]
@@ -349,8 +366,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Promise 3 for any sequence of points: no window of zero, none below two seconds, no rate above the node,
-        /// and stamps that never go back while a number is served.
+        /// Promise 3 for any sequence of points: no window of zero, none below two seconds, no rate
+        /// above the node, and stamps that never go back while a number is served.
         #[test]
         fn whatever_a_kubelet_says_the_number_stays_honest(
             points in proptest::collection::vec((0_u32..200_000, 0_u64..1_000_000), 1..40)

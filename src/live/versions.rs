@@ -20,8 +20,8 @@ pub struct Versions {
 /// Entries that left the view, oldest first, with the version of the first view without them.
 pub(super) type Removed<E> = Arc<VecDeque<(u64, E)>>;
 
-/// How many entries that left are remembered of each kind. A watch that was away while more left is told to list
-/// again.
+/// How many entries that left are remembered of each kind. A watch that was away while more left is
+/// told to list again.
 pub(super) const REMOVED_KEPT: usize = 4096;
 
 /// An entry of a view, as far as this room must tell two of them apart.
@@ -32,7 +32,9 @@ pub(super) trait Entry: Clone {
     fn same_numbers(&self, other: &Self) -> bool;
     /// A selector judges both alike.
     fn same_labels(&self, other: &Self) -> bool;
-    fn versions(&mut self) -> &mut Versions;
+    /// What it was given when its view was made.
+    fn versions(&self) -> Versions;
+    fn set_versions(&mut self, versions: Versions);
 }
 
 /// What [`carry`] found.
@@ -44,8 +46,8 @@ pub(super) struct Difference {
     pub(super) floor: u64,
 }
 
-/// Gives the entries of a new view, sorted as the old one's, their versions: what did not change keeps its own, the
-/// rest gets `version`; what left is remembered in `removed`.
+/// Gives the entries of a new view, sorted as the old one's, their versions: what did not change
+/// keeps its own, the rest gets `version`; what left is remembered in `removed`.
 pub(super) fn carry<E: Entry>(
     old: &[E],
     new: &mut [E],
@@ -60,10 +62,10 @@ pub(super) fn carry<E: Entry>(
         while let Some(gone) = old.next_if(|old| old.order(entry).is_lt()) {
             left.push((version, gone.clone()));
         }
-        let before = old.next_if(|old| old.order(entry).is_eq()).cloned();
+        let before = old.next_if(|old| old.order(entry).is_eq());
         let versions = successor(before, entry, version);
         difference.any |= versions.changed == version;
-        *entry.versions() = versions;
+        entry.set_versions(versions);
     }
     left.extend(old.map(|gone| (version, gone.clone())));
     if !left.is_empty() {
@@ -73,15 +75,15 @@ pub(super) fn carry<E: Entry>(
     difference
 }
 
-fn successor<E: Entry>(before: Option<E>, entry: &E, version: u64) -> Versions {
-    let Some(mut before) = before else {
+fn successor<E: Entry>(before: Option<&E>, entry: &E, version: u64) -> Versions {
+    let Some(before) = before else {
         return Versions {
             appeared: version,
             relabelled: version,
             changed: version,
         };
     };
-    let mut versions = *before.versions();
+    let mut versions = before.versions();
     if !before.same_labels(entry) {
         versions.relabelled = version;
         versions.changed = version;
@@ -113,8 +115,12 @@ impl Entry for NodeView {
         Arc::ptr_eq(&self.record, &other.record) || self.record.labels == other.record.labels
     }
 
-    fn versions(&mut self) -> &mut Versions {
-        &mut self.versions
+    fn versions(&self) -> Versions {
+        self.versions
+    }
+
+    fn set_versions(&mut self, versions: Versions) {
+        self.versions = versions;
     }
 }
 
@@ -134,7 +140,11 @@ impl Entry for PodView {
             || (self.record.labels == other.record.labels && self.record.node == other.record.node)
     }
 
-    fn versions(&mut self) -> &mut Versions {
-        &mut self.versions
+    fn versions(&self) -> Versions {
+        self.versions
+    }
+
+    fn set_versions(&mut self, versions: Versions) {
+        self.versions = versions;
     }
 }

@@ -7,7 +7,8 @@ use crate::domain::{ContainerUsage, Namespace, NodeRecord, PodRecord, Timestamp,
 
 use super::versions::{self, Removed, Versions};
 
-/// One instant of everything that can be served. Immutable: all answers to one question come from one view.
+/// One instant of everything that can be served. Immutable: all answers to one question come from
+/// one view.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     version: u64,
@@ -60,8 +61,8 @@ impl View {
         }
     }
 
-    /// The same view as the one after `before`: entries that did not change keep their versions, and
-    /// when none did it keeps `before`'s own.
+    /// The same view as the one after `before`: entries that did not change keep their versions,
+    /// and when none did it keeps `before`'s own.
     pub(super) fn after(mut self, before: &Self) -> Self {
         self.removed_nodes = Arc::clone(&before.removed_nodes);
         self.removed_pods = Arc::clone(&before.removed_pods);

@@ -110,6 +110,10 @@ impl Pace {
         }
         if progress.is_some_and(|progress| progress.new_containers) {
             self.expecting = false;
+            // A container that restarted is seen by a regular scrape first.
+            if self.quick.is_empty() {
+                self.quick = AFTER_POD;
+            }
         }
         self.was_settled |= progress.is_some_and(|progress| progress.settled);
         let settled = progress.is_some_and(|progress| progress.settled) && !self.expecting;
@@ -305,6 +309,15 @@ mod tests {
         assert_eq!(finish(0.0, SETTLED), at(2.25));
         assert_eq!(finish(2.25, NEW), at(6.25));
         assert_eq!(finish(6.25, SETTLED), at(14.0));
+    }
+
+    #[test]
+    fn a_container_first_seen_by_a_regular_scrape_gets_quick_ones_too() {
+        let mut pace = Pace::new(phase(0));
+        pace.quick = &[];
+        pace.was_settled = true;
+        let starts = starts(pace, &[SETTLED, NEW, SETTLED]);
+        assert_eq!(starts, [0.0, 15.0, 17.25, 30.0]);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl<G: KubeletMetricsGetter> Worker<G> {
             Ok(Answer {
                 progress: Progress {
                     settled: commit.settled,
-                    new_containers: commit.new_containers > 0,
+                    new_containers: commit.new_containers > 0 || commit.resets > 0,
                 },
                 skipped_lines: reading.skipped_lines,
             })

@@ -1,4 +1,5 @@
-//! The serving certificates in use: from files or of our own making, and which one a client is shown.
+//! The serving certificates in use: from files or of our own making, and which one a client is
+//! shown.
 
 use std::sync::Arc;
 
@@ -122,8 +123,9 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// Reads the files again and renews what we made ourselves. Contents are compared, so that a swap of symbolic links
-    /// is noticed; a pair that cannot be served leaves the old one in use and is complained of once.
+    /// Reads the files again and renews what we made ourselves. Contents are compared, so that a
+    /// swap of symbolic links is noticed; a pair that cannot be served leaves the old one in use
+    /// and is complained of once.
     pub(super) fn refresh(&self) {
         let now = self.clock.now();
         let mut sources = self.sources.lock();

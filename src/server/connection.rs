@@ -45,7 +45,8 @@ struct Busy(Arc<Connection>);
 const MAX_HEADER: u32 = 1 << 20;
 /// The most header lines over HTTP/1; a front proxy sends one for each of a user's groups.
 const MAX_HEADER_LINES: usize = 1000;
-/// What a client may send ahead of us reading it. Nobody reads request bodies here, so this is small.
+/// What a client may send ahead of us reading it. Nobody reads request bodies here, so this is
+/// small.
 const WINDOW: u32 = 65_535;
 
 impl Connection {
@@ -76,8 +77,8 @@ impl Connection {
         Busy(Arc::clone(self))
     }
 
-    /// When the connection will have been idle for too long, if nothing happens. Never earlier than it was before, so
-    /// that waiting for an old deadline does no harm.
+    /// When the connection will have been idle for too long, if nothing happens. Never earlier than
+    /// it was before, so that waiting for an old deadline does no harm.
     fn deadline(&self, limits: &Limits) -> Instant {
         let activity = self.activity.lock();
         match (activity.in_flight, activity.served) {
@@ -119,7 +120,8 @@ pub(super) async fn shake_hands(
     }
 }
 
-/// Serves requests until the client leaves, is idle for too long, or `stop` is given and all are answered.
+/// Serves requests until the client leaves, is idle for too long, or `stop` is given and all are
+/// answered.
 pub(super) async fn serve(
     stream: TlsStream<TcpStream>,
     router: Router,
@@ -181,7 +183,8 @@ fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // Runs while the connection is idle, too. The first header is held to `limits.header` above.
+        // Runs while the connection is idle, too. The first header is held to `limits.header`
+        // above.
         .header_read_timeout(limits.idle)
         .max_buf_size(MAX_HEADER as usize)
         .max_headers(MAX_HEADER_LINES);

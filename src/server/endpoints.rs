@@ -40,7 +40,8 @@ impl Endpoints {
         }
     }
 
-    /// Answers a request by its decoded path, the same that was authorized. Paths match to the letter.
+    /// Answers a request by its decoded path, the same that was authorized. Paths match to the
+    /// letter.
     pub(super) async fn answer(&self, info: Arc<RequestInfo>, parts: Parts) -> Response<Bytes> {
         let path = info.path.as_str();
         if let Some((probe, name, check)) = health::probe(path) {
@@ -63,8 +64,8 @@ impl Endpoints {
         answer.unwrap_or_else(|| self.index(StatusCode::NOT_FOUND))
     }
 
-    /// Runs a handler where its computing stops nobody else. It runs to its end also when nobody waits any more, so the
-    /// number of those that run is bounded by the handler's own permit.
+    /// Runs a handler where its computing stops nobody else. It runs to its end also when nobody
+    /// waits any more, so the number of those that run is bounded by the handler's own permit.
     async fn handle(
         &self,
         handler: Handler,

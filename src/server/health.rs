@@ -10,7 +10,8 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::apimachinery::{Query, Quoted, plain};
 use crate::lifecycle::{Check, CheckReport, Probe, Stop};
 
-/// The check `shutdown`: readiness fails as soon as stopping has begun, so that no new requests are sent here.
+/// The check `shutdown`: readiness fails as soon as stopping has begun, so that no new requests are
+/// sent here.
 #[must_use]
 pub fn shutdown_check(stop: Stop) -> Check {
     Check::new("shutdown", &[Probe::Readyz], move || {
@@ -40,7 +41,8 @@ pub(super) fn probe(path: &str) -> Option<(Probe, &'static str, &str)> {
     })
 }
 
-/// Answers for all checks of the probe called `name`. Why one failed is withheld: the path is open to all.
+/// Answers for all checks of the probe called `name`. Why one failed is withheld: the path is open
+/// to all.
 pub(super) fn all(name: &str, report: &[CheckReport], query: Option<&str>) -> Response<Bytes> {
     let query = Query::parse(query);
     let mut excluded: BTreeSet<&str> = query.all("exclude").collect();

@@ -24,7 +24,7 @@ pub enum Server {}
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is taken, or not ours to take.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address} (--bind-address and --secure-port)")]
     Listen {
         /// `--bind-address` and `--secure-port`.
         address: SocketAddr,
@@ -32,7 +32,7 @@ pub enum BindError {
         source: std::io::Error,
     },
     /// A serving certificate cannot be used.
-    #[error("cannot use the serving certificate")]
+    #[error("cannot use the serving certificate (--tls-cert-file, --tls-sni-cert-key)")]
     Certificate(#[from] CertificateError),
     /// The TLS versions and cipher suites leave nothing to speak.
     #[error("TLS versions and cipher suites leave nothing to speak")]
@@ -101,7 +101,8 @@ impl Server {
     }
 }
 
-/// Takes the port; for an unspecified address that of both families, as Go does, where the machine has both.
+/// Takes the port; for an unspecified address that of both families, as Go does, where the machine
+/// has both.
 fn listen(address: SocketAddr, share_port: bool) -> std::io::Result<TcpListener> {
     if address.ip().is_unspecified() {
         let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
@@ -138,14 +139,15 @@ impl Bound {
         self.local_addr
     }
 
-    /// The authority behind a serving certificate that we made ourselves, as PEM: what an APIService's `caBundle` needs.
+    /// The authority behind a serving certificate that we made ourselves, as PEM: what an
+    /// APIService's `caBundle` needs.
     #[must_use]
     pub fn authority_pem(&self) -> Option<String> {
         self.certificates.authority_pem()
     }
 
-    /// Serves until stopped: then for the shutdown delay as before, then without new connections until all requests are
-    /// answered or the drain limit has passed.
+    /// Serves until stopped: then for the shutdown delay as before, then without new connections
+    /// until all requests are answered or the drain limit has passed.
     pub async fn run(self, stop: Stop) {
         info!(address = %self.local_addr, "serving");
         let (drain_sender, drain) = Stop::channel();

@@ -1,7 +1,8 @@
 //! The secure port: TLS, the filters every request passes, and what is answered beside the APIs.
 //!
-//! A request passes, outermost first: audit ID, request info, panic recovery, deadline, authentication, impersonation,
-//! in-flight limit, authorization. That is the order of `k8s.io/apiserver`, and so is what each answers when it refuses.
+//! A request passes, outermost first: audit ID, request info, panic recovery, deadline,
+//! authentication, impersonation, in-flight limit, authorization. That is the order of
+//! `k8s.io/apiserver`, and so is what each answers when it refuses.
 
 mod certificates;
 mod connection;
@@ -42,7 +43,8 @@ pub use tls_policy::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 /// What flags decide about the secure port.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `--bind-address` and `--secure-port`. An unspecified address of either family means all addresses of both.
+    /// `--bind-address` and `--secure-port`. An unspecified address of either family means all
+    /// addresses of both.
     pub address: SocketAddr,
     /// The certificate shown to clients that name no other.
     pub certificate: ServingCertificate,
@@ -110,9 +112,9 @@ pub struct Deps {
     pub tasks: Tasks,
 }
 
-/// Answers a request that has passed all filters. Runs on a thread where it may compute for a while, but may not wait.
-/// `None` means that the path is none of its own: the index of paths is answered then. The
-/// [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
+/// Answers a request that has passed all filters. Runs on a thread where it may compute for a
+/// while, but may not wait. `None` means that the path is none of its own: the index of paths is
+/// answered then. The [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
 pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Option<Response<Bytes>> + Send + Sync>;
 
 /// A part of the URL space with who answers for it.

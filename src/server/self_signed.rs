@@ -10,7 +10,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::domain::Timestamp;
 
-/// Makes serving certificates for the same names from one authority, whose key never leaves the process.
+/// Makes serving certificates for the same names from one authority, whose key never leaves the
+/// process.
 pub(super) struct SelfSigned {
     authority: CertifiedIssuer<'static, KeyPair>,
     names: Vec<String>,

@@ -1,4 +1,5 @@
-//! TLS as a Kubernetes API server speaks it: a client certificate is asked for, never required, and judged later.
+//! TLS as a Kubernetes API server speaks it: a client certificate is asked for, never required, and
+//! judged later.
 
 use std::sync::Arc;
 
@@ -104,8 +105,8 @@ impl Tls {
     }
 }
 
-/// Go's `tls.RequestClientCert`: takes whatever certificate is shown, but has its owner prove that it holds the key.
-/// Who vouches for it is asked for every request.
+/// Go's `tls.RequestClientCert`: takes whatever certificate is shown, but has its owner prove that
+/// it holds the key. Who vouches for it is asked for every request.
 #[derive(Debug)]
 struct RequestedCertificate {
     hints: Vec<DistinguishedName>,

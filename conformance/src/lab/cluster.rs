@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,7 +72,11 @@ pub struct Lab {
 impl Lab {
     /// Starts a cluster on free loopback ports.
     pub async fn start(world: World, config: LabConfig) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("loadline-lab-").tempdir()?;
+        // There are keys in it.
+        let folder = tempfile::Builder::new()
+            .prefix("loadline-lab-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir()?;
         let (world, pki) = (Arc::new(world), Pki::new()?);
         let access = Arc::new(Access::default());
         let verifier = client_verifier(&pki.cluster)?;

@@ -15,8 +15,8 @@ use crate::loadline::{Loadline, Start};
 /// The resolution most checks run with: the shortest there is.
 pub(super) const RESOLUTION: Duration = Duration::from_secs(10);
 /// How old a number may be, in seconds, while all is well: a scrape that comes less than nine seconds after the last
-/// number makes none, and the next one is a resolution later.
-pub(super) const OLDEST: f64 = 20.5;
+/// number makes none, the next one is a resolution later, and stamps are cut to the second.
+pub(super) const OLDEST: f64 = 21.5;
 /// How long until everything is measured, at the very most.
 pub(super) const MEASURED: Duration = Duration::from_secs(25);
 /// How long Loadline may take to be ready beside a healthy cluster.

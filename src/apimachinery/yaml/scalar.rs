@@ -149,8 +149,8 @@ fn is_integer(text: &str) -> bool {
     fits && !digits.starts_with('+')
 }
 
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, within the range of a `float64`.
-/// Underscores are removed, but not from what starts with a point.
+/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, within the range of a `float64`;
+/// underscores are removed, but not from what starts with a point.
 fn is_float(text: &str) -> bool {
     if text.starts_with('_') || text.starts_with('.') && text.contains('_') {
         return false;

@@ -150,7 +150,8 @@ async fn the_look_up_names_the_one_object_and_readiness_waits_for_it() {
         _ => (503, status(503, json!({}))),
     });
     let trust = LiveTrust::new(TrustConfig::default()).unwrap();
-    let lookup = TrustLookup::new(Arc::clone(&trust), Some(client));
+    let clock: Arc<dyn crate::domain::Clock> = TestClock::new();
+    let lookup = TrustLookup::new(Arc::clone(&trust), Some(client), &clock);
     let health = crate::lifecycle::Health::default();
     health.add(lookup.check(false));
     let ready = || {

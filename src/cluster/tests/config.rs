@@ -234,6 +234,15 @@ async fn the_api_server_is_verified_and_told_who_asks() {
     }
 }
 
+#[tokio::test]
+async fn a_token_no_header_could_hold_is_an_error_without_the_token() {
+    let folder = Folder::new("token");
+    let text = kubeconfig("{server: 'http://127.0.0.1:1'}", r#"{token: "SEC\nRET"}"#);
+    let error = load(&folder, &text).await.unwrap_err();
+    assert!(matches!(error, Error::Token { .. }), "{error:?}");
+    assert!(!format!("{error:?} {error}").contains("SEC"));
+}
+
 fn inline(material: &Material) -> &[u8] {
     match material {
         Material::Inline(text) => text,

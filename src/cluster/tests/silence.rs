@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::stream;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
+use parking_lot::Mutex;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::{Connection, Follower, Target, Watch, WatchError};
 use crate::domain::SystemClock;
@@ -97,6 +98,37 @@ async fn a_watch_that_outlives_its_time_in_silence_is_opened_anew() {
         matches!(status.connection, Connection::Watching { .. }),
         "{status:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_lists_that_are_outdated_at_once_are_not_asked_for_again_and_again() {
+    let (sender, stop) = Stop::channel();
+    let lists = Arc::new(Mutex::new(Vec::new()));
+    let listed = Arc::clone(&lists);
+    let watch = watch(move |request| {
+        let is_watch = request.uri().query().unwrap().contains("watch=true");
+        let listed = Arc::clone(&listed);
+        async move {
+            if is_watch {
+                let gone = Response::builder().status(StatusCode::GONE);
+                return Ok(gone.body(Body::empty()).unwrap());
+            }
+            listed.lock().push(Instant::now());
+            sleep(Duration::from_secs(6)).await;
+            let list = r#"{"metadata":{"resourceVersion":"7"},"items":[]}"#;
+            Ok(Response::new(Body::from(list)))
+        }
+    });
+    let stopping = async {
+        sleep(Duration::from_secs(300)).await;
+        sender.stop();
+    };
+    let mut nobody = Nobody;
+    tokio::join!(watch.run(&mut nobody, &stop), stopping);
+    let lists = lists.lock();
+    let gaps: Vec<_> = lists.windows(2).map(|two| two[1] - two[0]).collect();
+    // 30 s, shortened by a fifth at most, after the list itself.
+    assert!(gaps.last().unwrap().as_secs() >= 30, "{gaps:?}");
 }
 
 fn never() -> stream::Pending<Result<axum::body::Bytes, Infallible>> {

@@ -183,3 +183,18 @@ fn an_unknown_flag_is_refused_by_name() {
         );
     }
 }
+
+#[test]
+fn an_unknown_flag_hides_nothing_else_that_is_wrong() {
+    let args = [
+        "--bogus",
+        "--secure-port=99999",
+        "--other=1",
+        "--metric-resolution=1s",
+    ];
+    let exit = run(&args).unwrap_err();
+    for told in ["--bogus", "--secure-port", "--other", "--metric-resolution"] {
+        assert!(exit.text.contains(told), "{told} is not in {}", exit.text);
+    }
+    assert_eq!(exit.code, 2);
+}

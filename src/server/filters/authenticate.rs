@@ -13,10 +13,11 @@ use crate::apimachinery::{ForbiddenRequest, Status, plain};
 use crate::auth::{ImpersonationError, User};
 use crate::server::connection::Connection;
 
-/// Adds the [`User`] and takes all credentials out, or answers 401. Then the user may be exchanged for the one it acts
-/// for.
+/// Adds the [`User`] and takes all credentials out, or answers 401. Then the user may be exchanged
+/// for the one it acts for.
 ///
-/// Over HTTP/2 a stranger gets one answer and then has to connect anew: connections are dear, streams are cheap.
+/// Over HTTP/2 a stranger gets one answer and then has to connect anew: connections are dear,
+/// streams are cheap.
 pub(super) async fn authenticate(
     State(context): State<Arc<Context>>,
     request: Request,

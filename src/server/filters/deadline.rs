@@ -12,7 +12,8 @@ use http::request::Parts;
 use super::{Context, finished};
 use crate::apimachinery::{GoDuration, InvalidDuration, Query, Status};
 
-/// Answers 504 when the time is up: that of `?timeout=`, or the server's own where it asks for more or for none.
+/// Answers 504 when the time is up: that of `?timeout=`, or the server's own where it asks for more
+/// or for none.
 pub(super) async fn deadline(
     State(context): State<Arc<Context>>,
     request: Request,

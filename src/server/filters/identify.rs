@@ -13,7 +13,8 @@ const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 #[derive(Clone, Debug)]
 pub(super) struct AuditId(pub(super) HeaderValue);
 
-/// Echoes the request's `Audit-Id`, or makes one, and forbids caching where the handler did not allow it.
+/// Echoes the request's `Audit-Id`, or makes one, and forbids caching where the handler did not
+/// allow it.
 pub(super) async fn identify(
     State(hsts): State<Option<HeaderValue>>,
     mut request: Request,

@@ -25,8 +25,9 @@ struct Admitted {
     _counted: Counted,
 }
 
-/// Answers 429 when the limit is reached. `system:masters` are let in all the same: kube-apiserver asks as one of them
-/// whether we are there at all. So are the probes, or an overload would be mistaken for a death.
+/// Answers 429 when the limit is reached. `system:masters` are let in all the same: kube-apiserver
+/// asks as one of them whether we are there at all. So are the probes, or an overload would be
+/// mistaken for a death.
 pub(super) async fn limit(
     State(context): State<Arc<Context>>,
     request: Request,

@@ -56,11 +56,14 @@ async fn main() -> Result<()> {
     let mut loadline = start.launch(&lab)?;
     lab.api.register(loadline.backend(&lab))?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // The terminal was closed.
+    let mut hangup = signal(SignalKind::hangup())?;
     let show = Box::pin(show(&lab, &mut loadline, &arguments, started));
     let result = tokio::select! {
         result = show => result,
         _ = tokio::signal::ctrl_c() => Ok(()),
         _ = terminate.recv() => Ok(()),
+        _ = hangup.recv() => Ok(()),
     };
     if loadline.process.signal(Signal::SIGTERM).is_ok() {
         loadline.process.wait(DRAIN_DEADLINE).await?;
@@ -170,5 +173,7 @@ async fn terminal_rows() -> Option<usize> {
         .output();
     let output = stty.await.ok()?;
     let size = String::from_utf8(output.stdout).ok()?;
-    size.split_whitespace().next()?.parse().ok()
+    let rows = size.split_whitespace().next()?.parse().ok();
+    // A terminal that does not know its size says 0.
+    rows.filter(|rows| *rows > 0)
 }
