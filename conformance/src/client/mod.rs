@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -20,9 +20,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::task::TaskTracker;
 
-use crate::lab::{Leaf, provider};
+use crate::lab::Leaf;
 
+mod tls;
 mod unverified;
+
+use tls::tls_config;
+pub use tls::{Offer, handshake};
 
 /// Idle HTTP/1.1 connections kept; more are closed.
 const KEPT_CONNECTIONS: usize = 64;
@@ -80,15 +84,6 @@ pub struct Target<'a> {
     pub certificate: Option<&'a Leaf>,
     /// Which HTTP.
     pub protocol: Protocol,
-}
-
-/// Which TLS a handshake offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// TLS 1.2 alone.
-    Tls12,
-    /// TLS 1.3 alone.
-    Tls13,
 }
 
 /// A whole answer.
@@ -365,26 +360,6 @@ impl Answer {
     }
 }
 
-/// Makes a handshake with one version of TLS; the protocol the server chose of these.
-pub async fn handshake(
-    target: &Target<'_>,
-    offer: Offer,
-    protocols: &[&str],
-) -> Result<Option<String>> {
-    let version = match offer {
-        Offer::Tls12 => &rustls::version::TLS12,
-        Offer::Tls13 => &rustls::version::TLS13,
-    };
-    let mut config = tls_config_of(target, &[version])?;
-    config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let name = ServerName::try_from(target.name.to_owned())?;
-    let stream = TcpStream::connect(target.address).await?;
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    let stream = stream.await.with_context(|| format!("{offer:?}"))?;
-    let chosen = stream.get_ref().1.alpn_protocol();
-    Ok(chosen.map(|p| String::from_utf8_lossy(p).into_owned()))
-}
-
 fn was_not_sent(error: &anyhow::Error) -> bool {
     let Some(error) = error.downcast_ref::<hyper::Error>() else {
         return false;
@@ -393,35 +368,4 @@ fn was_not_sent(error: &anyhow::Error) -> bool {
     // error), after which a request that crossed it is to be sent again.
     let source = std::error::Error::source(error).map(ToString::to_string);
     error.is_canceled() || source.is_some_and(|s| s.contains("not a result of an error"))
-}
-
-fn tls_config(target: &Target<'_>) -> Result<ClientConfig> {
-    tls_config_of(target, rustls::DEFAULT_VERSIONS)
-}
-
-fn tls_config_of(
-    target: &Target<'_>,
-    versions: &[&'static SupportedProtocolVersion],
-) -> Result<ClientConfig> {
-    let builder =
-        ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
-    let builder = match &target.trust {
-        Trust::Ca(ca) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(ca.clone())?;
-            builder.with_root_certificates(roots)
-        }
-        Trust::Anything => builder
-            .dangerous()
-            .with_custom_certificate_verifier(unverified::verifier(provider())),
-    };
-    let mut config = match target.certificate {
-        Some(leaf) => builder.with_client_auth_cert(vec![leaf.der().clone()], leaf.key_der())?,
-        None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![match target.protocol {
-        Protocol::Http1 => b"http/1.1".to_vec(),
-        Protocol::Http2 => b"h2".to_vec(),
-    }];
-    Ok(config)
 }

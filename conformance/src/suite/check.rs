@@ -51,6 +51,17 @@ pub enum Needs {
     World,
 }
 
+/// Beside which others a check may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Beside all that leave the cluster as it is.
+    First,
+    /// Beside those that move other objects than it does.
+    Moving,
+    /// By itself.
+    Alone,
+}
+
 /// One promise of the contract.
 #[derive(Clone, Debug)]
 pub struct Check {
@@ -64,8 +75,8 @@ pub struct Check {
     pub expects: &'static str,
     /// What it needs.
     pub needs: Needs,
-    /// It changes what other checks see, so it runs by itself.
-    pub alone: bool,
+    /// Beside which others it may run.
+    pub turn: Turn,
     /// It runs for every version of the API.
     pub versions: bool,
     /// It runs over HTTP/1.1 and over HTTP/2.
@@ -159,7 +170,7 @@ impl Group {
             group: self,
             expects,
             needs: Needs::Reader,
-            alone: false,
+            turn: Turn::First,
             versions: false,
             protocols: false,
             deadline: DEADLINE,
@@ -199,10 +210,17 @@ impl Check {
         self
     }
 
+    /// The same, needing a hand on the cluster, where it makes objects come and go.
+    pub(crate) const fn moving(mut self) -> Self {
+        self.needs = Needs::World;
+        self.turn = Turn::Moving;
+        self
+    }
+
     /// The same, needing a hand on the cluster, and nobody else at it.
     pub(crate) const fn alone(mut self) -> Self {
         self.needs = Needs::World;
-        self.alone = true;
+        self.turn = Turn::Alone;
         self
     }
 

@@ -31,7 +31,7 @@ mod verdict;
 mod watch;
 mod world;
 
-pub use check::{Check, CheckResult, Group, Needs, Outcome};
+pub use check::{Check, CheckResult, Group, Needs, Outcome, Turn};
 pub use in_lab::{Program, run_in_lab};
 pub use output::Output;
 pub use run::{Filter, checks, run};

@@ -1,4 +1,5 @@
-//! Runs the checks: those that leave no trace side by side, the others one after the other.
+//! Runs the checks: first those that leave the cluster as it is, side by side, then those that move it, then one by one
+//! those that nobody else must see.
 
 use std::cmp::Reverse;
 use std::sync::atomic::AtomicU64;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::check::{Check, CheckResult, Group, Needs, Outcome};
+use super::check::{Check, CheckResult, Group, Needs, Outcome, Turn};
 use super::context::Context;
 use super::target::{Features, Target, Version, protocol_name};
 use super::verdict::{Stop, Verdict};
@@ -75,24 +76,27 @@ pub async fn run(target: &Target, world: Option<&World<'_>>, filter: &Filter) ->
         });
     let chosen = checks().into_iter().filter(|c| filter.chooses(c));
     let planned = chosen.flat_map(variants);
-    let (alone, together): (Vec<_>, Vec<_>) = planned.partition(|p| p.check.alone);
-    let context = |planned: &Planned| Context {
-        features: &features,
-        version: planned.version,
-        protocol: planned.protocol,
-        ..probing
-    };
+    let mut planned: Vec<Planned> = planned.collect();
     // The long ones first, so that nobody waits for one that was begun last.
-    let mut together = together;
-    together.sort_by_key(|planned| Reverse(planned.check.deadline));
-    let runs = together.into_iter().map(|planned| {
-        let cx = context(&planned);
-        async move { run_one(&cx, &planned.check).await }
-    });
-    let runs = stream::iter(runs).buffer_unordered(AT_ONCE);
-    let mut results: Vec<CheckResult> = runs.collect().await;
-    for planned in alone {
-        results.push(run_one(&context(&planned), &planned.check).await);
+    planned.sort_by_key(|planned| Reverse(planned.check.deadline));
+    let mut results = Vec::new();
+    for (turn, at_once) in [
+        (Turn::First, AT_ONCE),
+        (Turn::Moving, AT_ONCE),
+        (Turn::Alone, 1),
+    ] {
+        let runs = planned.iter().filter(|planned| planned.check.turn == turn);
+        let runs = runs.map(|planned| {
+            let cx = Context {
+                features: &features,
+                version: planned.version,
+                protocol: planned.protocol,
+                ..probing
+            };
+            async move { run_one(&cx, &planned.check).await }
+        });
+        let runs = stream::iter(runs).buffer_unordered(at_once);
+        results.extend(runs.collect::<Vec<CheckResult>>().await);
     }
     results.sort_by(|a, b| (a.item, a.id, &a.variant).cmp(&(b.item, b.id, &b.variant)));
     results

@@ -22,7 +22,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "a kubelet that refuses, breaks off, is empty or slow harms its own node alone, and is counted",
                 |cx| Box::pin(failing(cx)),
             )
-            .in_world()
+            .moving()
             .within(400),
         group
             .check(

@@ -18,7 +18,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "reordered and extra labels, escapes, exponents and odd numbers are read or left out",
                 |cx| Box::pin(odd_text(cx)),
             )
-            .in_world()
+            .moving()
             .within(150),
         group
             .check(
@@ -27,7 +27,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "lines that are no samples cost nothing but themselves",
                 |cx| Box::pin(broken_lines(cx)),
             )
-            .in_world()
+            .moving()
             .within(150),
         group
             .check(
@@ -36,7 +36,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "samples without a timestamp are as of when they were read",
                 |cx| Box::pin(no_timestamps(cx)),
             )
-            .in_world()
+            .moving()
             .within(150),
     ]
 }

@@ -1,20 +1,12 @@
 //! Bytes to the value that the same object has in JSON.
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::MAGIC;
+use super::object::{Decode, Object, read, unknown_field};
 use super::wire::{Field, Reader};
 use crate::suite::values;
-
-type Decode = fn(&[u8]) -> Result<Value>;
-
-/// An object under construction.
-#[derive(Default)]
-struct Object {
-    fields: Map<String, Value>,
-    seen: Vec<u32>,
-}
 
 /// Decodes an enveloped object, with its kind and apiVersion.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Value> {
@@ -82,15 +74,25 @@ pub(crate) fn field(message: &[u8], wanted: u32) -> Result<Option<Vec<u8>>> {
 
 fn node_metrics(raw: &[u8]) -> Result<Value> {
     read(raw, |object, number, field| match number {
-        1..=3 => object.sample(number, field),
+        1..=3 => sample(object, number, field),
         4 => object.entry("usage", field, quantity),
         _ => unknown_field(number),
     })
 }
 
+/// Metadata, timestamp and window, which nodes and pods have in common.
+fn sample(object: &mut Object, number: u32, field: Field<'_>) -> Result<()> {
+    match number {
+        1 => object.message(number, "metadata", field, object_meta),
+        2 => object.message(number, "timestamp", field, time),
+        3 => object.message(number, "window", field, duration),
+        _ => unknown_field(number),
+    }
+}
+
 fn pod_metrics(raw: &[u8]) -> Result<Value> {
     read(raw, |object, number, field| match number {
-        1..=3 => object.sample(number, field),
+        1..=3 => sample(object, number, field),
         4 => object.item("containers", container(field.bytes()?)?),
         _ => unknown_field(number),
     })
@@ -292,95 +294,4 @@ fn quantity(raw: &[u8]) -> Result<Value> {
     })?;
     ensure!(text.is_string(), "an empty quantity");
     Ok(text)
-}
-
-fn read<'a>(
-    raw: &'a [u8],
-    mut take: impl FnMut(&mut Object, u32, Field<'a>) -> Result<()>,
-) -> Result<Value> {
-    let mut reader = Reader::new(raw);
-    let mut object = Object::default();
-    while let Some((number, field)) = reader.next()? {
-        take(&mut object, number, field).with_context(|| format!("field {number}"))?;
-    }
-    Ok(Value::Object(object.fields))
-}
-
-fn unknown_field(number: u32) -> Result<()> {
-    bail!("field {number} is not part of the message")
-}
-
-impl Object {
-    fn set(&mut self, name: &str, value: Value) {
-        self.fields.insert(name.to_owned(), value);
-    }
-
-    fn once(&mut self, number: u32) -> Result<()> {
-        ensure!(!self.seen.contains(&number), "field {number} twice");
-        self.seen.push(number);
-        Ok(())
-    }
-
-    /// A string; JSON leaves empty ones out.
-    fn string(&mut self, number: u32, name: &str, field: Field<'_>) -> Result<()> {
-        self.once(number)?;
-        let text = field.text()?;
-        if !text.is_empty() {
-            self.set(name, text.into());
-        }
-        Ok(())
-    }
-
-    /// A number; JSON leaves zero out.
-    fn number(&mut self, number: u32, name: &str, field: Field<'_>) -> Result<()> {
-        self.once(number)?;
-        let value = field.number()?;
-        if value != 0 {
-            self.set(name, value.into());
-        }
-        Ok(())
-    }
-
-    fn message(&mut self, number: u32, name: &str, field: Field<'_>, decode: Decode) -> Result<()> {
-        self.once(number)?;
-        let value = decode(field.bytes()?).with_context(|| name.to_owned())?;
-        self.set(name, value);
-        Ok(())
-    }
-
-    fn item(&mut self, name: &str, value: Value) -> Result<()> {
-        let items = self.fields.entry(name).or_insert_with(|| json!([]));
-        items.as_array_mut().context("not a list")?.push(value);
-        Ok(())
-    }
-
-    /// One entry of a map, whose keys come in order.
-    fn entry(&mut self, name: &str, field: Field<'_>, decode: Decode) -> Result<()> {
-        let (mut key, mut value) = (String::new(), None);
-        read(field.bytes()?, |object, number, field| {
-            object.once(number)?;
-            match number {
-                1 => field.text()?.clone_into(&mut key),
-                2 => value = Some(decode(field.bytes()?)?),
-                _ => return unknown_field(number),
-            }
-            Ok(())
-        })?;
-        let map = self.fields.entry(name).or_insert_with(|| json!({}));
-        let map = map.as_object_mut().context("not a map")?;
-        let sorted = map.keys().next_back().is_none_or(|last| *last < key);
-        ensure!(sorted, "{name} key {key:?} out of order");
-        map.insert(key, value.context("an entry without a value")?);
-        Ok(())
-    }
-
-    /// Metadata, timestamp and window, which nodes and pods have in common.
-    fn sample(&mut self, number: u32, field: Field<'_>) -> Result<()> {
-        match number {
-            1 => self.message(number, "metadata", field, object_meta),
-            2 => self.message(number, "timestamp", field, time),
-            3 => self.message(number, "window", field, duration),
-            _ => unknown_field(number),
-        }
-    }
 }

@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod object;
 mod wire;
 
 #[cfg(test)]

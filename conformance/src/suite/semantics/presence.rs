@@ -38,7 +38,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "a node whose kubelet is silent for three resolutions vanishes with its pods, and no other",
                 |cx| Box::pin(node_down(cx)),
             )
-            .in_world()
+            .moving()
             .within(240),
         group
             .check(
@@ -47,7 +47,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "a kubelet that failed once costs nobody a number",
                 |cx| Box::pin(missed(cx)),
             )
-            .in_world()
+            .moving()
             .within(60),
         group
             .check(

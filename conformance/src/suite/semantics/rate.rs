@@ -20,7 +20,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "three core-seconds more in 15 s are 200m, window and timestamp are the samples' own",
                 |cx| Box::pin(rate(cx)),
             )
-            .in_world()
+            .moving()
             .within(240),
         group
             .check(
@@ -29,7 +29,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "a sample told again changes neither value nor timestamp",
                 |cx| Box::pin(repeated(cx)),
             )
-            .in_world()
+            .moving()
             .within(240),
         group
             .check(
@@ -38,7 +38,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "a counter that falls serves nothing until two samples of the new one are there",
                 |cx| Box::pin(reset(cx)),
             )
-            .in_world()
+            .moving()
             .within(240),
         group
             .check(
@@ -47,7 +47,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "a pod is not served until every container has two samples",
                 |cx| Box::pin(half(cx)),
             )
-            .in_world()
+            .moving()
             .within(240),
         group
             .check(
@@ -56,7 +56,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "whenever a pod's numbers change its timestamp is later",
                 |cx| Box::pin(advances(cx)),
             )
-            .in_world()
+            .moving()
             .within(240),
     ]
 }

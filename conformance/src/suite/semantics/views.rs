@@ -23,7 +23,7 @@ pub(super) fn checks() -> Vec<Check> {
                 "a label changed on the pod is served, and selected by, within seconds",
                 |cx| Box::pin(labels_follow(cx)),
             )
-            .in_world()
+            .moving()
             .within(60),
     ]
 }
