@@ -53,7 +53,8 @@ async fn main() -> Result<()> {
     // A real kubelet samples its node every ten seconds: longer than a first look should take.
     for node in lab.world.nodes() {
         let often = Stamps::Every(Duration::from_secs(1));
-        lab.kubelets.behave(&node.meta.name, |kubelet| kubelet.stamps = often)?;
+        lab.kubelets
+            .behave(&node.meta.name, |kubelet| kubelet.stamps = often)?;
     }
     let start = Start::new(&lab, &binary)?
         .with("metric-resolution", "10s")
