@@ -13,7 +13,8 @@ use crate::lab::{CertificateNames, Identity, Lab, LabConfig, Leaf, Request, Worl
 use crate::real::{ControlPlane, Mirror, Place, Scratch, Tools, until};
 
 const NAMESPACE: &str = "kube-system";
-const ACCOUNT: &str = "measured";
+/// The name the simulated kubelets know.
+const ACCOUNT: &str = "loadline";
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(60);
 
 /// How large a cluster is.
