@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::lab::{CertificateNames, Identity, Lab, LabConfig, Leaf, Request, World};
@@ -88,7 +88,7 @@ impl Stage {
         let kubeconfig = account.kubeconfig().clone();
         let name = format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
         lab.access.add_token(
-            &token(&kubeconfig)?,
+            &account.token()?,
             Identity::new(&name, &["system:serviceaccounts"]),
         );
         let request = Request::client("asker", &["system:masters"]);
@@ -118,10 +118,4 @@ fn account() -> [Value; 2] {
             "subjects": [{ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE }],
         }),
     ]
-}
-
-fn token(kubeconfig: &Path) -> Result<String> {
-    let config: Value = serde_json::from_str(&std::fs::read_to_string(kubeconfig)?)?;
-    let token = config["users"][0]["user"]["token"].as_str();
-    Ok(token.context("no token in the kubeconfig")?.to_owned())
 }

@@ -40,6 +40,16 @@ impl Kubectl {
         &self.kubeconfig
     }
 
+    /// The bearer token in its kubeconfig.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read, or identifies itself otherwise.
+    pub fn token(&self) -> Result<String> {
+        let config: Value = serde_json::from_str(&std::fs::read_to_string(&self.kubeconfig)?)?;
+        let token = config["users"][0]["user"]["token"].as_str();
+        Ok(token.context("no token in the kubeconfig")?.to_owned())
+    }
+
     /// Runs it with arguments separated by blanks, and returns what it printed.
     ///
     /// # Errors

@@ -112,7 +112,7 @@ async fn scene(
         .service_account(&admin, "kube-system", "loadline")
         .await?;
     // The simulated kubelets know who the bearer of this token is; the API server really does.
-    let token = loadline_token(&loadline)?;
+    let token = loadline.token()?;
     let name = "system:serviceaccount:kube-system:loadline";
     lab.access
         .add_token(&token, Identity::new(name, &["system:serviceaccounts"]));
@@ -190,11 +190,4 @@ async fn available(lane: &Lane, scene: &mut Scene) -> bool {
         .await;
     scene.admin.forget_discovery();
     ready
-}
-
-fn loadline_token(account: &Kubectl) -> Result<String> {
-    let config = std::fs::read_to_string(account.kubeconfig())?;
-    let config: serde_json::Value = serde_json::from_str(&config)?;
-    let token = config["users"][0]["user"]["token"].as_str();
-    Ok(token.context("no token in the kubeconfig")?.to_owned())
 }
