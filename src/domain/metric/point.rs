@@ -94,7 +94,7 @@ impl Point {
 
     /// The value.
     #[must_use]
-    pub const fn value(self) -> Value {
+    pub fn value(self) -> Value {
         if self.metric.is_float() {
             Value::Float(f64::from_bits(self.bits))
         } else {
