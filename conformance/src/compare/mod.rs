@@ -16,7 +16,7 @@ use anyhow::Result;
 use crate::real::{Scratch, Tools};
 
 pub use measure::{Figures, Form, Latency};
-pub use server::{Server, install_metrics_server};
+pub use server::{METRICS_SERVER, Server, install_metrics_server};
 pub use stage::{Size, Stage};
 pub use table::table;
 
