@@ -1,5 +1,5 @@
 //! What Loadline answers is, byte for byte, what the Go code of Kubernetes writes of the same
-//! lists.
+//! lists, objects, tables and errors.
 //!
 //! The Go side is `clients encode`, which `conformance/run` builds into the folder `LOADLINE_BIN`
 //! names. Without that variable nothing can be compared, and the test says so.
@@ -21,7 +21,10 @@ use std::time::{Duration, Instant};
 
 use http::Request;
 use loadline::api::metrics::MetricsApi;
-use loadline::apimachinery::RequestInfo;
+use loadline::apimachinery::{
+    ForbiddenRequest, GroupResource, MediaType, NotAcceptable, Object, RequestInfo, ResourceInfo,
+    Status, StatusCause, encode,
+};
 use loadline::domain::{
     Bytes, Clock, ContainerName, ContainerUsage, Inventory, Labels, Namespace, Nanocores, NodeName,
     NodeRecord, PodKey, PodName, PodPhase, PodRecord, Timestamp, Usage,
@@ -32,8 +35,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
 
-/// Each case is some twenty objects in four encodings.
-const CASES: u32 = 300;
+/// Each case is some thirty objects in four encodings.
+const CASES: u32 = 200;
+/// Each case is every kind of error in four encodings.
+const ERRORS: u32 = 100;
 /// The last millisecond of the year 9999.
 const LAST_TIME: i64 = 253_402_300_799_999;
 
@@ -63,6 +68,14 @@ fn every_encoding_is_what_go_writes() {
         ..defaults
     });
     let outcome = runner.run(&cluster(), |cluster| cluster.check(&mut go.borrow_mut()));
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    let mut runner = TestRunner::new(Config {
+        cases: ERRORS,
+        ..runner.config().clone()
+    });
+    let outcome = runner.run(&mistake(), |mistake| mistake.check(&mut go.borrow_mut()));
     if let Err(error) = outcome {
         panic!("{error}");
     }
@@ -166,6 +179,13 @@ impl Cluster {
                 compare(go, &api, &format!("{version}/{kind}"), &mut all)?;
                 all["partial"] = true.into();
                 compare(go, &api, &format!("{version}/{kind}"), &mut all)?;
+                all["partial"] = false.into();
+                let summable = entries.iter().all(Entry::is_summable);
+                for include in ["None", "Metadata", "Object"].iter().filter(|_| summable) {
+                    all["table"] = (*include).into();
+                    let path = format!("{version}/{kind}?includeObject={include}");
+                    compare(go, &api, &path, &mut all)?;
+                }
                 let Some(first) = entries.first() else {
                     continue;
                 };
@@ -180,6 +200,11 @@ impl Cluster {
                 compare(go, &api, &path, &mut one)?;
                 one["partial"] = true.into();
                 compare(go, &api, &path, &mut one)?;
+                one["partial"] = false.into();
+                one["table"] = "Metadata".into();
+                if first.is_summable() {
+                    compare(go, &api, &path, &mut one)?;
+                }
             }
         }
         Ok(())
@@ -200,6 +225,16 @@ impl Entry {
             memory: Bytes::new(amounts.memory),
             swap: amounts.swap.map(Bytes::new),
         }
+    }
+
+    /// Whether its sums are numbers Go keeps as integers, as those of every machine are.
+    fn is_summable(&self) -> bool {
+        let most = i64::MAX.cast_unsigned();
+        let fits = |of: fn(&Amounts) -> u64| {
+            let amounts = self.containers.iter().map(|(_, amounts)| of(amounts));
+            amounts.fold(0, u64::saturating_add) <= most
+        };
+        fits(|a| a.cpu) && fits(|a| a.memory) && fits(|a| a.swap.unwrap_or(0))
     }
 
     fn labels(&self) -> Labels {
@@ -281,7 +316,9 @@ fn compare(
     path: &str,
     description: &mut Value,
 ) -> Result<(), TestCaseError> {
+    let is_table = description["table"].is_string() && description["partial"] != true;
     let transform = match (description["partial"] == true, description["list"] == true) {
+        (false, _) if is_table => ";as=Table;v=v1;g=meta.k8s.io",
         (false, _) => "",
         (true, false) => ";as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
         (true, true) => ";as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
@@ -290,16 +327,27 @@ fn compare(
     let json = ask("application/json");
     copy_versions(&json, description);
     let go = go.encode(description);
-    let protobuf: String = ask("application/vnd.kubernetes.protobuf")
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    for (encoding, ours) in [
+    let protobuf = match is_table {
+        // Nobody has such a form of a Table: the request is refused.
+        true => String::new(),
+        false => hexadecimal(&ask("application/vnd.kubernetes.protobuf")),
+    };
+    let ours = [
         ("json", text(json)),
         ("pretty", text(ask("application/json;pretty=1"))),
         ("yaml", text(ask("application/yaml"))),
         ("protobuf", protobuf),
-    ] {
+    ];
+    same(ours, &go, &format!("{transform} of {path}"))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Fails where an encoding is not Go's.
+fn same(ours: [(&str, String); 4], go: &Value, what: &str) -> Result<(), TestCaseError> {
+    for (encoding, ours) in ours {
         let theirs = go[encoding].as_str().unwrap_or_default();
         // go-yaml has no one order for some sets of keys.
         let undecided = encoding == "yaml" && theirs.is_empty();
@@ -307,7 +355,7 @@ fn compare(
             continue;
         }
         if let Some(difference) = difference(&ours, theirs) {
-            let message = format!("{encoding}{transform} of {path}: {difference}");
+            let message = format!("{encoding}{what}: {difference}");
             return Err(TestCaseError::fail(message));
         }
     }
@@ -329,24 +377,173 @@ fn copy_versions(json: &[u8], description: &mut Value) {
             item["resourceVersion"] = version(&answer["items"][at]).into();
         }
         description["resourceVersion"] = version(&answer).into();
+    } else if answer["rows"].is_array() {
+        for (at, item) in items.iter_mut().enumerate() {
+            item["resourceVersion"] = version(&answer["rows"][at]["object"]).into();
+        }
+        description["resourceVersion"] = version(&answer).into();
     } else {
         items[0]["resourceVersion"] = version(&answer).into();
     }
 }
 
 fn get(api: &MetricsApi, path: &str, accept: &str) -> bytes::Bytes {
-    let path = format!("/apis/metrics.k8s.io/{path}");
-    let request = Request::get(&path)
+    let uri = format!("/apis/metrics.k8s.io/{path}");
+    let request = Request::get(&uri)
         .header("accept", accept)
         .body(())
         .unwrap();
     let (parts, ()) = request.into_parts();
-    let info = RequestInfo::new(&parts.method, &path, None).unwrap();
+    let info = RequestInfo::new(&parts.method, parts.uri.path(), None).unwrap();
     api.respond(&info, &parts).unwrap().into_body()
 }
 
 fn text(body: bytes::Bytes) -> String {
     String::from_utf8_lossy(&body).into_owned()
+}
+
+/// What goes wrong, and with what.
+#[derive(Debug)]
+struct Mistake {
+    group: String,
+    resource: String,
+    name: String,
+    text: String,
+    seconds: u32,
+    fields: Vec<(String, String)>,
+}
+
+impl Mistake {
+    /// Every error Loadline knows, as it makes it and as Go makes it.
+    fn check(&self, go: &mut Go) -> Result<(), TestCaseError> {
+        let (group, resource) = (self.group.as_str(), self.resource.as_str());
+        let about = GroupResource { group, resource };
+        let text = self.text.as_str();
+        for (constructor, status) in [
+            ("unauthorized", Status::unauthorized()),
+            ("not-found", Status::not_found(about, &self.name)),
+            ("no-such-resource", Status::no_such_resource()),
+            ("bad-request", Status::bad_request(text)),
+            ("method-not-allowed", Status::method_not_allowed()),
+            (
+                "method-not-supported",
+                Status::method_not_supported(about, text),
+            ),
+            ("timeout", Status::timeout()),
+            (
+                "too-many-requests",
+                Status::too_many_requests(text, self.seconds),
+            ),
+            ("internal-error", Status::internal_error(text)),
+            ("service-unavailable", Status::service_unavailable(text)),
+            ("parts", Status::refused(text)),
+            ("parts", Status::wrong_form(text)),
+            ("parts", Status::not_acceptable(NotAcceptable::Route)),
+            ("parts", Status::not_acceptable(NotAcceptable::Parameters)),
+            ("invalid", Status::invalid(about, &self.name, self.causes())),
+            ("forbidden", self.forbidden()),
+        ] {
+            self.compare(go, constructor, &status)?;
+        }
+        Ok(())
+    }
+
+    fn causes(&self) -> Vec<StatusCause> {
+        let cause = |(field, detail): &(String, String)| StatusCause {
+            reason: "FieldValueForbidden".to_owned(),
+            message: format!("Forbidden: {detail}"),
+            field: field.clone(),
+        };
+        self.fields.iter().map(cause).collect()
+    }
+
+    fn forbidden(&self) -> Status {
+        let info = RequestInfo {
+            path: "/x".to_owned(),
+            verb: "get".to_owned(),
+            resource: Some(ResourceInfo {
+                group: self.group.clone(),
+                resource: self.resource.clone(),
+                name: self.name.clone(),
+                ..ResourceInfo::default()
+            }),
+        };
+        Status::forbidden(ForbiddenRequest {
+            user: &self.name,
+            request: &info,
+            reason: &self.text,
+        })
+    }
+
+    fn compare(
+        &self,
+        go: &mut Go,
+        constructor: &str,
+        status: &Status,
+    ) -> Result<(), TestCaseError> {
+        let message = status.message();
+        let text = match constructor {
+            "parts" => message,
+            // Go is told who may not do what, and says itself that it is forbidden.
+            "forbidden" => message
+                .split_once(" is forbidden: ")
+                .map_or("", |(_, why)| why),
+            _ => &self.text,
+        };
+        let fields = self.fields.iter();
+        let fields: Vec<Value> = fields
+            .map(|(field, detail)| json!({ "field": field, "detail": detail }))
+            .collect();
+        let description = json!({ "kind": "status", "status": {
+            "constructor": constructor,
+            "group": self.group,
+            "resource": self.resource,
+            "name": self.name,
+            "text": text,
+            "seconds": self.seconds,
+            "fields": fields,
+            "reason": status.reason().as_str(),
+            "code": status.code(),
+            "details": status.details(),
+        }});
+        let go = go.encode(&description);
+        let of = |media_type, pretty| encode(status, media_type, pretty);
+        let ours = [
+            ("json", self::text(of(MediaType::Json, false))),
+            ("pretty", self::text(of(MediaType::Json, true))),
+            ("yaml", self::text(of(MediaType::Yaml, false))),
+            ("protobuf", hexadecimal(&of(MediaType::Protobuf, false))),
+        ];
+        same(
+            ours,
+            &go,
+            &format!(" of the {} {constructor}", status.kind()),
+        )
+    }
+}
+
+fn mistake() -> impl Strategy<Value = Mistake> {
+    let group = prop_oneof![
+        Just(String::new()),
+        Just("metrics.k8s.io".to_owned()),
+        name()
+    ];
+    // What stands in quotes in a message is not any text: which characters Go can print is a long story.
+    let quoted = "[ -~\t\n\u{1}äß日]{0,20}";
+    let seconds = prop_oneof![0_u32..100, 0_u32..=i32::MAX.cast_unsigned()];
+    // Without a detail Go leaves the colon before it out too; every rule of ours has one.
+    let detail = value().prop_map(|text| format!("no {text}"));
+    let fields = btree_map("[a-zA-Z]{1,20}", detail, 1..4);
+    (group, name(), quoted, value(), seconds, fields).prop_map(
+        |(group, resource, name, text, seconds, fields)| Mistake {
+            group,
+            resource,
+            name,
+            text,
+            seconds,
+            fields: fields.into_iter().collect(),
+        },
+    )
 }
 
 /// Where two texts part, with what each says there.

@@ -84,7 +84,8 @@ impl Column {
         if runs.iter().any(|run| run.outcome == Outcome::Passed) {
             return "passed".to_owned();
         }
-        let why = runs.iter().find_map(|run| match &run.outcome {
+        // A version that is not served is the reason of the first runs alone.
+        let why = runs.iter().rev().find_map(|run| match &run.outcome {
             Outcome::Skipped { why } => Some(stable(why)),
             Outcome::Passed | Outcome::Failed { .. } => None,
         });
@@ -98,14 +99,15 @@ pub fn document(columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|c| c.server.as_str()).collect();
     let mut out = format!(
         "# The contract, check by check\n\n\
-         <!-- Made by `{REGENERATE}`; the lane `contract` fails when it is out of date. -->\n\n\
-         Every check of the lane `contract`, made of {} in the same simulated cluster, with the same\n\
-         flags but for one: metrics-server trusts kubelets unseen, since the certificates of the kubelets\n\
-         there name nodes and it looks for addresses. A check that runs for several versions counts for\n\
-         those a server serves. Of a failure the table shows what was seen, shortened, numbers of four\n\
-         digits and more left out; `{}` makes one check and shows all.\n",
-        names.join(" and "),
-        "cargo run -p conformance --bin conformance -- --in-lab PROGRAM --check NAME"
+         Made by `{REGENERATE}`;\n\
+         the lane `contract` fails when it is out of date.\n\n\
+         Every check of the lane `contract`, made of {} in the same\n\
+         simulated cluster, with the same flags but for one: metrics-server trusts kubelets unseen, since\n\
+         the certificates of the kubelets there name nodes and it looks for addresses. A check that runs\n\
+         for several versions counts for those a server serves. Of a failure the table shows the begin of\n\
+         what was seen, without numbers of four digits and more; the program `conformance` with\n\
+         `--in-lab PROGRAM --check NAME` makes one check and shows all.\n",
+        names.join(" and ")
     );
     let _ = writeln!(out, "\n| | passed | failed | skipped |\n|---|--:|--:|--:|");
     for column in columns {
@@ -187,9 +189,9 @@ fn escaped(text: &str) -> String {
 /// of many digits.
 fn stable(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    let begin = line.split(" {").next().unwrap_or_default();
-    let begin = begin.split(" (GET ").next().unwrap_or_default();
-    let begin = begin.split(" (POST ").next().unwrap_or_default();
+    let ends = [" {", " (GET ", " (POST ", " Array ["];
+    let end = ends.iter().filter_map(|end| line.find(end)).min();
+    let begin = line.get(..end.unwrap_or(line.len())).unwrap_or_default();
     let mut out = String::new();
     let mut digits = String::new();
     for c in begin.chars().chain(['\n']) {
