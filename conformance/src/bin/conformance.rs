@@ -139,7 +139,7 @@ async fn write_document(path: &Path, kubectl: Option<PathBuf>) -> Result<()> {
     };
     let peer = metrics_server(install_metrics_server().await?, Some(kubectl));
     let (ours, theirs) = side_by_side(&loadline, &peer, |_| {}).await?;
-    std::fs::write(path, document(&[Column::new(LOADLINE, ours), theirs]))?;
+    std::fs::write(path, document(&[Column::new(LOADLINE, ours), theirs?]))?;
     Ok(())
 }
 

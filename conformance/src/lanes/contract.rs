@@ -44,7 +44,11 @@ pub async fn contract(lane: &Lane) -> Result<()> {
         Ok(binary) => {
             let peer = metrics_server(binary, kubectl);
             let (ours, theirs) = side_by_side(&loadline, &peer, log).await?;
-            let columns = vec![Column::new(LOADLINE, ours.clone()), theirs];
+            let mut columns = vec![Column::new(LOADLINE, ours.clone())];
+            match theirs {
+                Ok(theirs) => columns.push(theirs),
+                Err(error) => lane.fail(&documented(METRICS_SERVER), &format!("{error:#}")),
+            }
             (ours, columns)
         }
         Err(error) => {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use futures_util::future::try_join;
+use anyhow::{Context, Result};
+use futures_util::future::join;
 
 use super::check::CheckResult;
 use super::document::Column;
@@ -31,15 +31,19 @@ pub fn metrics_server(binary: PathBuf, kubectl: Option<PathBuf>) -> Program {
 /// Loadline's log is.
 ///
 /// # Errors
-/// When one of them cannot be started or never measures anything.
+/// When Loadline cannot be started or never measures anything; the inner one, when metrics-server cannot.
 pub async fn side_by_side(
     loadline: &Program,
     metrics_server: &Program,
     log: impl FnOnce(&Path),
-) -> Result<(Vec<CheckResult>, Column)> {
+) -> Result<(Vec<CheckResult>, Result<Column>)> {
     let filter = Filter::default();
     let ours = Box::pin(run_in_lab(loadline, &filter, log));
     let theirs = Box::pin(run_in_lab(metrics_server, &filter, |_| {}));
-    let (ours, theirs) = try_join(ours, theirs).await?;
-    Ok((ours, Column::new(METRICS_SERVER, theirs)))
+    let (ours, theirs) = join(ours, theirs).await;
+    let theirs = theirs.context(METRICS_SERVER);
+    Ok((
+        ours?,
+        theirs.map(|results| Column::new(METRICS_SERVER, results)),
+    ))
 }
