@@ -21,7 +21,7 @@ pub(super) type Answer = (u16, Vec<u8>, bool);
 const LONGEST: usize = 4 << 10;
 
 /// The largest body of the answers that are made up here.
-const LARGEST: usize = 1 << 10;
+const LARGEST: usize = 256;
 
 impl Peer {
     /// A peer with this answer in pieces of `size` bytes.

@@ -104,13 +104,15 @@ async fn judged(
             };
             let skipped = |run: &&Run| matches!(run.outcome, Outcome::Skipped { .. });
             let made = column.runs.len() - column.runs.iter().filter(skipped).count();
-            ensure!(made >= FEWEST, "only {made} checks could be made");
+            ensure!(made >= FEWEST, "only {made} runs of checks could be made");
             agrees(&column, Extent::WhatRan)?;
             Ok(made)
         })
         .await;
     if let Some(made) = made {
-        lane.note(&format!("{made} checks of {name} were made from outside"));
+        lane.note(&format!(
+            "{made} runs of checks of {name} were made from outside"
+        ));
     }
 }
 
