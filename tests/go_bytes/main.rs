@@ -12,19 +12,19 @@
     reason = "a test reads its environment and may panic"
 )]
 
+mod go;
+mod mistakes;
+mod values;
+
 use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Request;
 use loadline::api::metrics::MetricsApi;
-use loadline::apimachinery::{
-    ForbiddenRequest, GroupResource, MediaType, NotAcceptable, Object, RequestInfo, ResourceInfo,
-    Status, StatusCause, encode,
-};
+use loadline::apimachinery::RequestInfo;
 use loadline::domain::{
     Bytes, Clock, ContainerName, ContainerUsage, Inventory, Labels, Namespace, Nanocores, NodeName,
     NodeRecord, PodKey, PodName, PodPhase, PodRecord, Timestamp, Usage,
@@ -34,6 +34,10 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
+
+use go::{Go, hexadecimal, same, text};
+use mistakes::mistake;
+use values::{amount, key, name, value};
 
 /// Each case is some thirty objects in four encodings.
 const CASES: u32 = 200;
@@ -78,43 +82,6 @@ fn every_encoding_is_what_go_writes() {
     let outcome = runner.run(&mistake(), |mistake| mistake.check(&mut go.borrow_mut()));
     if let Err(error) = outcome {
         panic!("{error}");
-    }
-}
-
-/// `clients encode`, asked one question after the other.
-struct Go {
-    child: Child,
-    questions: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Go {
-    fn start(program: &Path) -> Self {
-        let mut child = Command::new(program)
-            .arg("encode")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        Self {
-            questions: child.stdin.take().unwrap(),
-            answers: BufReader::new(child.stdout.take().unwrap()),
-            child,
-        }
-    }
-
-    fn encode(&mut self, description: &Value) -> Value {
-        writeln!(self.questions, "{description}").unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-    }
-}
-
-impl Drop for Go {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -341,27 +308,6 @@ fn compare(
     same(ours, &go, &format!("{transform} of {path}"))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Fails where an encoding is not Go's.
-fn same(ours: [(&str, String); 4], go: &Value, what: &str) -> Result<(), TestCaseError> {
-    for (encoding, ours) in ours {
-        let theirs = go[encoding].as_str().unwrap_or_default();
-        // go-yaml has no one order for some sets of keys.
-        let undecided = encoding == "yaml" && theirs.is_empty();
-        if undecided {
-            continue;
-        }
-        if let Some(difference) = difference(&ours, theirs) {
-            let message = format!("{encoding}{what}: {difference}");
-            return Err(TestCaseError::fail(message));
-        }
-    }
-    Ok(())
-}
-
 /// Which resource versions there are is Loadline's to choose; how they are written is not.
 fn copy_versions(json: &[u8], description: &mut Value) {
     let answer: Value = serde_json::from_slice(json).unwrap_or_default();
@@ -396,170 +342,6 @@ fn get(api: &MetricsApi, path: &str, accept: &str) -> bytes::Bytes {
     let (parts, ()) = request.into_parts();
     let info = RequestInfo::new(&parts.method, parts.uri.path(), None).unwrap();
     api.respond(&info, &parts).unwrap().into_body()
-}
-
-fn text(body: bytes::Bytes) -> String {
-    String::from_utf8_lossy(&body).into_owned()
-}
-
-/// What goes wrong, and with what.
-#[derive(Debug)]
-struct Mistake {
-    group: String,
-    resource: String,
-    name: String,
-    text: String,
-    seconds: u32,
-    fields: Vec<(String, String)>,
-}
-
-impl Mistake {
-    /// Every error Loadline knows, as it makes it and as Go makes it.
-    fn check(&self, go: &mut Go) -> Result<(), TestCaseError> {
-        let (group, resource) = (self.group.as_str(), self.resource.as_str());
-        let about = GroupResource { group, resource };
-        let text = self.text.as_str();
-        for (constructor, status) in [
-            ("unauthorized", Status::unauthorized()),
-            ("not-found", Status::not_found(about, &self.name)),
-            ("no-such-resource", Status::no_such_resource()),
-            ("bad-request", Status::bad_request(text)),
-            ("method-not-allowed", Status::method_not_allowed()),
-            (
-                "method-not-supported",
-                Status::method_not_supported(about, text),
-            ),
-            ("timeout", Status::timeout()),
-            (
-                "too-many-requests",
-                Status::too_many_requests(text, self.seconds),
-            ),
-            ("internal-error", Status::internal_error(text)),
-            ("service-unavailable", Status::service_unavailable(text)),
-            ("parts", Status::refused(text)),
-            ("parts", Status::wrong_form(text)),
-            ("parts", Status::not_acceptable(NotAcceptable::Route)),
-            ("parts", Status::not_acceptable(NotAcceptable::Parameters)),
-            ("invalid", Status::invalid(about, &self.name, self.causes())),
-            ("forbidden", self.forbidden()),
-        ] {
-            self.compare(go, constructor, &status)?;
-        }
-        Ok(())
-    }
-
-    fn causes(&self) -> Vec<StatusCause> {
-        let cause = |(field, detail): &(String, String)| StatusCause {
-            reason: "FieldValueForbidden".to_owned(),
-            message: format!("Forbidden: {detail}"),
-            field: field.clone(),
-        };
-        self.fields.iter().map(cause).collect()
-    }
-
-    fn forbidden(&self) -> Status {
-        let info = RequestInfo {
-            path: "/x".to_owned(),
-            verb: "get".to_owned(),
-            resource: Some(ResourceInfo {
-                group: self.group.clone(),
-                resource: self.resource.clone(),
-                name: self.name.clone(),
-                ..ResourceInfo::default()
-            }),
-        };
-        Status::forbidden(ForbiddenRequest {
-            user: &self.name,
-            request: &info,
-            reason: &self.text,
-        })
-    }
-
-    fn compare(
-        &self,
-        go: &mut Go,
-        constructor: &str,
-        status: &Status,
-    ) -> Result<(), TestCaseError> {
-        let message = status.message();
-        let text = match constructor {
-            "parts" => message,
-            // Go is told who may not do what, and says itself that it is forbidden.
-            "forbidden" => message
-                .split_once(" is forbidden: ")
-                .map_or("", |(_, why)| why),
-            _ => &self.text,
-        };
-        let fields = self.fields.iter();
-        let fields: Vec<Value> = fields
-            .map(|(field, detail)| json!({ "field": field, "detail": detail }))
-            .collect();
-        let description = json!({ "kind": "status", "status": {
-            "constructor": constructor,
-            "group": self.group,
-            "resource": self.resource,
-            "name": self.name,
-            "text": text,
-            "seconds": self.seconds,
-            "fields": fields,
-            "reason": status.reason().as_str(),
-            "code": status.code(),
-            "details": status.details(),
-        }});
-        let go = go.encode(&description);
-        let of = |media_type, pretty| encode(status, media_type, pretty);
-        let ours = [
-            ("json", self::text(of(MediaType::Json, false))),
-            ("pretty", self::text(of(MediaType::Json, true))),
-            ("yaml", self::text(of(MediaType::Yaml, false))),
-            ("protobuf", hexadecimal(&of(MediaType::Protobuf, false))),
-        ];
-        same(
-            ours,
-            &go,
-            &format!(" of the {} {constructor}", status.kind()),
-        )
-    }
-}
-
-fn mistake() -> impl Strategy<Value = Mistake> {
-    let group = prop_oneof![
-        Just(String::new()),
-        Just("metrics.k8s.io".to_owned()),
-        name()
-    ];
-    // What stands in quotes in a message is not any text: which characters Go can print is a long story.
-    let quoted = "[ -~\t\n\u{1}äß日]{0,20}";
-    let seconds = prop_oneof![0_u32..100, 0_u32..=i32::MAX.cast_unsigned()];
-    // Without a detail Go leaves the colon before it out too; every rule of ours has one.
-    let detail = value().prop_map(|text| format!("no {text}"));
-    let fields = btree_map("[a-zA-Z]{1,20}", detail, 1..4);
-    (group, name(), quoted, value(), seconds, fields).prop_map(
-        |(group, resource, name, text, seconds, fields)| Mistake {
-            group,
-            resource,
-            name,
-            text,
-            seconds,
-            fields: fields.into_iter().collect(),
-        },
-    )
-}
-
-/// Where two texts part, with what each says there.
-fn difference(ours: &str, theirs: &str) -> Option<String> {
-    if ours == theirs {
-        return None;
-    }
-    let same = ours.chars().zip(theirs.chars()).take_while(|(a, b)| a == b);
-    let at = same.count();
-    let around =
-        |text: &str| -> String { text.chars().skip(at.saturating_sub(60)).take(120).collect() };
-    Some(format!(
-        "differs from character {at} on\n  Loadline {:?}\n  Go       {:?}",
-        around(ours),
-        around(theirs)
-    ))
 }
 
 fn cluster() -> impl Strategy<Value = Cluster> {
@@ -607,50 +389,4 @@ fn amounts() -> impl Strategy<Value = Amounts> {
         memory,
         swap,
     })
-}
-
-/// Numbers of every size that fit Go's `int64`, many of them with factors that a suffix takes away.
-fn amount(factor: u64) -> impl Strategy<Value = u64> {
-    let largest = i64::MAX.cast_unsigned();
-    let round = (0_u64..2000, 0_u32..7)
-        .prop_map(move |(n, power)| n.saturating_mul(factor.saturating_pow(power)).min(largest));
-    prop_oneof![
-        Just(0),
-        0_u64..5000,
-        round,
-        (0_u32..63).prop_flat_map(|bits| 0..1_u64 << bits),
-        Just(largest),
-    ]
-}
-
-/// Names Kubernetes admits, some of which YAML would read as something else.
-fn name() -> impl Strategy<Value = String> {
-    prop_oneof![
-        3 => "[a-z0-9]([-a-z0-9.]{0,20}[a-z0-9])?",
-        1 => "(y|n|on|off|yes|no|true|null|1e3|0x1f|0o17|017|1\\.5|12|2026-01-02|1\\.e5|0b1|7\\.7\\.7)",
-        1 => "[a-z0-9]{1,2}(\\.[a-z0-9]{1,5}){1,3}",
-    ]
-}
-
-/// What an API server admits as the key of a label and much that it never would, since neither
-/// encoder asks.
-fn key() -> impl Strategy<Value = String> {
-    prop_oneof![
-        4 => "([a-z0-9]{1,8}(\\.[a-z0-9]{1,8}){0,2}/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,12}[A-Za-z0-9])?",
-        2 => "[0-9a-fxeE_.:+-]{0,8}",
-        1 => "(|~|null|Yes|OFF|<<|=|\\.inf|-\\.INF|\\.NaN|1_000|0x_1|1:30|12:30:45|2026-01-02T03:04:05Z|---|- |#|!|&a|\\*a)",
-        1 => "[a-z0-9.]{100,160}/[a-zA-Z0-9]{1,63}",
-        1 => "[ -~]{0,20}",
-        1 => "([a-z]{1,12} {1,2}){5,20}",
-        1 => "([a-zé日😀\"'<]{0,3}[ \n\t]){0,6}",
-    ]
-}
-
-/// The same for values, and any text at all. Left out are the two characters go-yaml takes for line
-/// breaks and Loadline escapes.
-fn value() -> impl Strategy<Value = String> {
-    prop_oneof![
-        9 => key(),
-        1 => any::<String>().prop_map(|text| text.replace(['\u{2028}', '\u{2029}'], "")),
-    ]
 }
