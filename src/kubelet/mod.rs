@@ -23,6 +23,8 @@ pub use client::{Config, KubeletClient, Trust};
 pub use connection::Connection;
 pub use decode::{DecodeError, Limits, decode_resource};
 pub use error::{Error, Phase, TlsError};
+#[cfg(fuzzing)]
+pub use http1::check_http1;
 pub use material::MaterialError;
 
 /// The begin of what a peer sent, fit for a log line: at most `limit` characters, control

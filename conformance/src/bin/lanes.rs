@@ -32,7 +32,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// Formatting, lints, documentation, unit and property tests.
+    /// Formatting, lints, documentation, unit and property tests, fuzzing.
     Quality,
     /// Loadline's promises beside a simulated API server and simulated kubelets.
     Simulated,

@@ -20,7 +20,7 @@ use crate::real::{Scratch, Tools};
 
 pub use latency::{Form, Latency, Spread};
 pub use measure::Figures;
-pub use server::{Server, install_metrics_server};
+pub use server::{METRICS_SERVER, Server, install_metrics_server};
 pub use stage::{Size, Stage};
 pub use table::table;
 pub use target::{Row, lost, rows};

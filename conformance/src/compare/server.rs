@@ -11,6 +11,8 @@ use crate::real::cache;
 
 const PEER: &str = "sigs.k8s.io/metrics-server/cmd/metrics-server";
 const PEER_VERSION: &str = "v0.9.0";
+/// What metrics-server is called, with its version.
+pub const METRICS_SERVER: &str = "metrics-server v0.9.0";
 
 /// One of the servers.
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ impl Server {
     #[must_use]
     pub fn metrics_server(program: &Path) -> Self {
         Self {
-            name: format!("metrics-server {PEER_VERSION}"),
+            name: METRICS_SERVER.to_owned(),
             program: program.to_owned(),
             version: "v1beta1",
             flags: Vec::new(),

@@ -219,11 +219,11 @@ impl Status {
         Self::new(StatusReason::Timeout, message, details)
     }
 
-    /// 429: come back after so many seconds.
+    /// 429: come back after so many seconds, of which Kubernetes' type holds no more than an `i32`.
     #[must_use]
     pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u32) -> Self {
         let details = StatusDetails {
-            retry_after_seconds,
+            retry_after_seconds: retry_after_seconds.min(i32::MAX.cast_unsigned()),
             ..StatusDetails::default()
         };
         Self::new(StatusReason::TooManyRequests, message, Some(details))

@@ -3,12 +3,13 @@
 
 mod autoscaler;
 mod clients;
+mod foreign;
 mod kubectl;
 mod older;
 mod values;
 mod world;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -30,6 +31,8 @@ const CALL: Duration = Duration::from_secs(60);
 struct Scene {
     // Dropped in this order: the program under test first.
     loadline: Loadline,
+    /// How servers of `metrics.k8s.io` reach the API server.
+    kubeconfig: PathBuf,
     admin: Kubectl,
     mirror: Mirror,
     cluster: ControlPlane,
@@ -78,6 +81,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     kubectl::checks(lane, &scene).await;
     kubectl::access(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
+    foreign::checks(lane, &scene, &scratch, &tools, &logs).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
     older::checks(lane, &mut scene, &scratch, &tools, &logs, &single).await;
@@ -130,6 +134,7 @@ async fn scene(
     let loadline = start.launch(&lab)?;
     Ok(Scene {
         loadline,
+        kubeconfig: kubeconfig.into(),
         admin,
         mirror,
         cluster,
