@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use http::Request;
 use loadline::api::metrics::MetricsApi;
-use loadline::apimachinery::RequestInfo;
+use loadline::apimachinery::{Reply, RequestInfo};
 use loadline::domain::{
     Bytes, Clock, ContainerName, ContainerUsage, Inventory, Labels, Namespace, Nanocores, NodeName,
     NodeRecord, PodKey, PodName, PodPhase, PodRecord, Timestamp, Usage,
@@ -153,6 +153,7 @@ impl Cluster {
         let source = Arc::new(move || Arc::clone(&view));
         let api = MetricsApi::new(
             source,
+            tokio::sync::watch::channel(0).1,
             Arc::new(Inventory::new()),
             clock,
             &mut loadline::telemetry::Registry::default(),
@@ -219,6 +220,7 @@ impl Entry {
             }),
             usage: self.usage(self.containers[0].1),
             versions: Versions::default(),
+            former: None,
         }
     }
 
@@ -243,6 +245,7 @@ impl Entry {
             window: Duration::from_nanos(self.window),
             containers: self.containers.iter().map(container).collect(),
             versions: Versions::default(),
+            former: None,
         }
     }
 
@@ -342,7 +345,10 @@ fn get(api: &MetricsApi, path: &str, accept: &str) -> bytes::Bytes {
         .unwrap();
     let (parts, ()) = request.into_parts();
     let info = RequestInfo::new(&parts.method, &path, None).unwrap();
-    api.respond(&info, &parts).unwrap().into_body()
+    match api.respond(&info, &parts) {
+        Some(Reply::Whole(response)) => response.into_body(),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn text(body: bytes::Bytes) -> String {
