@@ -6,6 +6,7 @@ mod clients;
 mod kubectl;
 mod older;
 mod values;
+mod watches;
 mod world;
 
 use std::path::Path;
@@ -34,6 +35,8 @@ struct Scene {
     mirror: Mirror,
     cluster: ControlPlane,
     lab: Lab,
+    /// How the program under test is started.
+    start: Start,
 }
 
 impl Scene {
@@ -78,6 +81,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     kubectl::checks(lane, &scene).await;
     kubectl::access(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
+    watches::checks(lane, &mut scene, &tools, &logs).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
     older::checks(lane, &mut scene, &scratch, &tools, &logs, &single).await;
@@ -129,6 +133,7 @@ async fn scene(
     register(&admin, scratch, &lab, start.port()).await?;
     let loadline = start.launch(&lab)?;
     Ok(Scene {
+        start,
         loadline,
         admin,
         mirror,
