@@ -275,8 +275,11 @@ async fn stalled(bench: &Bench) -> Result<()> {
     bench
         .beside(wordy_world(), &[], async |stage| {
             stage.until_measured().await?;
+            let masters = ["system:masters"];
+            let master = stage.loadline.as_proxied(&stage.lab, "root", &masters)?;
             let open = async || {
-                let metrics = stage.viewer.get("/metrics").await?.whole_text();
+                let metrics = master.get("/metrics").await?;
+                let metrics = metrics.expect_status(200)?.whole_text();
                 let line = metrics.lines().find_map(|line| {
                     line.strip_prefix("loadline_server_requests_in_flight{kind=\"Watch\"} ")
                 });
