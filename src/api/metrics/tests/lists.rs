@@ -61,6 +61,39 @@ fn a_list_and_its_objects_say_their_versions_in_every_form() {
 }
 
 #[test]
+fn a_watch_is_a_stream_of_the_type_that_was_asked_for() {
+    let served = cluster();
+    for (tail, accept, content_type) in [
+        ("nodes?watch=1&timeoutSeconds=7", "", "application/json"),
+        (
+            "pods?watch=1&timeoutSeconds=7",
+            "application/json;stream=watch",
+            "application/json",
+        ),
+        (
+            "namespaces/a/pods?watch=1&timeoutSeconds=7",
+            "application/vnd.kubernetes.protobuf",
+            "application/vnd.kubernetes.protobuf;stream=watch",
+        ),
+    ] {
+        let uri = format!("/apis/metrics.k8s.io/v1/{tail}");
+        let parts = parts("GET", &uri, &[("accept", accept)]);
+        let info = RequestInfo::new(&parts.method, parts.uri.path(), parts.uri.query()).unwrap();
+        let Some(Reply::Stream(mut stream)) = served.api.respond(&info, &parts) else {
+            panic!("{tail} is no stream");
+        };
+        assert_eq!(stream.head.status(), 200);
+        assert_eq!(stream.head.headers()["content-type"], content_type);
+        assert_eq!(stream.lasts, Duration::from_secs(7));
+        let crate::apimachinery::Piece::Bytes(first) = stream.pieces.next() else {
+            panic!("{tail} begins with nothing");
+        };
+        let events = first.windows(5).filter(|part| *part == b"ADDED").count();
+        assert_eq!(events, 2 + usize::from(tail.starts_with("pods")), "{tail}");
+    }
+}
+
+#[test]
 fn label_selectors_select_as_core_lists_do() {
     let served = cluster();
     for (selector, expected) in [
