@@ -17,8 +17,8 @@ use crate::lab::{Container, Pod, World};
 const TOLD: Duration = Duration::from_secs(6);
 /// Clients that read nothing, and the most memory they may cost together with all the rest.
 const STALLED: usize = 20;
-const MEMORY: u64 = 192 << 20;
-/// After this long without reading a client is cut, and its connection is closed after as long again and more.
+const MEMORY: u64 = 128 << 20;
+/// After this long without reading a client is cut.
 const CUT: Duration = Duration::from_secs(30);
 
 pub(super) const CHECKS: &[Check] = &[
