@@ -1,22 +1,29 @@
-//! Plain data every room speaks in: names, units, clocks, samples, usage and who is out there.
+//! Plain data every room speaks in: names, units, clocks, samples, usage, metrics over time, and
+//! who is out there.
 //!
 //! Nothing here does I/O. A value that exists is valid: names were checked where they came in,
 //! units cannot be mixed up, and a counter is not a rate.
 
 mod clock;
+mod entity;
 mod inventory;
 mod labels;
+mod metric;
+mod metric_set;
 mod names;
 mod reading;
 mod units;
 mod usage;
 
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use entity::{EntityKey, EntityKind};
 pub use inventory::{
     AddressType, ContainerKind, ContainerRecord, Inventory, InventoryChange, NodeAddress,
     NodeRecord, PodPhase, PodRecord,
 };
 pub use labels::Labels;
+pub use metric::{Metric, MetricKind, Point, Qualified, Units, Value};
+pub use metric_set::{About, Batch, MetricSet};
 pub use names::{ContainerName, InvalidName, Name, NameKind, Namespace, NodeName, PodKey, PodName};
 pub use reading::{ContainerReading, CounterSample, GaugeSample, NodeReading, ResourceReading};
 pub use units::{Bytes, CpuTime, Nanocores};

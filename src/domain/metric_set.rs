@@ -1,0 +1,108 @@
+//! The metrics of one entity at one instant: what a kubelet's summary becomes, what the roll-up
+//! hands on, and what sinks receive.
+
+use std::sync::Arc;
+
+use super::{EntityKey, Metric, NodeRecord, PodRecord, Point, Qualified, Timestamp, Value};
+
+/// Everything measured of one entity at one instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricSet {
+    /// What was measured.
+    pub key: EntityKey,
+    /// When this life of the entity began; counters of two lives do not subtract.
+    pub started: Option<Timestamp>,
+    /// When it was measured, by the kubelet's clock; `None` for sums over several entities and
+    /// where the kubelet gave no stamp.
+    pub sampled: Option<Timestamp>,
+    /// One point a metric, in the order of [`Metric`].
+    pub points: Vec<Point>,
+    /// The points a metric alone does not name.
+    pub qualified: Vec<Qualified>,
+    /// What the API server says of it; empty until it is enriched.
+    pub about: About,
+}
+
+/// The objects of the API server an entity belongs to; its labels are read from them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// The node it is, or runs on.
+    pub node: Option<Arc<NodeRecord>>,
+    /// The pod it is, or belongs to.
+    pub pod: Option<Arc<PodRecord>>,
+    /// The UID of its namespace.
+    pub namespace_uid: Option<Arc<str>>,
+}
+
+/// The column of one tick: immutable once made, and shared by all who receive it.
+///
+/// It comes in parts, one for each node and one for the sums over them, so that nobody needs all
+/// of a large cluster in one piece.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The tick: a multiple of the resolution, the same for all entities.
+    pub timestamp: Timestamp,
+    /// The sets, those of one node together.
+    pub parts: Vec<Arc<[MetricSet]>>,
+}
+
+impl MetricSet {
+    /// A set without any point.
+    #[must_use]
+    pub fn new(key: EntityKey) -> Self {
+        Self {
+            key,
+            started: None,
+            sampled: None,
+            points: Vec::new(),
+            qualified: Vec::new(),
+            about: About::default(),
+        }
+    }
+
+    /// The value of a metric, if it has one.
+    #[must_use]
+    pub fn get(&self, metric: Metric) -> Option<Value> {
+        let at = self.points.binary_search_by_key(&metric, |p| p.metric());
+        Some(self.points.get(at.ok()?)?.value())
+    }
+
+    /// Sets the value of a point's metric, whether it had one or not.
+    pub fn set(&mut self, point: Point) {
+        let at = self
+            .points
+            .binary_search_by_key(&point.metric(), |p| p.metric());
+        match at {
+            Ok(at) => {
+                if let Some(slot) = self.points.get_mut(at) {
+                    *slot = point;
+                }
+            }
+            Err(at) => self.points.insert(at, point),
+        }
+    }
+}
+
+impl Batch {
+    /// All sets.
+    pub fn sets(&self) -> impl Iterator<Item = &MetricSet> {
+        self.parts.iter().flat_map(|part| part.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_kept_in_order_and_replaced() {
+        let mut set = MetricSet::new(EntityKey::Cluster);
+        set.set(Point::int(Metric::MemoryUsage, 1));
+        set.set(Point::int(Metric::CpuUsage, 2));
+        set.set(Point::int(Metric::MemoryUsage, 3));
+        let metrics: Vec<Metric> = set.points.iter().map(|p| p.metric()).collect();
+        assert_eq!(metrics, [Metric::CpuUsage, Metric::MemoryUsage]);
+        assert_eq!(set.get(Metric::MemoryUsage), Some(Value::Int(3)));
+        assert_eq!(set.get(Metric::Uptime), None);
+    }
+}
