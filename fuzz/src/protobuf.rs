@@ -3,7 +3,7 @@
 use k8s_pb::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_pb::apimachinery::pkg::runtime::Unknown;
 use loadline::apimachinery::{
-    GroupResource, MediaType, MetaVersion, Object, ObjectMeta, PartialObjectMetadata,
+    GroupResource, ListMeta, MediaType, MetaVersion, Object, ObjectMeta, PartialObjectMetadata,
     PartialObjectMetadataList, Status, StatusCause, encode,
 };
 use loadline::domain::{Labels, Timestamp};
@@ -43,6 +43,7 @@ pub(super) fn check(data: &[u8]) {
     metadata(&ObjectMeta {
         name: line(0),
         namespace: line(1),
+        resource_version: u64::from(seconds),
         creation: Timestamp::from_millis(millis).into(),
         labels: &labels,
     });
@@ -98,13 +99,20 @@ fn metadata(of: &ObjectMeta<'_>) {
             Some(value.as_str())
         );
     }
+    let wanted = metadata["resourceVersion"].as_str().unwrap_or_default();
+    assert_eq!(read.resource_version.as_deref().unwrap_or_default(), wanted);
     let list = PartialObjectMetadataList {
         version: MetaVersion::V1,
+        metadata: ListMeta {
+            resource_version: of.resource_version,
+        },
         items: vec![*of; 3],
     };
     let many = meta::PartialObjectMetadataList::decode(raw(&list).as_slice());
     let many = many.unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(many.items.len(), 3);
+    let version = many.metadata.and_then(|m| m.resource_version);
+    assert_eq!(version.unwrap_or_default(), wanted);
     assert!(
         many.items
             .iter()

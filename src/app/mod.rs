@@ -206,9 +206,17 @@ impl Ground {
     }
 
     fn api(&mut self, live: Arc<Live>, inventory: Arc<Inventory>) -> Arc<Api> {
+        let commits = live.commits();
         let source = Arc::new(move || live.view());
         let (clock, release) = (Arc::clone(&self.clock), env!("CARGO_PKG_VERSION"));
-        let api = Api::new(source, inventory, clock, release, &mut self.registry);
+        let api = Api::new(
+            source,
+            commits,
+            inventory,
+            clock,
+            release,
+            &mut self.registry,
+        );
         Arc::new(api)
     }
 

@@ -13,6 +13,7 @@ mod listener;
 mod metrics;
 mod pair_files;
 mod self_signed;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -23,11 +24,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use http::HeaderValue;
 use http::request::Parts;
-use http::{HeaderValue, Response};
 
-use crate::apimachinery::RequestInfo;
+use crate::apimachinery::{Reply, RequestInfo};
 use crate::auth::{Authentication, Authorization};
 use crate::domain::Clock;
 use crate::lifecycle::{Health, Tasks};
@@ -73,6 +73,10 @@ pub struct Limits {
     pub reads_in_flight: usize,
     /// `--max-mutating-requests-inflight`: the same for all others.
     pub mutations_in_flight: usize,
+    /// Watches under way; further ones get 429, whoever asks.
+    pub watches: usize,
+    /// How long the client of a watch may read nothing.
+    pub stalled: Duration,
     /// Handlers running at once; further requests wait within their deadline.
     pub handlers: usize,
     /// Connections open at once; further ones wait in the kernel's queue.
@@ -115,7 +119,7 @@ pub struct Deps {
 /// Answers a request that has passed all filters. Runs on a thread where it may compute for a
 /// while, but may not wait. `None` means that the path is none of its own: the index of paths is
 /// answered then. The [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
-pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Option<Response<Bytes>> + Send + Sync>;
+pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Option<Reply> + Send + Sync>;
 
 /// A part of the URL space with who answers for it.
 #[derive(Clone)]
@@ -152,6 +156,8 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(60),
             reads_in_flight: 400,
             mutations_in_flight: 200,
+            watches: 100,
+            stalled: Duration::from_secs(30),
             handlers: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             connections: 1000,
             streams: 100,

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use http::Request;
 use loadline::api::metrics::MetricsApi;
-use loadline::apimachinery::RequestInfo;
+use loadline::apimachinery::{Reply, RequestInfo};
 use loadline::domain::{
     Bytes, Clock, ContainerName, ContainerUsage, Inventory, Labels, Namespace, Nanocores, NodeName,
     NodeRecord, PodKey, PodName, PodPhase, PodRecord, Timestamp, Usage,
@@ -133,6 +133,7 @@ impl Cluster {
         let source = Arc::new(move || Arc::clone(&view));
         let api = MetricsApi::new(
             source,
+            tokio::sync::watch::channel(0).1,
             Arc::new(Inventory::new()),
             clock,
             &mut loadline::telemetry::Registry::default(),
@@ -221,6 +222,7 @@ impl Entry {
             }),
             usage: self.usage(self.containers[0].1),
             versions: Versions::default(),
+            former: None,
         }
     }
 
@@ -245,6 +247,7 @@ impl Entry {
             window: Duration::from_nanos(self.window),
             containers: self.containers.iter().map(container).collect(),
             versions: Versions::default(),
+            former: None,
         }
     }
 
@@ -341,7 +344,10 @@ fn get(api: &MetricsApi, path: &str, accept: &str) -> bytes::Bytes {
         .unwrap();
     let (parts, ()) = request.into_parts();
     let info = RequestInfo::new(&parts.method, parts.uri.path(), None).unwrap();
-    api.respond(&info, &parts).unwrap().into_body()
+    match api.respond(&info, &parts) {
+        Some(Reply::Whole(response)) => response.into_body(),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn cluster() -> impl Strategy<Value = Cluster> {

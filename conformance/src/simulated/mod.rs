@@ -19,6 +19,7 @@ mod rotation;
 mod selectors;
 mod shutdown;
 mod stage;
+mod watches;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -75,7 +76,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 14] = [
+    let groups: [(&str, &[Check]); 15] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 3: ", rates::CHECKS),
@@ -89,6 +90,7 @@ pub fn checks() -> Vec<Check> {
         ("", selectors::CHECKS),
         ("", identity::CHECKS),
         ("", shutdown::CHECKS),
+        ("", watches::CHECKS),
         ("", configuration::CHECKS),
     ];
     let mut checks = Vec::new();

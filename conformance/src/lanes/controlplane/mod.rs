@@ -7,6 +7,7 @@ mod foreign;
 mod kubectl;
 mod older;
 mod values;
+mod watches;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ struct Scene {
     mirror: Mirror,
     cluster: ControlPlane,
     lab: Lab,
+    /// How the program under test is started.
+    start: Start,
 }
 
 impl Scene {
@@ -82,6 +85,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     kubectl::access(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
     foreign::checks(lane, &scene, &scratch, &tools, &logs).await;
+    watches::checks(lane, &mut scene, &tools, &logs).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
     older::checks(lane, &mut scene, &scratch, &tools, &logs, &single).await;
@@ -133,6 +137,7 @@ async fn scene(
     register(&admin, scratch, &lab, start.port()).await?;
     let loadline = start.launch(&lab)?;
     Ok(Scene {
+        start,
         loadline,
         kubeconfig: kubeconfig.into(),
         admin,
