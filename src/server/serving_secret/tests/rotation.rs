@@ -1,0 +1,116 @@
+//! Years of a cluster in a second.
+
+use super::*;
+
+/// The bundles as they were, newest last: an API server may be this far behind.
+struct Past(Vec<Vec<AuthorityCertificate>>);
+
+const STEP: Duration = Duration::from_secs(60);
+
+impl Past {
+    /// Notes how things are, and forgets what every API server has noticed by now.
+    fn note(&mut self, cluster: &Cluster) {
+        self.0.push(cluster.trusted(V1));
+        let noticed = self.0.len().saturating_sub(4);
+        self.0.drain(..noticed);
+    }
+
+    fn is_served(&self, cluster: &Cluster, replica: &Replica) -> bool {
+        self.0.iter().all(|bundle| cluster.takes(bundle, replica))
+    }
+}
+
+#[tokio::test]
+async fn for_years_nobody_is_shown_what_it_does_not_trust() {
+    let cluster = Cluster::new();
+    let (mut a, mut b) = (cluster.replica(), cluster.replica());
+    assert!(a.round().await && b.round().await);
+    let mut past = Past(Vec::new());
+    let (mut leaves, mut authorities, mut most) = (1, 1, 0);
+    // Two lives of an authority: most of the time nothing happens, and is skipped.
+    let ends = 8 * LIFETIME.as_secs();
+    let mut passed = 0;
+    while passed < ends {
+        let (leaf, bundle) = (a.shown(), cluster.trusted(V1));
+        let busy = b.shown() != leaf || bundle.len() > 1 && passed % 86_400 < 1_200;
+        let step = if busy { STEP } else { STEP * 720 };
+        passed += step.as_secs();
+        cluster.clock.advance(step);
+        past.note(&cluster);
+        // Nobody is always first.
+        let (first, second) = if passed % 7 < 3 { (&mut a, &mut b) } else { (&mut b, &mut a) };
+        for replica in [first, second] {
+            assert!(replica.round().await, "after {passed} s");
+        }
+        past.note(&cluster);
+        for replica in [&a, &b] {
+            assert!(past.is_served(&cluster, replica), "after {passed} s");
+        }
+        leaves += usize::from(a.shown() != leaf);
+        let now = cluster.trusted(V1);
+        authorities += usize::from(now.first() != bundle.first());
+        most = most.max(now.len());
+    }
+    // A certificate is replaced after two thirds of its life, and with each authority.
+    assert!((12..=18).contains(&leaves), "{leaves} certificates");
+    assert_eq!(authorities, 1 + 2, "two thirds of 4 lives go twice into 8, and a bit");
+    assert_eq!(most, 2, "an old authority goes before the next comes");
+}
+
+#[tokio::test]
+async fn a_new_authority_is_trusted_for_a_while_before_it_signs() {
+    let cluster = Cluster::new();
+    let mut replica = cluster.replica();
+    replica.round().await;
+    let (leaf, old) = (replica.shown(), cluster.trusted(V1));
+    // Two thirds of its life, less than the life of what it signed: jump by what leaves rotate.
+    let mut rounds = 0;
+    while cluster.trusted(V1).len() == 1 {
+        cluster.clock.advance(LIFETIME / 3);
+        assert!(replica.round().await);
+        rounds += 1;
+        assert!(rounds < 20);
+    }
+    let signed = replica.shown();
+    assert_ne!(signed, leaf);
+    let both = cluster.trusted(V1);
+    assert_eq!(both[1], old[0], "the new one stands first, the old one stays");
+    assert!(cluster.takes(&old, &replica), "nothing it signed is shown yet");
+    cluster.clock.advance(Duration::from_secs(299));
+    assert!(replica.round().await);
+    assert_eq!(replica.shown(), signed);
+    cluster.clock.advance(Duration::from_secs(1));
+    assert!(replica.round().await);
+    assert!(!cluster.takes(&old, &replica) && cluster.takes(&both[..1], &replica));
+    assert_eq!(cluster.trusted(V1), both, "the old one stays while what it signed lives");
+    cluster.clock.advance(LIFETIME);
+    for _ in 0..3 {
+        assert!(replica.round().await);
+        cluster.clock.advance(Duration::from_secs(300));
+    }
+    assert_eq!(cluster.trusted(V1), both[..1]);
+}
+
+#[tokio::test]
+async fn an_authority_that_cannot_be_made_trusted_signs_only_when_nothing_else_is_left() {
+    let cluster = Cluster::new();
+    let mut replica = cluster.replica();
+    replica.round().await;
+    cluster.api.forbid(&http::Method::PATCH, "/apis/");
+    let old = cluster.trusted(V1);
+    let step = LIFETIME / 20;
+    // Until two thirds of 4 lives, and then almost the rest of the last certificate's.
+    let mut last_trusted = 0;
+    for passed in 1..=80 {
+        cluster.clock.advance(step);
+        replica.round().await;
+        if !cluster.takes(&old, &replica) {
+            break;
+        }
+        last_trusted = passed;
+    }
+    assert!(last_trusted >= 53 + 6, "given up after {last_trusted} twentieths");
+    cluster.api.allow_all();
+    replica.round().await;
+    assert!(cluster.is_verified(&replica), "it mends itself when it may");
+}
