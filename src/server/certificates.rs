@@ -12,9 +12,9 @@ use tracing::{info, warn};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
+use super::authority::service_names;
 use super::metrics::Metrics;
 use super::pair_files::{CertificateError, PairBytes, PairFiles};
-use super::authority::service_names;
 use super::self_signed::{self, Chain, SelfSigned};
 use crate::domain::{Clock, Timestamp};
 

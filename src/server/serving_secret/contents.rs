@@ -78,7 +78,10 @@ impl Contents {
         let trusted = to_pem(self.trusted.iter().map(AuthorityCertificate::der));
         let key = serving.key_pem.expose_secret();
         Some(Data::from([
-            (CERTIFICATE.to_owned(), ByteString(serving.chain_pem.clone())),
+            (
+                CERTIFICATE.to_owned(),
+                ByteString(serving.chain_pem.clone()),
+            ),
             (KEY.to_owned(), ByteString(key.as_bytes().to_vec())),
             (TRUSTED.to_owned(), ByteString(trusted.into_bytes())),
             (
@@ -187,6 +190,10 @@ fn bytes<'a>(data: &'a Data, key: &str) -> &'a [u8] {
 fn dns_names(leaf: &CertificateDer<'_>) -> Vec<String> {
     webpki::EndEntityCert::try_from(leaf).map_or_else(
         |_| Vec::new(),
-        |leaf| leaf.valid_dns_names().map(str::to_ascii_lowercase).collect(),
+        |leaf| {
+            leaf.valid_dns_names()
+                .map(str::to_ascii_lowercase)
+                .collect()
+        },
     )
 }

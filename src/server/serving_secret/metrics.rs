@@ -97,7 +97,9 @@ impl KeeperMetrics {
     pub(super) fn patched(&self, name: &str) {
         let known = APISERVICES.into_iter().find(|known| *known == name);
         if let Some(apiservice) = known {
-            self.patches.get_or_create(&PatchLabels { apiservice }).inc();
+            self.patches
+                .get_or_create(&PatchLabels { apiservice })
+                .inc();
         }
     }
 

@@ -117,12 +117,10 @@ impl Secrets {
         };
         match written {
             Ok(secret) => Ok(Some(secret)),
-            Err(error) => match error.failure {
-                Failure::Conflict => Ok(None),
-                // It went between reading and writing.
-                Failure::Absent(_) if found.is_some() => Ok(None),
-                _ => Err(error),
-            },
+            Err(error) if error.failure == Failure::Conflict => Ok(None),
+            // It went between reading and writing.
+            Err(error) if error.is_absence() && found.is_some() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -177,10 +175,8 @@ impl Registrations {
         let call = self.api.patch(&seen.name, &params, &patch);
         match ask("patch", object(&seen.name), call).await {
             Ok(_) => Ok(true),
-            Err(error) => match error.failure {
-                Failure::Conflict | Failure::Absent(_) => Ok(false),
-                _ => Err(error),
-            },
+            Err(error) if error.failure == Failure::Conflict || error.is_absence() => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }
@@ -222,6 +218,10 @@ async fn ask<T>(
 }
 
 impl AskError {
+    const fn is_absence(&self) -> bool {
+        matches!(self.failure, Failure::Absent(_))
+    }
+
     /// Tells whether `other` is the same trouble, whatever words it came in.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let kind = |error: &Self| std::mem::discriminant(&error.failure);
@@ -232,11 +232,13 @@ impl AskError {
 impl Failure {
     fn of(error: &kube::Error) -> Self {
         let kube::Error::Api(status) = error else {
-            return match error {
+            let reason = if matches!(error, kube::Error::SerdeError(_)) {
                 // What could not be read may be a part of the Secret.
-                kube::Error::SerdeError(_) => Self::Unreachable("the answer is garbled".to_owned()),
-                error => Self::Unreachable(describe(error)),
+                "the answer is garbled".to_owned()
+            } else {
+                describe(error)
             };
+            return Self::Unreachable(reason);
         };
         let message: String = status.message.chars().take(LONGEST_MESSAGE).collect();
         match status.code {

@@ -268,7 +268,10 @@ mod tests {
             (101, 101, Plan::Replace(Flaw::Expired)),
         ] {
             let decided = plan(authority(of_authority), serving(of_serving, Current));
-            assert_eq!(decided, expected, "{of_authority} and {of_serving} hundredths");
+            assert_eq!(
+                decided, expected,
+                "{of_authority} and {of_serving} hundredths"
+            );
         }
     }
 
@@ -299,21 +302,41 @@ mod tests {
             ..serving
         });
         for (authority, serving, expected) in [
-            (Err(absent.clone()), Err(absent.clone()), Plan::Replace(absent.clone())),
-            (Err(garbled.clone()), Err(Flaw::Mismatch), Plan::Replace(Flaw::Mismatch)),
+            (
+                Err(absent.clone()),
+                Err(absent.clone()),
+                Plan::Replace(absent.clone()),
+            ),
+            (
+                Err(garbled.clone()),
+                Err(Flaw::Mismatch),
+                Plan::Replace(Flaw::Mismatch),
+            ),
             (
                 Err(garbled.clone()),
                 serving(0, Older),
                 Plan::AddAuthority(Reason::Flaw(garbled.clone())),
             ),
-            (Err(garbled), serving(0, Nobody), Plan::Replace(Flaw::Unvouched)),
-            (authority(0), Err(absent.clone()), Plan::Issue(Reason::Flaw(absent))),
+            (
+                Err(garbled),
+                serving(0, Nobody),
+                Plan::Replace(Flaw::Unvouched),
+            ),
+            (
+                authority(0),
+                Err(absent.clone()),
+                Plan::Issue(Reason::Flaw(absent)),
+            ),
             (
                 authority(0),
                 serving(0, Nobody),
                 Plan::Issue(Reason::Flaw(Flaw::Unvouched)),
             ),
-            (authority(0), other_names, Plan::Issue(Reason::Flaw(Flaw::OtherNames))),
+            (
+                authority(0),
+                other_names,
+                Plan::Issue(Reason::Flaw(Flaw::OtherNames)),
+            ),
         ] {
             assert_eq!(plan(authority, serving), expected);
         }
@@ -340,12 +363,19 @@ mod tests {
                 older: vec![older],
                 trusted_for: None,
             };
-            assert_eq!(facts.plan(NOW, &LIFETIMES), expected, "{since_next}, {older:?}");
+            assert_eq!(
+                facts.plan(NOW, &LIFETIMES),
+                expected,
+                "{since_next}, {older:?}"
+            );
         }
     }
 
     #[test]
     fn a_certificate_from_the_future_is_kept_because_our_clock_may_be_behind() {
-        assert_eq!(plan(authority(-5), serving(-5, Signer::Current)), Plan::Keep);
+        assert_eq!(
+            plan(authority(-5), serving(-5, Signer::Current)),
+            Plan::Keep
+        );
     }
 }

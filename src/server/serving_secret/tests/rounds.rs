@@ -51,7 +51,10 @@ async fn the_first_round_makes_all_that_verified_tls_needs() {
     assert_eq!(replica.metric(patched), Some(1));
     cluster.api.writes();
     assert!(replica.round().await);
-    assert!(cluster.api.writes().is_empty(), "a quiet cluster is not written to");
+    assert!(
+        cluster.api.writes().is_empty(),
+        "a quiet cluster is not written to"
+    );
 }
 
 #[tokio::test]
@@ -115,8 +118,16 @@ async fn a_spoiled_or_lost_secret_is_mended_while_requests_go_on() {
                 api.change(SECRET_PATH, |secret| secret["data"][key] = garbage.clone());
             }
         },
-        &|api| api.change(SECRET_PATH, |secret| secret["data"]["ca.key"] = garbage.clone()),
-        &|api| api.change(SECRET_PATH, |secret| secret["data"]["tls.crt"] = garbage.clone()),
+        &|api| {
+            api.change(SECRET_PATH, |secret| {
+                secret["data"]["ca.key"] = garbage.clone()
+            })
+        },
+        &|api| {
+            api.change(SECRET_PATH, |secret| {
+                secret["data"]["tls.crt"] = garbage.clone()
+            })
+        },
     ];
     for (case, spoil) in spoil.iter().enumerate() {
         let cluster = Cluster::new();
@@ -129,14 +140,20 @@ async fn a_spoiled_or_lost_secret_is_mended_while_requests_go_on() {
             for replica in [&mut a, &mut b] {
                 assert!(replica.round().await, "case {case}");
                 assert!(cluster.is_verified(replica), "case {case}");
-                assert!(cluster.takes(&before, replica), "an API server that is behind: {case}");
+                assert!(
+                    cluster.takes(&before, replica),
+                    "an API server that is behind: {case}"
+                );
             }
             assert!(cluster.is_verified(&a), "case {case}");
         }
         let provider = super::super::super::tls::provider(&TlsPolicy::default());
         let data = cluster.api.object(SECRET_PATH).unwrap()["data"].take();
         let contents = Contents::read(&serde_json::from_value(data).unwrap(), &provider);
-        assert!(contents.authority.is_ok() && contents.serving.is_ok(), "case {case}");
+        assert!(
+            contents.authority.is_ok() && contents.serving.is_ok(),
+            "case {case}"
+        );
     }
 }
 
@@ -193,7 +210,10 @@ async fn somebody_elses_secret_is_followed_and_never_written() {
         assert_eq!(replica.shown(), next.chain[0]);
     }
     let writes = cluster.api.writes();
-    assert!(!writes.iter().any(|w| w.ends_with(SECRET_PATH)), "{writes:?}");
+    assert!(
+        !writes.iter().any(|w| w.ends_with(SECRET_PATH)),
+        "{writes:?}"
+    );
 }
 
 #[tokio::test]
@@ -221,7 +241,10 @@ async fn a_given_bundle_is_added_to_what_the_giver_wrote() {
     let mut replica = cluster.replica();
     assert!(replica.round().await);
     let expected = [authority.der(), other.der()];
-    assert_eq!(pem(&cluster.trusted(V1)), expected.each_ref().map(|der| &**der));
+    assert_eq!(
+        pem(&cluster.trusted(V1)),
+        expected.each_ref().map(|der| &**der)
+    );
 }
 
 #[tokio::test]
