@@ -171,6 +171,70 @@ async fn a_fresh_replica_that_must_start_anew_leaves_the_old_authority_trusted()
 }
 
 #[tokio::test]
+async fn an_empty_secret_with_our_label_is_filled() {
+    let cluster = Cluster::new();
+    cluster.api.forbid(&Method::POST, "/api/");
+    let labels = json!({ "app.kubernetes.io/managed-by": "loadline" });
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": { "name": "loadline-serving", "namespace": "kube-system", "labels": labels },
+    });
+    cluster.api.put(SECRET_PATH, secret);
+    let mut replica = cluster.replica();
+    assert!(replica.round().await && cluster.is_verified(&replica));
+    let secret = cluster.api.object(SECRET_PATH).unwrap();
+    assert_eq!(
+        secret["type"], "Opaque",
+        "the type of a Secret cannot be changed"
+    );
+}
+
+#[tokio::test]
+async fn an_aged_secret_is_replaced_by_a_replica_that_starts() {
+    let cluster = Cluster::new();
+    cluster.replica().round().await;
+    cluster.clock.advance(5 * LIFETIME);
+    let mut replica = cluster.replica();
+    assert!(replica.round().await && cluster.is_verified(&replica));
+    assert_eq!(
+        cluster.trusted(V1).len(),
+        1,
+        "what has expired is not carried on"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_cert_manager_took_over_is_not_ours_any_longer() {
+    let cluster = Cluster::new();
+    let mut replica = cluster.replica();
+    replica.round().await;
+    let authority = Authority::new("corporate");
+    give(&cluster, &identity(&authority, &[SERVER]), Some(&authority));
+    cluster.api.change(SECRET_PATH, |secret| {
+        secret["metadata"]["labels"] = json!({ "app.kubernetes.io/managed-by": "loadline" });
+        secret["metadata"]["annotations"] = json!({ "cert-manager.io/certificate-name": "x" });
+    });
+    let (before, ours) = (replica.shown(), cluster.trusted(V1));
+    cluster.api.writes();
+    assert!(replica.round().await);
+    assert_eq!(
+        replica.shown(),
+        before,
+        "its authority has to be heard of first"
+    );
+    assert_eq!(cluster.trusted(V1).len(), 2);
+    cluster.clock.advance(Duration::from_secs(300));
+    assert!(replica.round().await && cluster.is_verified(&replica));
+    assert_ne!(replica.shown(), before);
+    assert!(!cluster.takes(&ours, &replica));
+    let writes = cluster.api.writes();
+    assert!(
+        !writes.iter().any(|w| w.ends_with(SECRET_PATH)),
+        "{writes:?}"
+    );
+}
+
+#[tokio::test]
 async fn two_releases_with_other_names_do_not_fight() {
     let cluster = Cluster::new();
     let (mut old, mut new) = (cluster.replica_of("metrics-server"), cluster.replica());
