@@ -43,8 +43,8 @@ pub(super) struct Issued {
 
 /// Clocks of clients may be behind ours.
 const HEAD_START: Duration = Duration::from_secs(3600);
-/// What the common name of an authority of ours begins with. The second it was made follows, so that
-/// no two have the same name.
+/// What the common name of an authority of ours begins with. The second it was made follows, for
+/// people who look at a bundle of several.
 const NAME: &str = "loadline-ca@";
 const LEAF_NAME: &str = "loadline";
 
@@ -130,15 +130,6 @@ impl AuthorityCertificate {
 
     pub(super) const fn life(&self) -> Life {
         self.life
-    }
-
-    /// Tells whether it was made by [`Authority::new`], as far as its name says.
-    pub(super) fn is_ours(&self) -> bool {
-        let parsed = X509Certificate::from_der(&self.der);
-        parsed.is_ok_and(|(_, certificate)| {
-            let mut names = certificate.subject().iter_common_name();
-            names.any(|name| name.as_str().is_ok_and(|name| name.starts_with(NAME)))
-        })
     }
 }
 

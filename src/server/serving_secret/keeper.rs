@@ -249,11 +249,12 @@ impl fmt::Debug for SecretKeeper {
     }
 }
 
-/// The authorities that earlier replicas of us had trusted.
+/// Whoever is trusted now, the newest first: replicas of us that serve another certificate may still
+/// be running when one starts anew, with files an operator gave them even.
 fn carried(seen: &[Registration]) -> Vec<AuthorityCertificate> {
     let trusted = seen.iter().flat_map(Registration::trusted);
-    let mut ours: Vec<_> = trusted.filter(|one| one.is_ours()).cloned().collect();
-    ours.sort_by_key(|one| std::cmp::Reverse(one.life().issued));
-    ours.dedup();
-    ours
+    let mut carried: Vec<_> = trusted.cloned().collect();
+    carried.sort_by_key(|one| std::cmp::Reverse(one.life().issued));
+    carried.dedup();
+    carried
 }

@@ -235,6 +235,22 @@ async fn a_secret_cert_manager_took_over_is_not_ours_any_longer() {
 }
 
 #[tokio::test]
+async fn a_replica_with_an_operators_files_stays_trusted_when_the_first_with_a_secret_starts() {
+    let cluster = Cluster::new();
+    let operator = Authority::new("operator");
+    for name in [V1, V1BETA1] {
+        cluster.api.change_apiservice(name, |object| {
+            object["spec"]["insecureSkipTLSVerify"] = json!(null);
+            object["spec"]["caBundle"] = json!(ByteString(operator.pem().into_bytes()));
+        });
+    }
+    let mut replica = cluster.replica();
+    assert!(replica.round().await && cluster.is_verified(&replica));
+    let trusted = cluster.trusted(V1);
+    assert_eq!(pem(&trusted[1..]), [&*operator.der()]);
+}
+
+#[tokio::test]
 async fn two_releases_with_other_names_do_not_fight() {
     let cluster = Cluster::new();
     let (mut old, mut new) = (cluster.replica_of("metrics-server"), cluster.replica());
