@@ -137,7 +137,7 @@ impl Bound {
         tasks.spawn_vital("scrape", quit.clone(), self.scraper.run(quit.clone()));
         tasks.spawn_vital("trust", quit.clone(), self.trust.run(quit.clone()));
         if let Some(keeper) = self.keeper {
-            tasks.spawn_vital("serving secret", quit.clone(), keeper.run(quit.clone()));
+            tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
         let (server, until) = (self.server, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {

@@ -17,6 +17,7 @@ mod rates;
 mod reading;
 mod rotation;
 mod selectors;
+mod serving;
 mod shutdown;
 mod stage;
 mod wire;
@@ -75,7 +76,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 14] = [
+    let groups: [(&str, &[Check]); 15] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 3: ", rates::CHECKS),
@@ -84,6 +85,7 @@ pub fn checks() -> Vec<Check> {
         ("promise 7: ", privilege::SECRETS),
         ("promise 8: ", outages::CHECKS),
         ("promise 8: ", rotation::CHECKS),
+        ("promise 8: ", serving::CHECKS),
         ("", first::CHECKS),
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
