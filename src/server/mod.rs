@@ -4,6 +4,7 @@
 //! authentication, impersonation, in-flight limit, authorization. That is the order of
 //! `k8s.io/apiserver`, and so is what each answers when it refuses.
 
+mod authority;
 mod certificates;
 mod connection;
 mod endpoints;
@@ -14,6 +15,7 @@ mod metrics;
 mod pair_files;
 mod self_signed;
 mod stream;
+mod serving_secret;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -38,6 +40,7 @@ pub use health::shutdown_check;
 pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
 pub use pair_files::{CertificateError, PairFiles};
+pub use serving_secret::{KeeperConfig, KeeperMetrics, SecretKeeper, SecretName, ServiceName};
 pub use tls_policy::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 
 /// What flags decide about the secure port.

@@ -47,6 +47,8 @@ pub enum Protocol {
 pub enum Trust {
     /// This CA must have signed it, for the name asked for.
     Ca(CertificateDer<'static>),
+    /// One of these CAs must have signed it, for the name asked for.
+    Bundle(Vec<CertificateDer<'static>>),
     /// Any certificate will do.
     Anything,
 }

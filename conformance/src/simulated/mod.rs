@@ -17,6 +17,7 @@ mod rates;
 mod reading;
 mod rotation;
 mod selectors;
+mod serving;
 mod shutdown;
 mod stage;
 mod watches;
@@ -76,7 +77,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 15] = [
+    let groups: [(&str, &[Check]); 16] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 3: ", rates::CHECKS),
@@ -85,6 +86,7 @@ pub fn checks() -> Vec<Check> {
         ("promise 7: ", privilege::SECRETS),
         ("promise 8: ", outages::CHECKS),
         ("promise 8: ", rotation::CHECKS),
+        ("promise 8: ", serving::CHECKS),
         ("", first::CHECKS),
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
