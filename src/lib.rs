@@ -32,6 +32,9 @@ pub mod kubelet;
 pub mod live;
 pub mod scrape;
 
+// over time
+pub mod rollup;
+
 // out
 pub mod api;
 pub mod auth;
