@@ -33,6 +33,7 @@ pub mod live;
 pub mod scrape;
 
 // over time
+pub mod history;
 pub mod rollup;
 
 // out
