@@ -44,6 +44,8 @@ type Instant = std::num::NonZeroI64;
 
 /// The metrics no rate is taken of when the counter of CPU fell: it is another life.
 const LIFE: Metric = Metric::CpuUsage;
+/// How many metrics have a rate.
+const RATED: usize = 13;
 
 impl Rates {
     /// A tick begins: what is of the tick before the last one is no longer a base.
@@ -91,7 +93,8 @@ fn rate(set: &mut MetricSet, entity: Entity, before: &Counters, most: Option<u64
     if fell(LIFE) {
         return true;
     }
-    let mut rates = Vec::new();
+    let mut rates = [None; RATED];
+    let mut free = rates.iter_mut();
     let mut honest = true;
     for point in &set.points {
         let metric = point.metric();
@@ -121,9 +124,11 @@ fn rate(set: &mut MetricSet, entity: Entity, before: &Counters, most: Option<u64
                 Value::Int(delta).as_f64() * 1e9 / Value::Int(nanos).as_f64(),
             )
         };
-        rates.push(point);
+        if let Some(slot) = free.next() {
+            *slot = Some(point);
+        }
     }
-    for point in rates {
+    for point in rates.into_iter().flatten() {
         set.set(point);
     }
     honest
@@ -230,6 +235,12 @@ mod tests {
             };
             self.nodes.values().map(of).sum()
         }
+    }
+
+    #[test]
+    fn there_is_room_for_every_rate() {
+        let rated = Metric::all().filter(|metric| metric.rate().is_some());
+        assert_eq!(rated.count(), RATED);
     }
 
     const CPU: Metric = Metric::CpuUsage;
