@@ -71,11 +71,14 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 /// the port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
+    for note in &settings.notes {
+        info!("{note}");
+    }
     if !settings.inert.is_empty() {
         let flags = settings.inert.join(", --");
         warn!("without effect here: --{flags}");
     }
-    let (client, credentials) = connect(settings.kubeconfig.clone()).await?;
+    let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
     let registry = &mut ground.registry;
     let cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
@@ -292,18 +295,15 @@ fn routes(api: &Arc<Api>) -> Vec<Route> {
     vec![route("/apis"), route("/openapi")]
 }
 
-async fn connect(kubeconfig: Option<std::path::PathBuf>) -> Result<(kube::Client, Credentials)> {
-    let config = cluster::Config { kubeconfig };
-    Ok(cluster::connect(config).await?)
-}
-
 /// The client a flag of its own names, or the one for everything.
 async fn client_for(
     kubeconfig: &Option<std::path::PathBuf>,
     client: &kube::Client,
 ) -> Result<kube::Client> {
     match kubeconfig {
-        Some(path) => Ok(connect(Some(path.clone())).await?.0),
+        Some(path) => Ok(cluster::connect(cluster::Config::kubeconfig(path.clone()))
+            .await?
+            .0),
         None => Ok(client.clone()),
     }
 }
