@@ -6,18 +6,18 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::{Context, finished, info, request_uri, user};
+use super::{Access, finished, info, request_uri, user};
 use crate::apimachinery::{ForbiddenRequest, Status, plain};
 use crate::auth::Decision;
 
 /// Answers 403 when the user may not, and 500 when nobody can tell.
 pub(super) async fn authorize(
-    State(context): State<Arc<Context>>,
+    State(access): State<Arc<Access>>,
     request: Request,
     next: Next,
 ) -> Response {
     let (info, user) = (info(&request), user(&request));
-    let decided = context.authorization.decide(&user, &info).await;
+    let decided = access.authorization.decide(&user, &info).await;
     let response = match decided {
         Ok(Decision::Allow) => return next.run(request).await,
         Ok(Decision::Deny { reason }) => {

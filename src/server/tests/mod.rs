@@ -3,6 +3,7 @@
 mod certificates;
 mod connections;
 mod filters;
+mod open;
 mod tls;
 
 use std::collections::BTreeMap;
