@@ -32,6 +32,9 @@ pub mod kubelet;
 pub mod live;
 pub mod scrape;
 
+// over time
+pub mod history;
+
 // out
 pub mod api;
 pub mod auth;
