@@ -307,6 +307,15 @@ impl Metric {
         )
     }
 
+    /// Tells whether it counts what passed a network interface.
+    #[must_use]
+    pub const fn is_network(self) -> bool {
+        matches!(
+            self,
+            Self::NetworkRx | Self::NetworkRxErrors | Self::NetworkTx | Self::NetworkTxErrors
+        )
+    }
+
     /// The rate that is computed from this counter, if there is one.
     #[must_use]
     pub fn rate(self) -> Option<Self> {
