@@ -34,6 +34,7 @@ pub mod scrape;
 
 // over time
 pub mod history;
+pub mod rollup;
 
 // out
 pub mod api;

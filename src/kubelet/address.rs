@@ -159,7 +159,7 @@ fn escaped(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Labels, NodeAddress};
+    use crate::domain::NodeAddress;
 
     fn node(addresses: &[(&str, &str)]) -> NodeRecord {
         let address = |(kind, address): &(&str, &str)| NodeAddress {
@@ -167,13 +167,9 @@ mod tests {
             address: (*address).into(),
         };
         NodeRecord {
-            name: NodeName::new("n1").unwrap(),
-            labels: Labels::default(),
             addresses: addresses.iter().map(address).collect(),
-            kubelet_port: None,
-            resource_metrics_path: None,
-            cpu_capacity: None,
             ready: true,
+            ..NodeRecord::new(NodeName::new("n1").unwrap())
         }
     }
 

@@ -208,11 +208,11 @@ impl Cluster {
             node: Some(node.clone()),
             labels: Labels::default(),
             phase: PodPhase::Running,
-            containers: [ContainerRecord {
-                name: ContainerName::new("c").unwrap(),
-                kind: ContainerKind::Regular,
-                running: true,
-            }]
+            containers: [ContainerRecord::new(
+                ContainerName::new("c").unwrap(),
+                ContainerKind::Regular,
+                true,
+            )]
             .into(),
         });
     }
@@ -246,13 +246,8 @@ impl Cluster {
 
 fn node(name: &str) -> NodeRecord {
     NodeRecord {
-        name: NodeName::new(name).unwrap(),
-        labels: Labels::default(),
-        addresses: [].into(),
-        kubelet_port: None,
-        resource_metrics_path: None,
-        cpu_capacity: None,
         ready: true,
+        ..NodeRecord::new(NodeName::new(name).unwrap())
     }
 }
 
