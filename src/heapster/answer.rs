@@ -120,7 +120,11 @@ pub(super) fn moved(method: &Method, location: &str) -> Response<Bytes> {
         }
         _ => String::new(),
     };
-    let mut response = response(StatusCode::MOVED_PERMANENTLY, "text/html; charset=utf-8", body);
+    let mut response = response(
+        StatusCode::MOVED_PERMANENTLY,
+        "text/html; charset=utf-8",
+        body,
+    );
     if !matches!(*method, Method::GET | Method::HEAD) {
         response.headers_mut().remove(CONTENT_TYPE);
     }
@@ -164,7 +168,10 @@ mod tests {
     fn nothing_is_an_empty_array() {
         let nothing: [&str; 0] = [];
         assert_eq!(body(&pretty(&nothing)), "[]");
-        assert_eq!(body(&pretty(&["a<b>&"])), "[\n  \"a\\u003cb\\u003e\\u0026\"\n ]");
+        assert_eq!(
+            body(&pretty(&["a<b>&"])),
+            "[\n  \"a\\u003cb\\u003e\\u0026\"\n ]"
+        );
     }
 
     #[test]

@@ -39,7 +39,15 @@ pub(super) fn answer(view: &View<'_>, segments: &[&str]) -> Option<Response<Byte
             let node = names::node(node).ok().map(EntityKey::Node);
             (Ok(node.into_iter().collect()), metric)
         }
-        ["namespaces", namespace, "pod-list", names, "metrics", metric, _] => {
+        [
+            "namespaces",
+            namespace,
+            "pod-list",
+            names,
+            "metrics",
+            metric,
+            _,
+        ] => {
             let listed = parameters::pod_list(names);
             (listed.map(|listed| pods(namespace, &listed)), metric)
         }

@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use super::answer;
+use super::go_time::Stamp;
 use crate::apimachinery::{Query, plain};
 use crate::domain::Timestamp;
-
-use super::go_time::Stamp;
 
 /// What is wrong with the newest column, in Heapster's words.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +43,7 @@ pub(super) fn all(health: &Result<(), Unhealthy>, query: &Query) -> Response<Byt
         Ok(()) => answer::text(StatusCode::OK, "ok"),
         Err(_) => plain::plain_text(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "[-]healthz failed: reason withheld\nhealthz check failed\n",
+            "[-]healthz failed: reason withheld\nhealthz check failed",
         ),
     }
 }
@@ -87,8 +86,11 @@ mod tests {
         assert_eq!(ask(Ok(()), None), (200, "ok".to_owned()));
         let verbose = "[+]healthz ok\nhealthz check passed\n".to_owned();
         assert_eq!(ask(Ok(()), Some("verbose")), (200, verbose));
-        let withheld = "[-]healthz failed: reason withheld\nhealthz check failed\n\n";
-        assert_eq!(ask(Err(Unhealthy::Nothing), None), (500, withheld.to_owned()));
+        let withheld = "[-]healthz failed: reason withheld\nhealthz check failed\n";
+        assert_eq!(
+            ask(Err(Unhealthy::Nothing), None),
+            (500, withheld.to_owned())
+        );
         let stale = Unhealthy::Stale(Timestamp::from_millis(0));
         let told = "internal server error: No current data batch available (latest: \
                     1970-01-01T00:00:00Z).\n";

@@ -16,7 +16,9 @@ use super::parameters::{self, Refusal};
 use super::route::{PodList, Route, Subject, Wanted};
 use super::{Asked, names};
 use crate::domain::{EntityKey, Timestamp, Value};
-use crate::history::{self, Aggregation, Bucket, HistoricalError, HistoricalSource, Query, Series};
+use crate::history::{
+    self, Aggregation, Bucket, HistoricalError, HistoricalSource, NoResults, Query, Series, Span,
+};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +29,15 @@ enum Failure {
     /// The store has nothing, or did not answer.
     #[error(transparent)]
     Store(#[from] HistoricalError),
-    /// There can be no such series, whoever is asked.
-    #[error("Invalid metric name {}", crate::apimachinery::Quoted(.0))]
-    NoSeries(String),
 }
 
 /// What is asked of each subject.
 struct Question {
-    query: Query,
+    metric: String,
+    subjects: Vec<history::Subject>,
+    span: Span,
+    /// Nothing when no metric can have this name and these labels, whoever is asked.
+    series: Option<Series>,
     aggregations: Option<Vec<Aggregation>>,
     bucket: Option<Duration>,
 }
@@ -74,11 +77,11 @@ async fn find(
         }
         Route::Series(of, wanted) => {
             let question = Question::new(asked, &wanted, || Ok(vec![subject(&of)?]))?;
-            one(source, &question).await?
+            question.one(source).await?
         }
         Route::PodList(list, wanted) => {
             let question = Question::new(asked, &wanted, || subjects(&list))?;
-            many(source, &question).await?
+            question.many(source).await?
         }
         Route::Containers(..) | Route::AllKeys => answer::no_route(),
     })
@@ -99,68 +102,76 @@ impl Question {
             aggregations = Some(parameters::aggregations(names)?);
         }
         let labels = parameters::labels(&asked.query)?;
-        let series: Option<Series> = series_of(&wanted.metric, &labels);
-        let subjects = subjects()?;
-        let series = series.ok_or_else(|| Failure::NoSeries(wanted.metric.clone()))?;
         Ok(Self {
-            query: Query {
-                subjects,
-                series,
-                span,
-            },
+            metric: names::metric(&wanted.metric)?.to_owned(),
+            subjects: subjects()?,
+            span,
+            series: series_of(&wanted.metric, &labels),
             aggregations,
             bucket,
         })
     }
 
-    fn result(&self, buckets: Vec<Bucket>) -> AggregationResult {
-        AggregationResult::new(buckets, self.bucket)
+    /// Answers one subject, which must have points.
+    async fn one(self, source: &dyn HistoricalSource) -> Result<Response<Bytes>, Failure> {
+        let mut answers = self.ask(source).await?.into_iter();
+        Ok(
+            match answers.next().transpose().map_err(HistoricalError::from)? {
+                Some(Found::Points(points)) => answer::pretty(&points),
+                Some(Found::Buckets(buckets)) => answer::pretty(&buckets),
+                None => answer::no_route(),
+            },
+        )
+    }
+
+    /// One item for each pod; one without points has an empty item, where Heapster failed for all.
+    async fn many(self, source: &dyn HistoricalSource) -> Result<Response<Bytes>, Failure> {
+        let nothing = || match self.aggregations {
+            None => Found::Points(MetricResult::new(Vec::new())),
+            Some(_) => Found::Buckets(AggregationResult::new(Vec::new(), None)),
+        };
+        let answers = self.ask(source).await?.into_iter();
+        let items = answers.map(|found| found.unwrap_or_else(|_| nothing()));
+        Ok(answer::compact(&ResultList {
+            items: items.collect(),
+        }))
+    }
+
+    async fn ask(
+        &self,
+        source: &dyn HistoricalSource,
+    ) -> Result<Vec<Result<Found, NoResults>>, HistoricalError> {
+        let Some(series) = self.series.clone() else {
+            let nobody = self.subjects.iter().map(|subject| {
+                Err(NoResults {
+                    metric: self.metric.clone(),
+                    subject: subject.clone(),
+                })
+            });
+            return Ok(nobody.collect());
+        };
+        let query = Query {
+            subjects: self.subjects.clone(),
+            series,
+            span: self.span,
+        };
+        let Some(aggregations) = &self.aggregations else {
+            let answers = source.points(&query).await?.into_iter();
+            let found = answers.map(|points| points.map(MetricResult::new).map(Found::Points));
+            return Ok(found.collect());
+        };
+        let answers = source.aggregates(&query, aggregations, self.bucket).await?;
+        let result = |buckets| Found::Buckets(AggregationResult::new(buckets, self.bucket));
+        Ok(answers.into_iter().map(|found| found.map(result)).collect())
     }
 }
 
-async fn one(
-    source: &dyn HistoricalSource,
-    question: &Question,
-) -> Result<Response<Bytes>, Failure> {
-    let Question { query, bucket, .. } = question;
-    Ok(match &question.aggregations {
-        None => {
-            let mut answers = source.points(query).await?.into_iter();
-            let points = answers.next().transpose().map_err(HistoricalError::from)?;
-            answer::pretty(&MetricResult::new(points.unwrap_or_default()))
-        }
-        Some(aggregations) => {
-            let answers = source.aggregates(query, aggregations, *bucket).await?;
-            let buckets = answers.into_iter().next().transpose();
-            let buckets = buckets.map_err(HistoricalError::from)?;
-            answer::pretty(&question.result(buckets.unwrap_or_default()))
-        }
-    })
-}
-
-/// One item for each pod; one without points has an empty item, where Heapster failed for all.
-async fn many(
-    source: &dyn HistoricalSource,
-    question: &Question,
-) -> Result<Response<Bytes>, Failure> {
-    let Question { query, bucket, .. } = question;
-    Ok(match &question.aggregations {
-        None => {
-            let answers = source.points(query).await?.into_iter();
-            let items = answers.map(|points| MetricResult::new(points.unwrap_or_default()));
-            answer::compact(&ResultList {
-                items: items.collect(),
-            })
-        }
-        Some(aggregations) => {
-            let answers = source.aggregates(query, aggregations, *bucket).await?;
-            let answers = answers.into_iter();
-            let items = answers.map(|buckets| question.result(buckets.unwrap_or_default()));
-            answer::compact(&ResultList {
-                items: items.collect(),
-            })
-        }
-    })
+/// What there is of one subject.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Found {
+    Points(MetricResult),
+    Buckets(AggregationResult),
 }
 
 fn subject(of: &Subject<'_>) -> Result<history::Subject, Refusal> {
@@ -169,7 +180,12 @@ fn subject(of: &Subject<'_>) -> Result<history::Subject, Refusal> {
         Subject::ContainerOfPodId(id, name) => {
             history::Subject::PodIdContainer(names::pod_id(id)?, names::container(name)?)
         }
-        ref named => history::Subject::Entity(names::entity(named)?),
+        ref named @ (Subject::Cluster
+        | Subject::Node(_)
+        | Subject::SystemContainer(..)
+        | Subject::Namespace(_)
+        | Subject::Pod(..)
+        | Subject::Container(..)) => history::Subject::Entity(names::entity(named)?),
     })
 }
 
@@ -195,7 +211,6 @@ impl Failure {
     fn answer(&self) -> Response<Bytes> {
         match self {
             Self::Refused(refusal) => answer::refused(refusal),
-            Self::NoSeries(_) => answer::text(StatusCode::BAD_REQUEST, self.to_string()),
             Self::Store(error @ HistoricalError::NoResults(_)) => {
                 answer::text(StatusCode::NOT_FOUND, error.to_string())
             }

@@ -51,6 +51,15 @@ pub(super) fn pod_id(id: &str) -> Result<std::sync::Arc<str>, Refusal> {
     Ok(id.into())
 }
 
+/// A metric's name as Heapster's stores take it.
+pub(super) fn metric(name: &str) -> Result<&str, Refusal> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:-".contains(&byte);
+    match name.bytes().all(allowed) {
+        true => Ok(name),
+        false => Err(invalid("metric name", name)),
+    }
+}
+
 fn checked<K: NameKind>(what: &'static str, name: &str) -> Result<Name<K>, Refusal> {
     Name::new(name).map_err(|_| invalid(what, name))
 }

@@ -128,7 +128,12 @@ pub(super) fn bucket(query: &Query) -> Result<Option<Duration>, Refusal> {
     }
     // `ms` alone is a number of seconds to Heapster, the number being `m`.
     let milliseconds = text.strip_suffix("ms").filter(|number| !number.is_empty());
-    let units = [('s', 1000), ('m', 60_000), ('h', 3_600_000), ('d', 86_400_000)];
+    let units = [
+        ('s', 1000),
+        ('m', 60_000),
+        ('h', 3_600_000),
+        ('d', 86_400_000),
+    ];
     let (number, millis) = milliseconds
         .map(|number| (number, 1_u64))
         .or_else(|| {

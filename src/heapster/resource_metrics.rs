@@ -36,19 +36,34 @@ pub(super) fn answer(
     view: &View<'_>,
     segments: &[&str],
 ) -> Option<Response<Bytes>> {
-    let latest = Latest::new(asked, view);
-    let found = match *segments {
-        ["nodes"] => nodes(asked, inventory, &latest),
-        ["nodes", node] => match inventory.node(node).and_then(|node| latest.node(&node)) {
-            Some(metrics) => Ok(answer::pretty(&metrics)),
-            None => Err(Failure::Node(node.to_owned())),
-        },
-        ["pods"] => pods(asked, inventory, &latest, None),
-        ["namespaces", namespace, "pods"] => pods(asked, inventory, &latest, Some(namespace)),
-        ["namespaces", namespace, "pods", pod] => one_pod(inventory, &latest, namespace, pod),
-        _ => return None,
+    let handler = |find: &dyn Fn(&Latest<'_>) -> Result<Response<Bytes>, Failure>| {
+        Some(asked.json(|| {
+            let found = find(&Latest::new(asked, view));
+            found.unwrap_or_else(|failure| failure.answer())
+        }))
     };
-    Some(found.unwrap_or_else(|failure| failure.answer()))
+    match *segments {
+        ["nodes"] => handler(&|latest| nodes(asked, inventory, latest)),
+        ["nodes", node] => handler(&|latest| one_node(inventory, latest, node)),
+        ["pods"] => handler(&|latest| pods(asked, inventory, latest, None)),
+        ["namespaces", namespace, "pods"] => {
+            handler(&|latest| pods(asked, inventory, latest, Some(namespace)))
+        }
+        ["namespaces", namespace, "pods", pod] => {
+            handler(&|latest| one_pod(inventory, latest, namespace, pod))
+        }
+        _ => None,
+    }
+}
+
+fn one_node(
+    inventory: &Inventory,
+    latest: &Latest<'_>,
+    name: &str,
+) -> Result<Response<Bytes>, Failure> {
+    let metrics = inventory.node(name).and_then(|node| latest.node(&node));
+    let metrics = metrics.ok_or_else(|| Failure::Node(name.to_owned()))?;
+    Ok(answer::pretty(&metrics))
 }
 
 fn nodes(

@@ -88,7 +88,8 @@ impl<'p> Route<'p> {
             ["nodes", node, ref rest @ ..] => of_entity(api, Subject::Node(node), rest),
             ["namespaces", namespace, ref rest @ ..] => in_namespace(api, namespace, rest),
             ["pod-id", id, "containers", name, ref rest @ ..] if api == Api::Historical => {
-                values(api, rest).map(|what| Self::Series(Subject::ContainerOfPodId(id, name), what))
+                values(api, rest)
+                    .map(|what| Self::Series(Subject::ContainerOfPodId(id, name), what))
             }
             ["pod-id", id, ref rest @ ..] if api == Api::Historical => {
                 values(api, rest).map(|what| Self::Series(Subject::PodId(id), what))
@@ -196,10 +197,19 @@ mod tests {
             ("metrics", Route::Metrics(Subject::Cluster)),
             ("nodes/n/metrics", Route::Metrics(Subject::Node("n"))),
             ("nodes/n/freecontainers", Route::SystemContainers("n")),
-            ("namespaces/a/metrics", Route::Metrics(Subject::Namespace("a"))),
+            (
+                "namespaces/a/metrics",
+                Route::Metrics(Subject::Namespace("a")),
+            ),
             ("namespaces/a/pods", Route::Pods("a")),
-            ("namespaces/a/pods/p/metrics", Route::Metrics(Subject::Pod("a", "p"))),
-            ("namespaces/a/pods/p/containers", Route::Containers("a", "p")),
+            (
+                "namespaces/a/pods/p/metrics",
+                Route::Metrics(Subject::Pod("a", "p")),
+            ),
+            (
+                "namespaces/a/pods/p/containers",
+                Route::Containers("a", "p"),
+            ),
             (
                 "namespaces/a/pods/p/containers/c/metrics",
                 Route::Metrics(Subject::Container("a", "p", "c")),
@@ -219,12 +229,18 @@ mod tests {
         ] {
             assert_eq!(find(Api::Model, path), series(subject, "cpu/x"), "{path}");
         }
-        let list = find(Api::Model, "namespaces/a/pod-list/p,q/metrics/nvidia.com/gpu/request");
+        let list = find(
+            Api::Model,
+            "namespaces/a/pod-list/p,q/metrics/nvidia.com/gpu/request",
+        );
         let wanted = Wanted {
             metric: "nvidia.com/gpu/request".to_owned(),
             aggregations: None,
         };
-        assert_eq!(list, Some(Route::PodList(PodList::Names("a", "p,q"), wanted)));
+        assert_eq!(
+            list,
+            Some(Route::PodList(PodList::Names("a", "p,q"), wanted))
+        );
     }
 
     #[test]
@@ -241,12 +257,36 @@ mod tests {
     fn a_system_container_is_found_by_the_names_the_node_has() {
         let of = |node, name: &str| Subject::SystemContainer(node, name.to_owned());
         for (path, subject, metric) in [
-            ("n/freecontainers/kubelet/metrics/cpu/x", of("n", "kubelet"), "cpu/x"),
-            ("n/freecontainers/a/b.service/metrics/x", of("n", "a/b.service"), "x"),
-            ("n/freecontainers/a/metrics/c/metrics/x", of("n", "a/metrics/c"), "x"),
-            ("n/freecontainers/a/metrics/d/metrics/x", of("n", "a"), "d/metrics/x"),
-            ("n/freecontainers/gone/metrics/x/metrics/y", of("n", "gone"), "x/metrics/y"),
-            ("m/freecontainers/a/b.service/metrics/x", of("m", "a/b.service"), "x"),
+            (
+                "n/freecontainers/kubelet/metrics/cpu/x",
+                of("n", "kubelet"),
+                "cpu/x",
+            ),
+            (
+                "n/freecontainers/a/b.service/metrics/x",
+                of("n", "a/b.service"),
+                "x",
+            ),
+            (
+                "n/freecontainers/a/metrics/c/metrics/x",
+                of("n", "a/metrics/c"),
+                "x",
+            ),
+            (
+                "n/freecontainers/a/metrics/d/metrics/x",
+                of("n", "a"),
+                "d/metrics/x",
+            ),
+            (
+                "n/freecontainers/gone/metrics/x/metrics/y",
+                of("n", "gone"),
+                "x/metrics/y",
+            ),
+            (
+                "m/freecontainers/a/b.service/metrics/x",
+                of("m", "a/b.service"),
+                "x",
+            ),
         ] {
             let path: &'static str = format!("nodes/{path}").leak();
             assert_eq!(find(Api::Model, path), series(subject, metric), "{path}");
@@ -260,9 +300,18 @@ mod tests {
     fn history_knows_aggregations_and_pod_ids() {
         for (path, subject) in [
             ("metrics-aggregated/max,min/cpu/x", Subject::Cluster),
-            ("nodes/n/metrics-aggregated/max,min/cpu/x", Subject::Node("n")),
-            ("namespaces/a/metrics-aggregated/max,min/cpu/x", Subject::Namespace("a")),
-            ("pod-id/u/metrics-aggregated/max,min/cpu/x", Subject::PodId("u")),
+            (
+                "nodes/n/metrics-aggregated/max,min/cpu/x",
+                Subject::Node("n"),
+            ),
+            (
+                "namespaces/a/metrics-aggregated/max,min/cpu/x",
+                Subject::Namespace("a"),
+            ),
+            (
+                "pod-id/u/metrics-aggregated/max,min/cpu/x",
+                Subject::PodId("u"),
+            ),
             (
                 "pod-id/u/containers/c/metrics-aggregated/max,min/cpu/x",
                 Subject::ContainerOfPodId("u", "c"),
