@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn network_counters_may_have_a_stamp_of_their_own() {
-        let at = |secs| Some(Timestamp::from_millis(secs * 1000));
+        let at = |secs: i64| Some(Timestamp::from_millis(secs * 1000));
         let mut set = MetricSet::new(EntityKey::Cluster);
         set.sampled = at(7);
         assert_eq!(set.sampled_of(Metric::NetworkRx), at(7));

@@ -1,7 +1,7 @@
 //! Real answers, and what else may come.
 
 use super::*;
-use crate::domain::{EntityKey, Metric, MetricSet, NodeName, Timestamp, Value};
+use crate::domain::{Metric, MetricSet, NodeName, Timestamp, Value};
 
 const REAL: [&str; 5] = [
     include_str!("../testdata/summary-0.json"),
