@@ -18,24 +18,37 @@
 //! It works node by node and keeps nothing of a column but the counters, so that a large cluster is
 //! never held in one piece unless somebody subscribed to batches.
 
+mod autoscaling;
+mod claim;
+mod cluster_sums;
+mod column;
 mod labels;
 mod metrics;
+mod node_sums;
+mod pod_sums;
+mod pods;
+mod rates;
+mod sources;
 mod subscribers;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tick;
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tracing::warn;
 
 pub use labels::{LabelCopying, LabelSet, Labelling, StoredLabel};
+pub use sources::{Columns, Source};
 
-use crate::domain::{Batch, Clock, Inventory, MetricSet, NodeName, Timestamp};
+use crate::domain::{Batch, Clock, Inventory, Timestamp};
 use crate::lifecycle::Stop;
 use crate::telemetry::Registry;
+use column::{Column, Maker};
 use metrics::Metrics;
 use subscribers::Subscribers;
 use tick::{Due, Ticks};
@@ -48,34 +61,6 @@ pub struct Config {
     pub resolution: Duration,
     /// How long after its timestamp a column is made, so that late answers are in it.
     pub grace: Duration,
-}
-
-/// The newest sets of one node, as measured: counters and gauges, no rates, `about` not filled.
-#[derive(Clone, Debug)]
-pub struct NodeSets {
-    /// When they came, by the monotonic clock.
-    pub received: Instant,
-    /// Sets of the node, its system containers, its pods and their containers, in any order, one a
-    /// key.
-    pub sets: Arc<[MetricSet]>,
-}
-
-/// Where a tick finds the newest sets.
-pub trait Source: Send + Sync + fmt::Debug {
-    /// The newest sets of a node; `None` when it never answered.
-    fn newest(&self, node: &NodeName) -> Option<NodeSets>;
-}
-
-/// Where columns go. Called by one tick at a time, with timestamps that only grow until
-/// [`Columns::begin_anew`].
-pub trait Columns: Send + Sync + fmt::Debug {
-    /// Adds a part of the column of this timestamp: the sets of one node, or the sums over all.
-    fn append(&self, timestamp: Timestamp, sets: &[MetricSet]);
-    /// The column is complete.
-    fn finish(&self, timestamp: Timestamp);
-    /// The wall clock stepped back by more than a few minutes: the columns given before bear
-    /// timestamps of the future, and those that come will be earlier.
-    fn begin_anew(&self);
 }
 
 /// Makes the columns.
@@ -93,7 +78,17 @@ pub struct Rollup {
 impl Config {
     /// The shortest resolution, as in Heapster.
     pub const SHORTEST: Duration = Duration::from_secs(5);
+
+    /// How old a sample may be at most to be in a column, from when it was taken to when the column
+    /// is made: one that was there for the column before stays out, unless the resolution is
+    /// shorter than kubelets sample.
+    fn fresh(self) -> Duration {
+        self.resolution.max(SAMPLING).saturating_add(self.grace)
+    }
 }
+
+/// Kubelets measure every container within this time.
+const SAMPLING: Duration = Duration::from_secs(30);
 
 impl Default for Config {
     /// A minute, as in Heapster, and its five seconds of grace.
@@ -138,9 +133,11 @@ impl Rollup {
         self.subscribers.add(queue)
     }
 
-    /// Makes columns until `stop`.
+    /// Makes columns until `stop`; one that is being made then is given up.
     pub async fn run(&self, stop: Stop) {
-        let mut ticks = Ticks::new(self.config.resolution, self.config.grace, self.clock.now());
+        let Config { resolution, grace } = self.config;
+        let mut ticks = Ticks::new(resolution, grace, self.clock.now());
+        let mut maker = Maker::default();
         while !stop.is_stopping() {
             match ticks.due(self.clock.now()) {
                 Due::Wait(wait) => {
@@ -154,10 +151,41 @@ impl Rollup {
                     late,
                 } => {
                     self.metrics.due(skipped, late);
-                    self.columns.finish(timestamp);
+                    let column = self.tick(timestamp, &mut maker);
+                    if stop.until(column).await.is_none() {
+                        return;
+                    }
                 }
-                Due::Anew => self.columns.begin_anew(),
+                Due::Anew => {
+                    warn!("the wall clock stepped back; beginning anew");
+                    self.columns.begin_anew();
+                }
             }
         }
+    }
+
+    /// Makes the column of this timestamp.
+    async fn tick(&self, timestamp: Timestamp, maker: &mut Maker) {
+        let begun = self.clock.monotonic();
+        let fresh = self.config.fresh();
+        let kept = self.subscribers.any().then(Vec::new);
+        let columns = self.columns.as_ref();
+        let mut column = Column::new(maker, &self.inventory, columns, timestamp, kept);
+        for measured in self.source.newest(fresh) {
+            let Some(node) = self.inventory.node(measured.node.as_str()) else {
+                continue;
+            };
+            let age = begun.saturating_duration_since(measured.received);
+            column.add(&node, &measured.sets, age, fresh);
+            // A large cluster takes its time, which others need too.
+            tokio::task::yield_now().await;
+        }
+        let (mut done, parts) = column.finish();
+        if let Some(parts) = parts {
+            let batch = Arc::new(Batch { timestamp, parts });
+            done.dropped = self.subscribers.offer(&batch);
+        }
+        let took = self.clock.monotonic().saturating_duration_since(begun);
+        self.metrics.done(done, took);
     }
 }

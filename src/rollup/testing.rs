@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::domain::{
     AddressType, Amounts, Bytes, ContainerKind, ContainerName, ContainerRecord, ContainerResources,
-    EntityKey, Namespace, NodeAddress, NodeName, NodeRecord, PodKey, PodName, PodPhase, PodRecord,
+    EntityKey, Metric, MetricSet, Namespace, NodeAddress, NodeName, NodeRecord, PodKey, PodName,
+    PodPhase, PodRecord, Point, Timestamp, Value,
 };
 
 pub(super) fn pod_key(namespace: &str, name: &str) -> PodKey {
@@ -15,6 +16,38 @@ pub(super) fn pod_key(namespace: &str, name: &str) -> PodKey {
 pub(super) fn container_key(namespace: &str, pod: &str, name: &str) -> EntityKey {
     let name = ContainerName::new(name).unwrap();
     EntityKey::Container(pod_key(namespace, pod), name)
+}
+
+/// A set that began at second 0 and was sampled at this second.
+pub(super) fn sampled(key: EntityKey, second: i64, points: &[(Metric, i64)]) -> MetricSet {
+    let mut set = MetricSet::new(key);
+    set.started = Some(Timestamp::from_millis(1));
+    set.sampled = Some(Timestamp::from_millis(second * 1000));
+    for (metric, value) in points {
+        set.set(Point::new(*metric, Value::Int(*value)));
+    }
+    set
+}
+
+/// A set that was not measured.
+pub(super) fn with(key: EntityKey, points: &[(Metric, i64)]) -> MetricSet {
+    MetricSet {
+        started: None,
+        sampled: None,
+        ..sampled(key, 0, points)
+    }
+}
+
+/// All points of a set, in words.
+pub(super) fn words(set: &MetricSet) -> Vec<String> {
+    let plain = set.points.iter().map(|p| (p.metric().name().into(), *p));
+    let requests = set.qualified.iter().map(|q| (q.by.to_string(), q.point));
+    let all = plain.chain(requests);
+    all.map(|(name, point): (String, Point)| match point.value() {
+        Value::Int(value) => format!("{name} {value}"),
+        Value::Float(value) => format!("{name} {value:?}"),
+    })
+    .collect()
 }
 
 /// A node of 8 cores and 16 GiB, of which 7.5 cores and 15 GiB are allocatable.
