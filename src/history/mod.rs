@@ -9,18 +9,31 @@
 //! [`HistoricalSource`].
 
 mod aggregate;
+mod bits;
+mod columns;
+mod family;
+mod index;
+mod metrics;
+mod record;
 mod ring;
 mod series;
+mod shape;
 mod source;
+mod track;
+mod view;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use crate::domain::Bytes;
 
 pub use aggregate::{Aggregation, Bucket, aggregate};
-pub use ring::{History, Refused, View};
+pub use ring::{History, Refused};
 pub use series::{Series, Span, Subject};
 pub use source::{Answer, HistoricalError, HistoricalSource, Listed, NoResults, Query};
+pub use view::View;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +45,17 @@ pub struct Config {
     /// The most memory the ring may hold. Above it the oldest columns of all entities are shed,
     /// down to the newest one; while a column is being appended it may be exceeded by that column.
     pub memory_limit: Option<Bytes>,
+}
+
+impl Config {
+    /// The most columns that are kept.
+    fn slots(&self) -> usize {
+        let slots = self
+            .retention
+            .as_millis()
+            .div_ceil(self.resolution.as_millis().max(1));
+        usize::try_from(slots).unwrap_or(usize::MAX).max(1)
+    }
 }
 
 impl Default for Config {
