@@ -32,8 +32,13 @@ pub mod kubelet;
 pub mod live;
 pub mod scrape;
 
+// over time
+pub mod history;
+pub mod rollup;
+
 // out
 pub mod api;
+pub mod heapster;
 pub mod auth;
 pub mod server;
 

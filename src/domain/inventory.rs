@@ -6,7 +6,10 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
-use super::{ContainerName, Labels, Namespace, Nanocores, NodeName, PodKey, PodName};
+use super::{
+    Amounts, ContainerName, ContainerResources, Labels, Namespace, Nanocores, NodeName, PodKey,
+    PodName,
+};
 
 type Pods = BTreeMap<Namespace, BTreeMap<PodName, Arc<PodRecord>>>;
 
@@ -25,6 +28,13 @@ pub struct NodeRecord {
     pub resource_metrics_path: Option<Arc<str>>,
     /// `status.capacity.cpu`: no honest rate is above it.
     pub cpu_capacity: Option<Nanocores>,
+    /// `status.capacity`.
+    pub capacity: Amounts,
+    /// `status.allocatable`: what pods may request of it.
+    pub allocatable: Amounts,
+    /// The annotation the operator named to identify hosts by, Heapster's `host_id_annotation`.
+    /// `spec.externalID`, which came before it in Heapster, is no longer filled by anything.
+    pub host_id: Option<Arc<str>>,
     /// The `Ready` condition is `True`. A node that is not ready is scraped all the same, only with
     /// less noise.
     pub ready: bool,
@@ -83,6 +93,12 @@ pub struct ContainerRecord {
     pub kind: ContainerKind,
     /// Its status says `state.running`.
     pub running: bool,
+    /// `restartCount` of its status; 0 while it has none.
+    pub restart_count: u32,
+    /// `image` of the spec, as it stands there.
+    pub image: Arc<str>,
+    /// What it requests and is limited to.
+    pub resources: Arc<ContainerResources>,
 }
 
 /// The lists of a pod's spec.
@@ -123,7 +139,7 @@ pub enum InventoryChange {
     PodRunning(NodeName),
 }
 
-/// The nodes and pods of the cluster, written by the watches and read by everybody else.
+/// The nodes, pods and namespaces of the cluster, written by the watches and read by everybody else.
 ///
 /// Readers copy `Arc`s under a short read lock. Change notices go through a bounded channel: a
 /// receiver that falls behind is told so by `Lagged` and reads everything again.
@@ -131,6 +147,7 @@ pub enum InventoryChange {
 pub struct Inventory {
     nodes: RwLock<BTreeMap<NodeName, Arc<NodeRecord>>>,
     pods: RwLock<Pods>,
+    namespaces: RwLock<BTreeMap<Namespace, Arc<str>>>,
     changes: broadcast::Sender<InventoryChange>,
 }
 
@@ -144,6 +161,7 @@ impl Inventory {
         Self {
             nodes: RwLock::default(),
             pods: RwLock::default(),
+            namespaces: RwLock::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
         }
     }
@@ -181,6 +199,18 @@ impl Inventory {
             .flat_map(BTreeMap::values)
             .cloned()
             .collect()
+    }
+
+    /// The UID of a namespace; `None` also while namespaces cannot be watched.
+    #[must_use]
+    pub fn namespace_uid(&self, namespace: &str) -> Option<Arc<str>> {
+        self.namespaces.read().get(namespace).cloned()
+    }
+
+    /// How many namespaces are known.
+    #[must_use]
+    pub fn namespace_count(&self) -> usize {
+        self.namespaces.read().len()
     }
 
     /// How many nodes are known.
@@ -263,6 +293,25 @@ impl Inventory {
         }
     }
 
+    /// Adds a namespace, or the UID of one that was made anew.
+    pub fn apply_namespace(&self, name: Namespace, uid: Arc<str>) {
+        self.namespaces.write().insert(name, uid);
+    }
+
+    /// Forgets a namespace, unless another of the same name (another UID) has taken its place.
+    pub fn remove_namespace(&self, name: &Namespace, uid: &str) {
+        let mut namespaces = self.namespaces.write();
+        if namespaces.get(name).is_some_and(|known| **known == *uid) {
+            namespaces.remove(name);
+        }
+    }
+
+    /// Replaces all namespaces, as after a fresh list.
+    pub fn replace_namespaces(&self, namespaces: impl IntoIterator<Item = (Namespace, Arc<str>)>) {
+        let fresh = namespaces.into_iter().collect();
+        *self.namespaces.write() = fresh;
+    }
+
     fn tell_if_now_running(&self, before: Option<&PodRecord>, pod: &PodRecord) {
         let before = before.filter(|before| before.uid == pod.uid);
         let news = before.is_none_or(|before| pod.runs_more_than(before));
@@ -280,6 +329,49 @@ impl Inventory {
 impl Default for Inventory {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl NodeRecord {
+    /// A node of which only the name is known.
+    #[must_use]
+    pub fn new(name: NodeName) -> Self {
+        Self {
+            name,
+            labels: Labels::default(),
+            addresses: [].into(),
+            kubelet_port: None,
+            resource_metrics_path: None,
+            cpu_capacity: None,
+            capacity: Amounts::default(),
+            allocatable: Amounts::default(),
+            host_id: None,
+            ready: false,
+        }
+    }
+
+    /// Heapster's `hostname`: the address of that type, else the name.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        self.addresses
+            .iter()
+            .find(|address| address.kind == AddressType::Hostname)
+            .map_or(self.name.as_str(), |address| &address.address)
+    }
+}
+
+impl ContainerRecord {
+    /// A container that never restarted, without image and resources.
+    #[must_use]
+    pub fn new(name: ContainerName, kind: ContainerKind, running: bool) -> Self {
+        Self {
+            name,
+            kind,
+            running,
+            restart_count: 0,
+            image: "".into(),
+            resources: Arc::default(),
+        }
     }
 }
 
@@ -389,17 +481,44 @@ mod tests {
     }
 
     #[test]
+    fn a_node_without_a_host_name_goes_by_its_name() {
+        let mut node = NodeRecord::new(NodeName::new("n1").unwrap());
+        assert_eq!(node.hostname(), "n1");
+        let address = |kind, address: &str| NodeAddress {
+            kind,
+            address: address.into(),
+        };
+        node.addresses = [
+            address(AddressType::InternalIp, "10.0.0.1"),
+            address(AddressType::Hostname, "host-1"),
+            address(AddressType::Hostname, "host-2"),
+        ]
+        .into();
+        assert_eq!(node.hostname(), "host-1");
+    }
+
+    #[test]
+    fn a_late_delete_of_the_old_namespace_leaves_its_successor() {
+        let inventory = Inventory::new();
+        let name = Namespace::new("a").unwrap();
+        inventory.apply_namespace(name.clone(), "old".into());
+        inventory.apply_namespace(name.clone(), "new".into());
+        inventory.remove_namespace(&name, "old");
+        assert_eq!(inventory.namespace_uid("a").as_deref(), Some("new"));
+        inventory.remove_namespace(&name, "new");
+        assert_eq!(inventory.namespace_count(), 0);
+        inventory.replace_namespaces([(name, "third".into())]);
+        assert_eq!(inventory.namespace_uid("a").as_deref(), Some("third"));
+    }
+
+    #[test]
     fn a_container_that_comes_back_is_announced() {
         let inventory = Inventory::new();
         let with = |running| {
             let mut pod = pod("a", "p", "u", PodPhase::Running);
             let name = ContainerName::new("web").unwrap();
-            pod.containers = [ContainerRecord {
-                name,
-                kind: ContainerKind::Regular,
-                running,
-            }]
-            .into();
+            let container = ContainerRecord::new(name, ContainerKind::Regular, running);
+            pod.containers = [container].into();
             pod
         };
         inventory.apply_pod(with(true));

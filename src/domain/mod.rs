@@ -12,6 +12,7 @@ mod metric;
 mod metric_set;
 mod names;
 mod reading;
+mod resources;
 mod units;
 mod usage;
 
@@ -26,5 +27,6 @@ pub use metric::{Metric, MetricKind, Point, Qualified, Units, Value};
 pub use metric_set::{About, Batch, MetricSet};
 pub use names::{ContainerName, InvalidName, Name, NameKind, Namespace, NodeName, PodKey, PodName};
 pub use reading::{ContainerReading, CounterSample, GaugeSample, NodeReading, ResourceReading};
+pub use resources::{Amounts, ContainerResources};
 pub use units::{Bytes, CpuTime, Nanocores};
 pub use usage::{ContainerUsage, Usage};

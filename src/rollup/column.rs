@@ -1,0 +1,133 @@
+//! One column: each node's sets through all steps, then the sums.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::claim::Claims;
+use super::cluster_sums::Sums;
+use super::metrics::Done;
+use super::rates::Rates;
+use super::sources::Columns;
+use super::{autoscaling, node_sums, pod_sums, pods};
+use crate::domain::{Inventory, MetricSet, NodeRecord, Timestamp};
+
+/// What one column hands to the next.
+#[derive(Debug, Default)]
+pub(super) struct Maker {
+    rates: Rates,
+}
+
+/// A column being made.
+#[derive(Debug)]
+pub(super) struct Column<'a> {
+    maker: &'a mut Maker,
+    inventory: &'a Inventory,
+    columns: &'a dyn Columns,
+    timestamp: Timestamp,
+    claims: Claims<'a>,
+    sums: Sums,
+    nodes: usize,
+    done: Done,
+    /// The parts, when somebody wants them all.
+    kept: Option<Vec<Arc<[MetricSet]>>>,
+}
+
+/// How many points a set gets at most that it was not measured with.
+const ADDED: usize = 16;
+
+impl<'a> Column<'a> {
+    pub(super) fn new(
+        maker: &'a mut Maker,
+        inventory: &'a Inventory,
+        columns: &'a dyn Columns,
+        timestamp: Timestamp,
+        kept: Option<Vec<Arc<[MetricSet]>>>,
+    ) -> Self {
+        maker.rates.begin();
+        Self {
+            maker,
+            inventory,
+            columns,
+            timestamp,
+            claims: Claims::new(inventory),
+            sums: Sums::default(),
+            nodes: 0,
+            done: Done::default(),
+            kept,
+        }
+    }
+
+    /// Adds a node whose sets came `age` ago, unless they are older than `fresh`.
+    pub(super) fn add(
+        &mut self,
+        node: &Arc<NodeRecord>,
+        measured: &[MetricSet],
+        age: Duration,
+        fresh: Duration,
+    ) {
+        let measured = fresh_sets(measured, age, fresh).map(roomy);
+        let mut sets = self.claims.take(node, measured);
+        if sets.is_empty() {
+            return;
+        }
+        self.nodes += 1;
+        self.done.refused += self.maker.rates.process(node, &mut sets);
+        pods::enrich(&mut sets);
+        pod_sums::aggregate(&mut sets);
+        node_sums::aggregate(&mut sets);
+        if let Some(node) = sets.first_mut() {
+            autoscaling::enrich(node);
+        }
+        self.sums.add(&sets);
+        self.give(sets);
+    }
+
+    /// Ends the column with the sums. Gives back what was done, and the parts if they were kept.
+    pub(super) fn finish(mut self) -> (Done, Option<Vec<Arc<[MetricSet]>>>) {
+        let sums = std::mem::take(&mut self.sums).finish(&mut self.claims);
+        self.give(sums);
+        self.columns.finish(self.timestamp);
+        let known = self.inventory.node_count();
+        self.done.nodes_without_data = known.saturating_sub(self.nodes);
+        (self.done, self.kept)
+    }
+
+    fn give(&mut self, sets: Vec<MetricSet>) {
+        self.done.sets += sets.len();
+        self.columns.append(self.timestamp, &sets);
+        if let Some(kept) = &mut self.kept {
+            kept.push(sets.into());
+        }
+    }
+}
+
+/// The sets that are not too old: by the time since the answer came, and by how far their stamp is
+/// behind the newest one of the answer. So a kubelet whose clock is wrong loses nothing.
+fn fresh_sets(
+    sets: &[MetricSet],
+    age: Duration,
+    fresh: Duration,
+) -> impl Iterator<Item = &MetricSet> {
+    let stamps = |set: &MetricSet| set.sampled.max(set.network_sampled);
+    let newest = sets.iter().filter_map(stamps).max();
+    sets.iter().filter(move |set| {
+        let behind = stamps(set).and_then(|at| newest?.since(at));
+        age.saturating_add(behind.unwrap_or_default()) <= fresh
+    })
+}
+
+/// A copy with room for what is added to it.
+fn roomy(set: &MetricSet) -> MetricSet {
+    let mut points = Vec::with_capacity(set.points.len() + ADDED);
+    points.extend_from_slice(&set.points);
+    MetricSet {
+        key: set.key.clone(),
+        started: set.started,
+        sampled: set.sampled,
+        network_sampled: set.network_sampled,
+        pod_uid: set.pod_uid.clone(),
+        points,
+        qualified: set.qualified.clone(),
+        about: set.about.clone(),
+    }
+}

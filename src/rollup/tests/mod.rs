@@ -1,0 +1,1 @@
+//! Whole columns: against closed forms, against the real Heapster, and in time.
