@@ -39,7 +39,7 @@ pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};
 pub use kubelet::{Kubelet, KubeletTls};
 pub use logging::Logging;
 pub use reference::flags_reference;
-pub use rollup::{History, LabelCopying, Rollup, StoredLabel};
+pub use rollup::{History, Rollup};
 pub use scrape::Scrape;
 pub use serving::{NamedCertificate, Serving};
 pub use tls::CertificatePaths;

@@ -33,8 +33,8 @@ Two defaults differ from metrics-server's binary, and are those of its manifests
 `--secure-port`.
 
 Called `heapster`, or given `--source`, the program is Heapster: `--heapster-port` opens on 8082, `--metric-resolution`
-means `--rollup-resolution`, `--kubelet-summary` is on, and kubelets are dialled by IP address. Whatever else means
-something new is told in the log at start. The options of a `--source` are Heapster's own: `inClusterConfig`, `insecure`,
+means `--rollup-resolution`, and kubelets are dialled by IP address. Whatever else means something new is told in the
+log at start. The options of a `--source` are Heapster's own: `inClusterConfig`, `insecure`,
 `auth`, `useServiceAccount`, `kubeletPort`, `kubeletHttps`, `host_id_annotation`; one difference is that kubelets are asked
 over HTTPS unless `kubeletHttps=false` or the read-only port 10255 is written. A flag given besides counts more.
 

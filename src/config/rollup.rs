@@ -1,9 +1,11 @@
 //! What is kept over time: how often, for how long, and with which labels.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::apimachinery::{GoDuration, InvalidQuantity, Quantity};
 use crate::domain::Bytes;
+use crate::rollup::{LabelCopying, StoredLabel};
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
@@ -19,26 +21,6 @@ pub struct Rollup {
     pub labels: LabelCopying,
     /// The annotation of a node that names its machine: `host_id_annotation` of `--source`.
     pub host_id_annotation: Option<String>,
-}
-
-/// Which labels of an object go with its numbers, and how they are written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabelCopying {
-    /// `--store-label`: labels that also get a place of their own, ignored or not.
-    pub stored: Vec<StoredLabel>,
-    /// `--ignore-label`: labels that are left out of the joined ones.
-    pub ignored: Vec<String>,
-    /// `--label-separator`: what stands between two joined labels.
-    pub separator: String,
-}
-
-/// A label with a place of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredLabel {
-    /// The object's label.
-    pub label: String,
-    /// The name it is stored under.
-    pub name: String,
 }
 
 /// How much of the past is kept.
@@ -106,19 +88,13 @@ pub(super) const TOPIC: Topic = Topic {
 pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Option<Rollup> {
     let resolution = read_resolution(given);
     let stored = given.list(&STORE_LABEL).map(|words| {
-        let label = |word: &String| match word.split_once('=') {
-            Some((name, label)) => StoredLabel {
-                label: label.to_owned(),
-                name: name.to_owned(),
-            },
-            None => StoredLabel {
-                label: word.clone(),
-                name: word.clone(),
-            },
+        let label = |word: &String| {
+            word.parse()
+                .unwrap_or_else(|never: Infallible| match never {})
         };
-        words.iter().map(label).collect::<Vec<_>>()
+        words.iter().map(label).collect::<Vec<StoredLabel>>()
     });
-    let nameless = |one: &StoredLabel| one.label.is_empty() || one.name.is_empty();
+    let nameless = |one: &StoredLabel| one.from.is_empty() || one.to.is_empty();
     if stored.as_ref().is_some_and(|all| all.iter().any(nameless)) {
         given.refuse(format!(
             "--{} must be label or name=label",
@@ -131,7 +107,7 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
         resolution: resolution?,
         labels: LabelCopying {
             stored: stored?,
-            ignored: ignored?,
+            ignored: ignored?.into_iter().collect(),
             separator,
         },
         host_id_annotation,

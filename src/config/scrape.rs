@@ -57,8 +57,8 @@ pub(super) const REQUEST_TIMEOUT: Flag = Flag::new(
 const SUMMARY: Flag = Flag::new(
     "kubelet-summary",
     Kind::Bool,
-    "false",
-    "Read network, filesystem and more memory numbers from each kubelet's /stats/summary, which needs get on nodes/stats (true when started as Heapster)",
+    "true",
+    "Also read each kubelet's /stats/summary before each roll-up, for network, filesystems and more of memory; needs get on nodes/stats",
 );
 
 pub(super) const TOPIC: Topic = Topic {
@@ -85,11 +85,7 @@ pub(super) fn read(given: &mut Given) -> Option<Scrape> {
         word.parse()
             .map_err(|error: InvalidLabelSelector| error.to_string())
     });
-    let summary = if given.is_heapster() && !given.has(&SUMMARY) {
-        Some(true)
-    } else {
-        given.flag(&SUMMARY)
-    };
+    let summary = given.flag(&SUMMARY);
     if let Some(resolution) = resolution
         && resolution < SHORTEST_RESOLUTION
     {

@@ -14,7 +14,7 @@ pub(super) const HISTORICAL_SOURCE: Flag = Flag::new(
     "historical-source",
     Kind::Text,
     "",
-    "The sink that is asked for what was: metric, the history kept here; no other can be asked yet",
+    "The sink that is asked for what was; without one, or as metric, the history kept here; no other can be asked yet",
 );
 
 /// Our own history, behind the model API.

@@ -8,6 +8,7 @@ use super::super::*;
 use super::{errors, settings};
 use crate::cluster::Identity;
 use crate::domain::{AddressType, Bytes};
+use crate::rollup::StoredLabel;
 
 /// Heapster's flags that metrics-server has not, each with a value a manifest could hold.
 pub(super) const ITS_OWN_FLAGS: [&str; 24] = [
@@ -85,7 +86,7 @@ fn every_flag_of_heapster_is_accepted_with_either_separator() {
 fn without_heapsters_flags_its_port_stays_closed_and_its_defaults_stand() {
     let s = settings(&[]);
     assert_eq!(s.heapster.port, None);
-    assert!(s.heapster.model && s.heapster.export && !s.scrape.summary);
+    assert!(s.heapster.model && s.heapster.export && s.scrape.summary);
     assert_eq!(s.rollup.resolution, Duration::from_secs(60));
     assert_eq!(s.rollup.labels.separator, ",");
     assert_eq!(s.history.length, Duration::from_secs(900));
@@ -102,7 +103,6 @@ fn a_program_called_heapster_is_heapster() {
     ] {
         assert_eq!(s.rollup.resolution, Duration::from_secs(30));
         assert_eq!(s.scrape.resolution, Duration::from_secs(15));
-        assert!(s.scrape.summary);
         let port = s.heapster.port.as_ref().unwrap();
         assert_eq!(
             (port.address, port.port),
@@ -264,7 +264,7 @@ fn heapsters_port_is_plain_or_has_tls_of_its_own() {
         (IpAddr::V6(Ipv6Addr::LOCALHOST), 9000)
     );
     assert_eq!(port.tls, None);
-    assert!(!s.scrape.summary);
+    assert!(!settings(&["--kubelet-summary=false"]).scrape.summary);
 
     let s = settings(&[
         "--heapster-port=9000",
@@ -311,15 +311,15 @@ fn what_is_kept_over_time_is_bounded_below() {
     ]);
     assert_eq!(s.rollup.resolution, Duration::from_secs(5));
     assert_eq!(s.history.memory_limit, Bytes::new(64 << 20));
-    let stored = |label: &str, name: &str| StoredLabel {
-        label: label.to_owned(),
-        name: name.to_owned(),
+    let stored = |from: &str, to: &str| StoredLabel {
+        from: from.to_owned(),
+        to: to.to_owned(),
     };
     assert_eq!(
         s.rollup.labels.stored,
         [stored("example.com/team", "team"), stored("zone", "zone")]
     );
-    assert_eq!(s.rollup.labels.ignored, ["hash"]);
+    assert!(s.rollup.labels.ignored.contains("hash"));
     for (flags, named) in [
         (&["--rollup-resolution=4999ms"][..], "--rollup-resolution"),
         (&["--history-length=119s"], "--history-length"),
