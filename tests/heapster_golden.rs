@@ -5,10 +5,9 @@
 //! Six batches were made, 20 s apart; ours bear the same timestamps.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "a test may panic"
 )]
 
@@ -64,7 +63,11 @@ const STORAGE: &[&str] = &[
     "ephemeral_storage/usage",
 ];
 /// The counters Heapster had of pods' control groups from v1.6 on.
-const OF_PODS: &[&str] = &["cpu/usage", "memory/major_page_faults", "memory/page_faults"];
+const OF_PODS: &[&str] = &[
+    "cpu/usage",
+    "memory/major_page_faults",
+    "memory/page_faults",
+];
 /// The text of a selector's error since Kubernetes 1.9.
 const SELECTOR: &str = "Error while parsing selector a b: unable to parse requirement: found 'b', \
                         expected: in, notin, =, ==, !=, gt, lt";
@@ -319,7 +322,9 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
     match pattern.chars().next() {
         None => path.is_empty(),
-        Some(c) => path.strip_prefix(c).is_some_and(|path| matches(&pattern[1..], path)),
+        Some(c) => path
+            .strip_prefix(c)
+            .is_some_and(|path| matches(&pattern[1..], path)),
     }
 }
 
@@ -342,7 +347,7 @@ fn mend(mend: Mend, ours: &mut Value, theirs: &mut Value) -> bool {
     }
 }
 
-fn points<'v>(result: &'v mut Value) -> Option<&'v mut Vec<Value>> {
+fn points(result: &mut Value) -> Option<&mut Vec<Value>> {
     result.get_mut("metrics")?.as_array_mut()
 }
 
@@ -467,6 +472,9 @@ async fn every_answer_is_heapsters_but_for_what_is_mended() {
     }
     assert!(count == 0, "{count} answers differ:\n{differences}");
     for (row, (pattern, how, why)) in MENDED.iter().enumerate() {
-        assert!(used.contains(&row), "nothing differs so: {pattern} {how:?} {why}");
+        assert!(
+            used.contains(&row),
+            "nothing differs so: {pattern} {how:?} {why}"
+        );
     }
 }
