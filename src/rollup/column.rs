@@ -131,3 +131,40 @@ fn roomy(set: &MetricSet) -> MetricSet {
         about: set.about.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Metric;
+    use crate::rollup::testing::{container_key, sampled};
+
+    impl Maker {
+        /// What is kept from one column to the next.
+        pub(in crate::rollup) fn bytes(&self) -> usize {
+            self.rates.bytes()
+        }
+    }
+
+    #[test]
+    fn what_is_older_than_the_tick_before_stays_out() {
+        let set = |second| {
+            let key = container_key("a", "p", &format!("c{second}"));
+            sampled(key, second, &[(Metric::MemoryUsage, 1)])
+        };
+        let unstamped = MetricSet {
+            sampled: None,
+            ..set(1)
+        };
+        let network = MetricSet {
+            network_sampled: set(1000).sampled,
+            ..set(2)
+        };
+        let sets = [set(1000), set(990), set(950), unstamped, network];
+        let left = |age| {
+            let (age, fresh) = (Duration::from_secs(age), Duration::from_secs(65));
+            fresh_sets(&sets, age, fresh).count()
+        };
+        assert_eq!([left(0), left(15), left(16), left(55)], [5, 5, 4, 4]);
+        assert_eq!([left(56), left(65), left(66)], [3, 3, 0]);
+    }
+}
