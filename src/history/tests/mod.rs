@@ -72,6 +72,9 @@ fn with_uid(mut set: MetricSet, uid: &str) -> MetricSet {
         name: ContainerName::new("c").unwrap(),
         kind: ContainerKind::Regular,
         running: true,
+        restart_count: 0,
+        image: Arc::from(""),
+        resources: Default::default(),
     };
     set.about.pod = Some(Arc::new(PodRecord {
         key: key.clone(),
