@@ -341,6 +341,7 @@ fn routes(api: &Arc<Api>) -> Vec<Route> {
         Route {
             prefix: prefix.to_owned(),
             index: Api::paths().into_iter().filter(below).collect(),
+            also: None,
             handler: Arc::new(move |info, parts| api.respond(info, parts)),
         }
     };

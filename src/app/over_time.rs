@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use tracing::{info, warn};
 
 use super::settings;
+use crate::apimachinery::{RequestInfo, ResourceInfo};
 use crate::auth::{AllowedUsers, LiveTrust, TrustConfig, TrustLookup};
 use crate::config::{HeapsterPort, HeapsterTls, Settings};
 use crate::domain::{Clock, Inventory};
@@ -81,14 +82,28 @@ impl OverTime {
     }
 }
 
-/// Heapster's API on the secure port; none when nothing is kept.
+/// Heapster's API on the secure port; none when nothing is kept. It tells of all pods, so its
+/// callers must be allowed to list their metrics.
 pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
     if over_time.rollup.is_none() {
         return Vec::new();
     }
+    let lists_pods = Arc::new(RequestInfo {
+        path: "/apis/metrics.k8s.io/v1/pods".to_owned(),
+        verb: "list".to_owned(),
+        resource: Some(ResourceInfo {
+            prefix: "apis".to_owned(),
+            group: "metrics.k8s.io".to_owned(),
+            version: "v1".to_owned(),
+            resource: "pods".to_owned(),
+            parts: vec!["pods".to_owned()],
+            ..ResourceInfo::default()
+        }),
+    });
     let route = |prefix: &&str| Route {
         prefix: (*prefix).to_owned(),
         index: vec![(*prefix).to_owned()],
+        also: Some(Arc::clone(&lists_pods)),
         handler: handler(&over_time.heapster, RouteTable::SecurePort),
     };
     Heapster::PREFIXES.iter().map(route).collect()

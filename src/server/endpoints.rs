@@ -70,11 +70,7 @@ impl Endpoints {
             "/" | "/index.html" => return self.index(StatusCode::OK),
             _ => {}
         }
-        let covers = |prefix: &str| {
-            let rest = path.strip_prefix(prefix);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let answer = match self.routes.iter().find(|route| covers(&route.prefix)) {
+        let answer = match self.routes.iter().find(|route| route.covers(path)) {
             Some(route) => self.handle(Arc::clone(&route.handler), info, parts).await,
             None => None,
         };

@@ -166,6 +166,11 @@ pub struct Route {
     pub prefix: String,
     /// The paths that the index at `/` names.
     pub index: Vec<String>,
+    /// What a caller must also be allowed to do, besides asking for the path itself, unless the
+    /// path is open to everybody. Kubernetes'
+    /// role `system:discovery` lets every authenticated user get whatever lies below `/api/` and
+    /// `/apis/`, unless it is a resource.
+    pub also: Option<Arc<RequestInfo>>,
     /// Who answers.
     pub handler: Handler,
 }
@@ -203,6 +208,13 @@ impl Default for Limits {
             drain: Duration::from_secs(60),
             reload: Duration::from_secs(5),
         }
+    }
+}
+
+impl Route {
+    fn covers(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(self.prefix.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 

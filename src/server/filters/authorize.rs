@@ -17,23 +17,28 @@ pub(super) async fn authorize(
     next: Next,
 ) -> Response {
     let (info, user) = (info(&request), user(&request));
-    let decided = access.authorization.decide(&user, &info).await;
-    let response = match decided {
-        Ok(Decision::Allow) => return next.run(request).await,
-        Ok(Decision::Deny { reason }) => {
-            let (parts, _) = request.into_parts();
-            let refused = ForbiddenRequest {
-                user: &user.name,
-                request: &info,
-                reason: &reason,
-            };
-            Status::forbidden(refused).respond(&parts)
+    let also = access.routes.iter().find(|route| route.covers(&info.path));
+    let also = also.filter(|_| !access.authorization.is_open(&info));
+    let also = also.and_then(|route| route.also.clone());
+    for asked in std::iter::once(info).chain(also) {
+        match access.authorization.decide(&user, &asked).await {
+            Ok(Decision::Allow) => {}
+            Ok(Decision::Deny { reason }) => {
+                let (parts, _) = request.into_parts();
+                let refused = ForbiddenRequest {
+                    user: &user.name,
+                    request: &asked,
+                    reason: &reason,
+                };
+                return finished(Status::forbidden(refused).respond(&parts));
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::debug!(%error, cause, "unable to authorize the request");
+                let uri = request_uri(request.uri());
+                return finished(plain::internal_server_error(uri, error));
+            }
         }
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::debug!(%error, cause, "unable to authorize the request");
-            plain::internal_server_error(request_uri(request.uri()), error)
-        }
-    };
-    finished(response)
+    }
+    next.run(request).await
 }

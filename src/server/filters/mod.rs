@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http::Uri;
 
 use super::endpoints::Endpoints;
-use super::{Config, Deps, Metrics, OpenConfig, OpenDeps};
+use super::{Config, Deps, Metrics, OpenConfig, OpenDeps, Route};
 use crate::apimachinery::RequestInfo;
 use crate::auth::{Authentication, Authorization, User};
 use crate::domain::Clock;
@@ -40,6 +40,7 @@ struct Context {
 struct Access {
     authentication: Arc<Authentication>,
     authorization: Arc<Authorization>,
+    routes: Vec<Route>,
 }
 
 /// All filters around the endpoints of the secure port.
@@ -49,6 +50,7 @@ pub(super) fn router(config: &Config, deps: Deps) -> Router {
     let access = Arc::new(Access {
         authentication: deps.authentication,
         authorization: deps.authorization,
+        routes: deps.routes.clone(),
     });
     let context = Arc::new(Context {
         endpoints: Endpoints::new(deps.health, deps.registry, deps.routes, limits),
