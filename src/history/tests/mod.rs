@@ -68,11 +68,8 @@ fn with_uid(mut set: MetricSet, uid: &str) -> MetricSet {
     let (EntityKey::Pod(key) | EntityKey::Container(key, _)) = &set.key else {
         panic!("only pods have a UID here");
     };
-    let record = ContainerRecord {
-        name: ContainerName::new("c").unwrap(),
-        kind: ContainerKind::Regular,
-        running: true,
-    };
+    let name = ContainerName::new("c").unwrap();
+    let record = ContainerRecord::new(name, ContainerKind::Regular, true);
     set.about.pod = Some(Arc::new(PodRecord {
         key: key.clone(),
         uid: uid.into(),
