@@ -9,6 +9,7 @@ mod configuration;
 mod duplicates;
 mod first;
 mod forms;
+mod heapster;
 mod identity;
 mod keeps;
 mod outages;
@@ -75,7 +76,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 14] = [
+    let groups: [(&str, &[Check]); 15] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 3: ", rates::CHECKS),
@@ -85,6 +86,7 @@ pub fn checks() -> Vec<Check> {
         ("promise 8: ", outages::CHECKS),
         ("promise 8: ", rotation::CHECKS),
         ("", first::CHECKS),
+        ("", heapster::CHECKS),
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
         ("", identity::CHECKS),
