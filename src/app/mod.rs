@@ -4,6 +4,7 @@
 //! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API
 //! server may be away at either.
 
+mod over_time;
 mod readiness;
 mod settings;
 mod signals;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::{OptionFuture, join};
 use tracing::{debug, info, warn};
 
 use crate::api::Api;
@@ -20,22 +22,27 @@ use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, T
 use crate::cluster::{self, Cluster, Credentials};
 use crate::config::Settings;
 use crate::domain::{Clock, Inventory, SystemClock};
+use crate::heapster::RouteTable;
 use crate::kubelet::KubeletClient;
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
 use crate::live::{self, Live};
+use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, Route, Server};
 use crate::telemetry::Registry;
+use over_time::{OpenPort, OverTime};
 
 pub use signals::Signals;
 
-/// Everything wired together, with the port taken and nothing running yet.
+/// Everything wired together, with the ports taken and nothing running yet.
 #[derive(Debug)]
 pub struct Bound {
     server: server::Bound,
+    heapster: Option<server::Bound>,
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
-    trust: TrustLookup,
+    rollup: Option<Rollup>,
+    trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
 }
@@ -64,21 +71,21 @@ struct Ground {
 /// to an API server that is away, and the patience of who stops us ends soon.
 const LEFTOVERS: Duration = Duration::from_secs(5);
 
-/// Builds every room and takes the port.
+/// Builds every room and takes the ports.
 ///
 /// # Errors
 /// When a file that a flag names cannot be used, there are no credentials for the API server, or
-/// the port is taken.
+/// a port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
-    if !settings.inert.is_empty() {
-        let flags = settings.inert.join(", --");
-        warn!("without effect here: --{flags}");
-    }
-    let (client, credentials) = connect(settings.kubeconfig.clone()).await?;
+    tell(&settings);
+    let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
     let registry = &mut ground.registry;
-    let cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
+    let mut cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
+    if let Some(annotation) = &settings.rollup.host_id_annotation {
+        cluster = cluster.with_host_id_annotation(annotation.as_str());
+    }
     let config = live::Config {
         resolution: settings.scrape.resolution,
     };
@@ -98,15 +105,23 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         .health
         .add(server::shutdown_check(ground.stop.1.clone()));
 
+    let (clock, registry) = (&ground.clock, &mut ground.registry);
+    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry);
     let api = ground.api(live, inventory);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
-    let server = ground.server(&settings, api, reviews).await?;
+    let (server, heapster) = ground.servers(&settings, &api, &over_time, reviews).await?;
+    let (heapster, guests) = heapster.map(|open| (open.server, open.trust)).unzip();
     Ok(Bound {
         server,
+        heapster,
         cluster,
         scraper,
-        trust: lookup,
+        rollup: over_time.rollup,
+        trust: [Some(lookup), guests.flatten()]
+            .into_iter()
+            .flatten()
+            .collect(),
         tasks,
         stop,
     })
@@ -133,10 +148,21 @@ impl Bound {
         let watches = async move { cluster.run(until).await };
         tasks.spawn_vital("cluster", quit.clone(), watches);
         tasks.spawn_vital("scrape", quit.clone(), self.scraper.run(quit.clone()));
-        tasks.spawn_vital("trust", quit.clone(), self.trust.run(quit.clone()));
-        let (server, until) = (self.server, stop.clone());
+        for trust in self.trust {
+            tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
+        }
+        if let Some(rollup) = self.rollup {
+            let until = quit.clone();
+            tasks.spawn_vital(
+                "rollup",
+                quit.clone(),
+                async move { rollup.run(until).await },
+            );
+        }
+        let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
-            server.run(until).await;
+            let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
+            join(server.run(until), heapster).await;
             quit_sender.stop();
         });
 
@@ -195,7 +221,7 @@ impl Ground {
             .await
             .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;
         Ok(Scraper::new(
-            settings::scrape(&settings.scrape),
+            settings::scrape(settings),
             getter,
             Arc::clone(inventory),
             Arc::clone(live),
@@ -257,25 +283,54 @@ impl Ground {
         Ok((authentication, authorization))
     }
 
-    async fn server(
+    /// Takes the secure port, and Heapster's if it is asked for.
+    async fn servers(
         mut self,
         settings: &Settings,
-        api: Arc<Api>,
+        api: &Arc<Api>,
+        over_time: &OverTime,
         reviews: (Authentication, Authorization),
-    ) -> Result<server::Bound> {
-        let config = settings::server(settings)?;
+    ) -> Result<(server::Bound, Option<OpenPort>)> {
         let metrics = server::Metrics::register(&mut self.registry);
+        let registry = Arc::new(self.registry);
+        let heapster = match &settings.heapster.port {
+            None => None,
+            Some(port) => {
+                let deps = server::OpenDeps {
+                    handler: over_time::handler(&over_time.heapster, RouteTable::HeapsterPort),
+                    registry: Arc::clone(&registry),
+                    metrics: Arc::clone(&metrics),
+                    clock: Arc::clone(&self.clock),
+                    tasks: self.tasks.clone(),
+                };
+                Some(OpenPort::bind(port, settings, deps).await?)
+            }
+        };
+        let mut routes = routes(api);
+        routes.extend(over_time::routes(over_time));
         let deps = server::Deps {
             authentication: Arc::new(reviews.0),
             authorization: Arc::new(reviews.1),
-            routes: routes(&api),
+            routes,
             health: self.health,
-            registry: Arc::new(self.registry),
+            registry,
             metrics,
             clock: self.clock,
             tasks: self.tasks,
         };
-        Ok(Server::bind(config, deps).await?)
+        let server = Server::bind(settings::server(settings)?, deps).await?;
+        Ok((server, heapster))
+    }
+}
+
+/// Says what was given and does nothing, or something else than where it comes from.
+fn tell(settings: &Settings) {
+    for note in &settings.notes {
+        info!("{note}");
+    }
+    if !settings.inert.is_empty() {
+        let flags = settings.inert.join(", --");
+        warn!("without effect here: --{flags}");
     }
 }
 
@@ -286,15 +341,11 @@ fn routes(api: &Arc<Api>) -> Vec<Route> {
         Route {
             prefix: prefix.to_owned(),
             index: Api::paths().into_iter().filter(below).collect(),
+            also: None,
             handler: Arc::new(move |info, parts| api.respond(info, parts)),
         }
     };
     vec![route("/apis"), route("/openapi")]
-}
-
-async fn connect(kubeconfig: Option<std::path::PathBuf>) -> Result<(kube::Client, Credentials)> {
-    let config = cluster::Config { kubeconfig };
-    Ok(cluster::connect(config).await?)
 }
 
 /// The client a flag of its own names, or the one for everything.
@@ -303,7 +354,9 @@ async fn client_for(
     client: &kube::Client,
 ) -> Result<kube::Client> {
     match kubeconfig {
-        Some(path) => Ok(connect(Some(path.clone())).await?.0),
+        Some(path) => Ok(cluster::connect(cluster::Config::kubeconfig(path.clone()))
+            .await?
+            .0),
         None => Ok(client.clone()),
     }
 }

@@ -104,6 +104,22 @@ impl History {
         Ok(())
     }
 
+    /// Forgets every column, because the wall clock was set back: what comes next may be earlier
+    /// than what was shown.
+    pub fn begin_anew(&self) {
+        let mut writer = self.writer.lock();
+        let Some((number, _)) = writer.begun else {
+            return;
+        };
+        self.columns.store(Arc::default());
+        let next = number.wrapping_add(1);
+        let change = self.index.sweep(next, true, &mut writer.bench);
+        writer.totals = writer.totals + change;
+        writer.bench.shapes.sweep();
+        writer.begun = Some((number, Timestamp::from_millis(i64::MIN)));
+        self.metrics.held(writer.held(), writer.totals, 0);
+    }
+
     /// What is finished now.
     #[must_use]
     pub fn view(&self) -> View<'_> {

@@ -47,5 +47,46 @@ impl Columns for History {
         }
     }
 
-    fn begin_anew(&self) {}
+    fn begin_anew(&self) {
+        Self::begin_anew(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{EntityKey, Metric, Point};
+    use crate::history::Config;
+    use crate::telemetry::Registry;
+
+    #[test]
+    fn a_clock_set_back_empties_the_history_and_fills_it_anew() {
+        let history = History::new(Config::default(), &mut Registry::default());
+        let columns: &dyn Columns = &history;
+        let column = |minute: i64, usage: i64| {
+            let at = Timestamp::from_millis(minute * 60_000);
+            let mut set = MetricSet::new(EntityKey::Cluster);
+            set.set(Point::int(Metric::MemoryUsage, usage));
+            columns.append(at, &[set]);
+            columns.finish(at);
+        };
+        let ticks = || -> Vec<i64> {
+            let ticks = history.view().ticks();
+            ticks.iter().map(|at| at.as_secs() / 60).collect()
+        };
+        columns.begin_anew();
+        column(1000, 1);
+        column(1001, 2);
+        column(900, 3);
+        assert_eq!(ticks(), [1000, 1001], "refused");
+        columns.begin_anew();
+        assert_eq!(ticks(), [0; 0]);
+        column(900, 4);
+        assert_eq!(ticks(), [900]);
+        let cluster = history.view().latest(&EntityKey::Cluster).unwrap();
+        assert_eq!(
+            cluster.get(Metric::MemoryUsage),
+            Point::int(Metric::MemoryUsage, 4).value().into()
+        );
+    }
 }

@@ -1,4 +1,5 @@
 mod accepted;
+mod heapster;
 mod refused;
 
 use std::ffi::OsString;
@@ -146,7 +147,25 @@ fn every_flag_of_metrics_server_is_accepted() {
     let known: usize = TOPICS.iter().map(|topic| topic.flags.len()).sum();
     assert_eq!(
         known,
-        METRICS_SERVERS_FLAGS.len(),
+        METRICS_SERVERS_FLAGS.len() + heapster::ITS_OWN_FLAGS.len() + OUR_FLAGS.len(),
         "a flag is in one table only"
     );
+}
+
+/// What neither metrics-server nor Heapster has.
+const OUR_FLAGS: [&str; 4] = [
+    "--kubelet-summary",
+    "--rollup-resolution=60s",
+    "--history-length=15m",
+    "--history-memory-limit=1Gi",
+];
+
+#[test]
+fn flags_of_our_own_are_accepted_beside_them() {
+    let flags: Vec<&str> = METRICS_SERVERS_FLAGS
+        .iter()
+        .chain(&OUR_FLAGS)
+        .copied()
+        .collect();
+    settings(&flags);
 }

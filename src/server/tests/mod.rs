@@ -3,6 +3,7 @@
 mod certificates;
 mod connections;
 mod filters;
+mod open;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use crate::auth::testing::{
 use crate::auth::{LiveTrust, TrustConfig, User};
 use crate::lifecycle::{Check, Probe, Stop, StopSender};
 
+const PODS: &str = "/apis/metrics.k8s.io/v1/pods";
 const SERVER: &str = "metrics-server.kube-system.svc";
 
 /// A running server with everything a test may want to turn.
@@ -298,11 +300,22 @@ fn deps(trust: &Arc<LiveTrust>, access: &Arc<FakeAccess>, tasks: &Tasks, gate: &
             tasks.clone(),
             auth_metrics,
         )),
-        routes: vec![Route {
-            prefix: "/apis".into(),
-            index: vec!["/apis".into()],
-            handler: Arc::new(move |info, parts| handle(info, parts, &gate)),
-        }],
+        routes: vec![
+            Route {
+                prefix: "/apis".into(),
+                index: vec!["/apis".into()],
+                also: None,
+                handler: Arc::new(move |info, parts| handle(info, parts, &gate)),
+            },
+            Route {
+                prefix: "/api/v1/model".into(),
+                index: Vec::new(),
+                also: Some(Arc::new(
+                    RequestInfo::new(&Method::GET, PODS, None).unwrap(),
+                )),
+                handler: Arc::new(|info, _| Some(Response::new(info.path.clone().into()))),
+            },
+        ],
         health,
         registry: Arc::new(registry),
         metrics,

@@ -83,13 +83,25 @@ impl<'a> Json<'a> {
     /// A whole number that is not negative and fits; any other value is `None`.
     pub(super) fn number(&mut self) -> Result<Option<u64>, Stop> {
         self.skip_blanks();
-        let begin = self.at;
-        let digits = self.rest().iter().take_while(|b| b.is_ascii_digit());
-        let end = begin + digits.count();
+        let mut number = Some(0_u64);
+        let mut length = 0;
+        for byte in self.rest() {
+            match byte {
+                b'0'..=b'9' => {
+                    let digit = u64::from(byte - b'0');
+                    let tens = number.and_then(|number| number.checked_mul(10));
+                    number = tens.and_then(|tens| tens.checked_add(digit));
+                    length += 1;
+                }
+                byte if ends_literal(*byte) && length > 0 => {
+                    self.at += length;
+                    return Ok(number);
+                }
+                _ => break,
+            }
+        }
         self.skip()?;
-        let whole = self.at == end;
-        let text = self.text.get(begin..end).unwrap_or_default();
-        Ok(text.parse().ok().filter(|_| whole))
+        Ok(None)
     }
 
     /// A string, unescaped; any other value, or one with an escape that is none, is `None`.
@@ -129,9 +141,9 @@ impl<'a> Json<'a> {
             b'"' => self.raw_string().map(|_| ()),
             b'{' | b'[' => self.skip_nested(),
             _ => {
-                let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
                 let rest = self.rest();
-                let length = rest.iter().position(ends).unwrap_or(rest.len());
+                let length = rest.iter().position(|b| ends_literal(*b));
+                let length = length.unwrap_or(rest.len());
                 self.at += length;
                 if length == 0 {
                     return Err(Stop::Malformed);
@@ -233,4 +245,9 @@ impl<'a> Json<'a> {
     fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
+}
+
+/// Tells whether a number, `true`, `false` or `null` ends before this byte.
+const fn ends_literal(byte: u8) -> bool {
+    matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r')
 }
