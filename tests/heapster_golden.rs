@@ -267,7 +267,10 @@ fn keep(live: &Live, name: &str, sample: u32) {
 /// gone, and the clock's part of an uptime is cut off.
 fn normalised(path: &str, mut answer: Value) -> Value {
     sort(&mut answer);
-    let uptime = path.ends_with("/uptime");
+    let uptime = path
+        .split('?')
+        .next()
+        .is_some_and(|path| path.ends_with("/uptime"));
     walk(&mut answer, &mut |key, value| match (key, &value) {
         ("creationTimestamp", _) => *value = json!("when asked"),
         ("value", Value::Number(millis)) if uptime => {
