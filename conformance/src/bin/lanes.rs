@@ -98,7 +98,7 @@ async fn run(names: &[Name], report: &Report) {
             Name::Quality => lanes::quality(&lane).await,
             Name::Simulated => lanes::simulated(&lane).await,
             Name::Contract => lanes::contract(&lane).await,
-            Name::Controlplane => lanes::controlplane(&lane).await,
+            Name::Controlplane => Box::pin(lanes::controlplane(&lane)).await,
             Name::Node => lanes::node(&lane).await,
         };
         lane.close(started.elapsed());

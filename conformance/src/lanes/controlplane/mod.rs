@@ -3,6 +3,7 @@
 
 mod autoscaler;
 mod clients;
+mod heapster;
 mod kubectl;
 mod older;
 mod values;
@@ -16,6 +17,7 @@ use serde_json::json;
 
 use crate::lab::{Identity, Lab, LabConfig};
 use crate::loadline::{Loadline, Start};
+use crate::process::free_address;
 use crate::real::{ControlPlane, Hopeless, Kubectl, Mirror, Overlay, Place, Scratch, Tools, until};
 use crate::report::Lane;
 
@@ -34,6 +36,8 @@ struct Scene {
     mirror: Mirror,
     cluster: ControlPlane,
     lab: Lab,
+    /// Heapster's port.
+    heapster: u16,
 }
 
 impl Scene {
@@ -78,6 +82,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     kubectl::checks(lane, &scene).await;
     kubectl::access(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
+    heapster::checks(lane, &scene).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
     older::checks(lane, &mut scene, &scratch, &tools, &logs, &single).await;
@@ -118,6 +123,7 @@ async fn scene(
         .add_token(&token, Identity::new(name, &["system:serviceaccounts"]));
 
     let kubeconfig = loadline.kubeconfig().display().to_string();
+    let heapster = free_address()?.port();
     let start = Start::new(&lab, tools.loadline())?
         .with("kubeconfig", &kubeconfig)
         .with("authentication-kubeconfig", &kubeconfig)
@@ -125,6 +131,8 @@ async fn scene(
         .with("metric-resolution", "10s")
         // A node has to answer well before it is asked again.
         .with("kubelet-request-timeout", "5s")
+        .with("rollup-resolution", "5s")
+        .with("heapster-port", &heapster.to_string())
         .log(&logs.join("loadline.log"));
     register(&admin, scratch, &lab, start.port()).await?;
     let loadline = start.launch(&lab)?;
@@ -134,6 +142,7 @@ async fn scene(
         mirror,
         cluster,
         lab,
+        heapster,
     })
 }
 

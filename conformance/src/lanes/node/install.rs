@@ -102,7 +102,7 @@ fn import(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<f64> {
     Ok(scene.node.import(&image, scratch)? as f64)
 }
 
-/// Applies `deploy/base` with a certificate, the authority that signed it, and this node instead of a scheduler.
+/// Applies `deploy/overlays/heapster` with a certificate, the authority that signed it, and this node instead of a scheduler.
 async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
     let authority = Authority::new("loadline-ca")?;
     let serving = authority.issue(&Request::server("loadline", &[SERVICE]))?;
@@ -112,7 +112,7 @@ async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
         "stringData": { "tls.crt": serving.pem(), "tls.key": serving.key_pem() },
     });
     let pod = "/spec/template/spec";
-    let manifests = Overlay::on("deploy/base")
+    let manifests = Overlay::on("deploy/overlays/heapster")
         .authority(authority.pem())
         .image("loadline", IMAGE.0, IMAGE.1)
         .set("Deployment", &format!("{pod}/nodeName"), RealNode::NAME)
@@ -120,6 +120,11 @@ async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
             "Deployment",
             &format!("{pod}/containers/0/imagePullPolicy"),
             "Never",
+        )
+        .set(
+            "Deployment",
+            &format!("{pod}/containers/0/args/-"),
+            "--rollup-resolution=10s",
         )
         .render(scratch, &scene.admin)
         .await?;
