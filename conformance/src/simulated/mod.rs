@@ -20,6 +20,7 @@ mod rotation;
 mod selectors;
 mod shutdown;
 mod stage;
+mod summaries;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -79,6 +80,7 @@ pub fn checks() -> Vec<Check> {
     let groups: [(&str, &[Check]); 15] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
+        ("promise 2: ", summaries::CHECKS),
         ("promise 3: ", rates::CHECKS),
         ("promise 4: ", forms::CHECKS),
         ("promise 6: ", privilege::CHECKS),
