@@ -136,12 +136,9 @@ impl History {
     fn begin(&self, writer: &mut Writer, tick: Timestamp) -> Result<u32, Refused> {
         let columns = self.columns.load();
         let (number, begun) = writer.begun.unzip();
-        if columns
-            .newest()
-            .max(begun)
-            .is_some_and(|newest| tick < newest)
-            || columns.newest() == Some(tick)
-        {
+        let newest = columns.newest();
+        let late = newest.max(begun).is_some_and(|newest| tick < newest);
+        if late || newest == Some(tick) {
             return Err(Refused);
         }
         let next = number.unwrap_or(0).wrapping_add(1);

@@ -14,6 +14,9 @@ pub(super) struct Claims<'a> {
     unknown: HashSet<PodKey>,
 }
 
+/// How many points a set gets at most that it was not measured with.
+const ADDED: usize = 16;
+
 /// A pod met in the sets of a node.
 struct Met {
     key: PodKey,
@@ -30,48 +33,59 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Takes the sets of one node that are in the column, sorted by key, and fills `about`.
+    /// Copies the sets of one node that are in the column, sorted by key, with `about` filled and
+    /// room for the points that are added.
     ///
     /// A kubelet names its own node and pods that run there, and for a moment a pod that has moved
     /// on: its sets are left out, so that no key comes twice in a column. Of a pod the API server
     /// does not name, the first node that has it in this tick is believed.
-    pub(super) fn take(
+    pub(super) fn take<'s>(
         &mut self,
         node: &Arc<NodeRecord>,
-        sets: impl IntoIterator<Item = MetricSet>,
+        sets: impl IntoIterator<Item = &'s MetricSet>,
     ) -> Vec<MetricSet> {
-        let mut sets: Vec<MetricSet> = sets.into_iter().collect();
+        let mut sets: Vec<&MetricSet> = sets.into_iter().collect();
         if !sets.is_sorted_by(|a, b| a.key <= b.key) {
             sets.sort_by(|a, b| a.key.cmp(&b.key));
         }
         sets.dedup_by(|b, a| a.key == b.key);
-        let mut pods: Vec<Met> = Vec::new();
-        let mut met = 0;
-        sets.retain_mut(|set| {
-            let key = match &set.key {
-                EntityKey::Node(name) | EntityKey::SystemContainer(name, _) => {
-                    set.about.node = Some(Arc::clone(node));
-                    return *name == node.name;
+        let mut taken = Vec::with_capacity(sets.len());
+        let (mut pods, mut met) = (Vec::new(), 0);
+        for set in sets {
+            let about = match &set.key {
+                EntityKey::Node(name) | EntityKey::SystemContainer(name, _) => (*name == node.name)
+                    .then(|| About {
+                        node: Some(Arc::clone(node)),
+                        ..About::default()
+                    }),
+                EntityKey::Pod(key) | EntityKey::Container(key, _) => {
+                    self.pod(node, key, &mut pods, &mut met)
                 }
-                EntityKey::Pod(key) | EntityKey::Container(key, _) => key,
-                EntityKey::Cluster | EntityKey::Namespace(_) => return false,
+                EntityKey::Cluster | EntityKey::Namespace(_) => None,
             };
-            // Pods come in order, then their containers in the same order.
-            if pods.get(met).is_none_or(|pod| pod.key != *key) {
-                met = pods.partition_point(|pod| pod.key < *key);
-                if pods.get(met).is_none_or(|pod| pod.key != *key) {
-                    let about = self.look_up(node, key);
-                    let key = key.clone();
-                    pods.insert(met, Met { key, about });
-                }
+            taken.extend(about.map(|about| copy(set, about)));
+        }
+        taken
+    }
+
+    /// What is said of a pod, looked up when it is met first; `None` when it is another node's.
+    fn pod(
+        &mut self,
+        node: &Arc<NodeRecord>,
+        key: &PodKey,
+        pods: &mut Vec<Met>,
+        met: &mut usize,
+    ) -> Option<About> {
+        // Pods come in order, then their containers in the same order.
+        if pods.get(*met).is_none_or(|pod| pod.key != *key) {
+            *met = pods.partition_point(|pod| pod.key < *key);
+            if pods.get(*met).is_none_or(|pod| pod.key != *key) {
+                let about = self.look_up(node, key);
+                let key = key.clone();
+                pods.insert(*met, Met { key, about });
             }
-            let Some(Some(about)) = pods.get(met).map(|pod| &pod.about) else {
-                return false;
-            };
-            set.about.clone_from(about);
-            true
-        });
-        sets
+        }
+        pods.get(*met)?.about.clone()
     }
 
     /// The UID of a namespace.
@@ -97,6 +111,22 @@ impl<'a> Claims<'a> {
             pod,
             namespace_uid: self.namespace_uid(&key.namespace),
         })
+    }
+}
+
+/// A copy with room for what is added to it.
+fn copy(set: &MetricSet, about: About) -> MetricSet {
+    let mut points = Vec::with_capacity(set.points.len() + ADDED);
+    points.extend_from_slice(&set.points);
+    MetricSet {
+        key: set.key.clone(),
+        started: set.started,
+        sampled: set.sampled,
+        network_sampled: set.network_sampled,
+        pod_uid: set.pod_uid.clone(),
+        points,
+        qualified: set.qualified.clone(),
+        about,
     }
 }
 
@@ -128,7 +158,7 @@ mod tests {
             EntityKey::SystemContainer(node.name.clone(), "kubelet".into()),
             EntityKey::Node(node.name.clone()),
         ];
-        let sets = claims.take(&node, sets.map(MetricSet::new));
+        let sets = claims.take(&node, &sets.map(MetricSet::new));
         assert_eq!(
             keys(&sets),
             [
@@ -161,7 +191,7 @@ mod tests {
             EntityKey::Pod(pod_key("a", "web")),
             container_key("a", "moved", "app"),
         ];
-        let sets = Claims::new(&inventory).take(&node, sets.map(MetricSet::new));
+        let sets = Claims::new(&inventory).take(&node, &sets.map(MetricSet::new));
         assert_eq!(keys(&sets), ["namespace:a/pod:web"]);
     }
 
@@ -176,8 +206,8 @@ mod tests {
             ];
             keys.map(MetricSet::new)
         };
-        let first = claims.take(&Arc::new(node_record("n1")), sets());
-        let second = claims.take(&Arc::new(node_record("n2")), sets());
+        let first = claims.take(&Arc::new(node_record("n1")), &sets());
+        let second = claims.take(&Arc::new(node_record("n2")), &sets());
         assert_eq!((first.len(), second.len()), (2, 0));
         assert!(first[0].about.pod.is_none() && first[0].about.namespace_uid.is_none());
     }
@@ -190,7 +220,7 @@ mod tests {
             set.set(Point::int(Metric::MemoryUsage, usage));
             set
         });
-        let sets = Claims::new(&inventory).take(&Arc::new(node_record("n1")), sets);
+        let sets = Claims::new(&inventory).take(&Arc::new(node_record("n1")), &sets);
         assert_eq!(sets.len(), 1);
     }
 }

@@ -32,9 +32,6 @@ pub(super) struct Column<'a> {
     kept: Option<Vec<Arc<[MetricSet]>>>,
 }
 
-/// How many points a set gets at most that it was not measured with.
-const ADDED: usize = 16;
-
 impl<'a> Column<'a> {
     pub(super) fn new(
         maker: &'a mut Maker,
@@ -65,7 +62,7 @@ impl<'a> Column<'a> {
         age: Duration,
         fresh: Duration,
     ) {
-        let measured = fresh_sets(measured, age, fresh).map(roomy);
+        let measured = fresh_sets(measured, age, fresh);
         let mut sets = self.claims.take(node, measured);
         if sets.is_empty() {
             return;
@@ -114,22 +111,6 @@ fn fresh_sets(
         let behind = stamps(set).and_then(|at| newest?.since(at));
         age.saturating_add(behind.unwrap_or_default()) <= fresh
     })
-}
-
-/// A copy with room for what is added to it.
-fn roomy(set: &MetricSet) -> MetricSet {
-    let mut points = Vec::with_capacity(set.points.len() + ADDED);
-    points.extend_from_slice(&set.points);
-    MetricSet {
-        key: set.key.clone(),
-        started: set.started,
-        sampled: set.sampled,
-        network_sampled: set.network_sampled,
-        pod_uid: set.pod_uid.clone(),
-        points,
-        qualified: set.qualified.clone(),
-        about: set.about.clone(),
-    }
 }
 
 #[cfg(test)]

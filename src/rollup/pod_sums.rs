@@ -5,8 +5,6 @@ use crate::domain::{EntityKey, EntityKind, Metric, MetricSet, Point, Qualified};
 /// What becomes of a metric of containers in their pod's set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// The pod has its own or none.
-    Own,
     /// The sum of the containers. The pod's own only where a measured container lacks the number,
     /// as one that has just restarted lacks its rate.
     SumFirst,
@@ -14,43 +12,31 @@ enum Rule {
     OwnFirst,
 }
 
-/// The rule for each metric.
+/// The metrics that add up, each with its rule; a pod has its own of the others, or none.
 ///
 /// What Heapster 1.5 knew of pods is the sum of their containers, as there; its last versions took
 /// the pod's own first, which the clients of history would see as a step, and which is not the same:
 /// a pod's cgroup counts page faults without its containers on some kernels and memory that is no
 /// container's on all. What came later is the pod's own first. Pressure does not add up, and
 /// counters with lives of their own do not either.
-const fn rule(metric: Metric) -> Rule {
-    use Metric as M;
-    let sum_first = matches!(
-        metric,
-        M::CpuUsageRate
-            | M::CpuRequest
-            | M::CpuLimit
-            | M::MemoryUsage
-            | M::MemoryWorkingSet
-            | M::MemoryRss
-            | M::MemoryRequest
-            | M::MemoryLimit
-            | M::MemoryPageFaultsRate
-            | M::MemoryMajorPageFaultsRate
-            | M::EphemeralStorageRequest
-            | M::EphemeralStorageLimit
-            | M::RestartCount
-    );
-    let own_first = matches!(
-        metric,
-        M::EphemeralStorageUsage | M::MemorySwap | M::ProcessCount
-    );
-    if sum_first {
-        Rule::SumFirst
-    } else if own_first {
-        Rule::OwnFirst
-    } else {
-        Rule::Own
-    }
-}
+const ADDED_UP: [(Metric, Rule); 16] = [
+    (Metric::CpuUsageRate, Rule::SumFirst),
+    (Metric::CpuRequest, Rule::SumFirst),
+    (Metric::CpuLimit, Rule::SumFirst),
+    (Metric::MemoryUsage, Rule::SumFirst),
+    (Metric::MemoryWorkingSet, Rule::SumFirst),
+    (Metric::MemoryRss, Rule::SumFirst),
+    (Metric::MemoryRequest, Rule::SumFirst),
+    (Metric::MemoryLimit, Rule::SumFirst),
+    (Metric::MemoryPageFaultsRate, Rule::SumFirst),
+    (Metric::MemoryMajorPageFaultsRate, Rule::SumFirst),
+    (Metric::EphemeralStorageUsage, Rule::OwnFirst),
+    (Metric::EphemeralStorageRequest, Rule::SumFirst),
+    (Metric::EphemeralStorageLimit, Rule::SumFirst),
+    (Metric::RestartCount, Rule::SumFirst),
+    (Metric::MemorySwap, Rule::OwnFirst),
+    (Metric::ProcessCount, Rule::OwnFirst),
+];
 
 /// How many metrics there are at most.
 const METRICS: usize = 64;
@@ -103,12 +89,11 @@ fn add(pod: &mut MetricSet, containers: &[MetricSet]) {
             }
         }
     }
-    for metric in Metric::all() {
+    for (metric, rule) in ADDED_UP {
         let Some((sum, complete)) = sums.of(metric) else {
             continue;
         };
-        let replaces = match rule(metric) {
-            Rule::Own => continue,
+        let replaces = match rule {
             Rule::SumFirst => complete || pod.get(metric).is_none(),
             Rule::OwnFirst => pod.get(metric).is_none(),
         };

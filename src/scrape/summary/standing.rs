@@ -163,7 +163,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::domain::{Labels, NodeName};
+    use crate::domain::NodeName;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -189,13 +189,8 @@ mod tests {
     impl Cluster {
         fn of(nodes: usize) -> Self {
             let node = |n| NodeRecord {
-                name: NodeName::new(format!("n{n}")).unwrap(),
-                labels: Labels::default(),
-                addresses: [].into(),
-                kubelet_port: None,
-                resource_metrics_path: None,
-                cpu_capacity: None,
                 ready: true,
+                ..NodeRecord::new(NodeName::new(format!("n{n}")).unwrap())
             };
             Self {
                 standings: Standings::default(),
