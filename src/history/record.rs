@@ -105,7 +105,7 @@ fn write_difference(bits: &mut BitWriter<'_>, column: Column, base: u64, value: 
         return;
     }
     let mut difference = zigzag(value.wrapping_sub(base));
-    if column.is_paged() {
+    if column.paged {
         let paged = (base | value).trailing_zeros() >= PAGE_BITS;
         bits.flag(paged);
         if paged {
@@ -121,7 +121,7 @@ fn read_difference(bits: &mut BitReader<'_>, column: Column, base: u64) -> u64 {
     if !bits.flag() {
         return base;
     }
-    let paged = column.is_paged() && bits.flag();
+    let paged = column.paged && bits.flag();
     let width = match u32::try_from(bits.read(4)) {
         Ok(steps) => (steps + 1) * 4,
         Err(_) => 64,

@@ -185,7 +185,9 @@ impl History {
             self.metrics.shed(count);
             self.tell(writer, &columns);
         }
-        if writer.shortened.is_some() && columns.len() >= self.config.slots() {
+        // At the edge of the limit it would be whole and shortened by turns.
+        let roomy = writer.held() < limit / 10 * 9;
+        if writer.shortened.is_some() && roomy && columns.len() >= self.config.slots() {
             writer.shortened = None;
             info!(columns = columns.len(), "history has its full length again");
         }

@@ -20,6 +20,8 @@ pub(super) struct Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Column {
     pub(super) metric: Metric,
+    /// Amounts of memory and disk are mostly whole pages.
+    pub(super) paged: bool,
     by: u16,
 }
 
@@ -89,9 +91,9 @@ impl Shape {
 }
 
 impl Column {
-    /// Amounts of memory and disk are mostly whole pages.
-    pub(super) fn is_paged(self) -> bool {
-        self.metric.units() == Units::Bytes && self.metric.kind() == MetricKind::Gauge
+    fn new(metric: Metric, by: u16) -> Self {
+        let paged = metric.units() == Units::Bytes && metric.kind() == MetricKind::Gauge;
+        Self { metric, paged, by }
     }
 
     pub(super) fn point(self, bits: u64) -> Point {
@@ -130,7 +132,7 @@ impl Shapes {
                 }
             };
             let metric = one.metric;
-            columns.extend(at.map(|by| Column { metric, by }));
+            columns.extend(at.map(|by| Column::new(metric, by)));
         }
         columns.shrink_to_fit();
         Shape {

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         Bytes, Clock, ContainerReading, CounterSample, CpuTime, EntityKey, GaugeSample, Inventory,
-        Labels, Metric, NodeReading, NodeRecord, Point, ResourceReading, Value,
+        Metric, NodeReading, NodeRecord, Point, ResourceReading, Value,
     };
     use crate::telemetry::Registry;
 
@@ -158,15 +158,7 @@ mod tests {
 
     /// Commits what the resource metrics of a node with one container say.
     fn commit(live: &Live, node: &NodeName, at: Timestamp) {
-        let record = NodeRecord {
-            name: node.clone(),
-            labels: Labels::default(),
-            addresses: [].into(),
-            kubelet_port: None,
-            resource_metrics_path: None,
-            cpu_capacity: None,
-            ready: true,
-        };
+        let record = NodeRecord::new(node.clone());
         let cpu = |nanos| {
             let value = CpuTime::from_nanos(nanos);
             Some(CounterSample { value, at })

@@ -36,7 +36,7 @@ fn aggregations_are_influxdbs() {
         (
             ints(&[i64::MAX, i64::MAX]),
             Average,
-            float(9.223372036854775807e18),
+            float(9_223_372_036_854_775_808.0),
         ),
         (floats(&[f64::MAX, f64::MAX]), Average, float(f64::MAX)),
         (ints(&[3, 1, 2]), Maximum, int(3)),

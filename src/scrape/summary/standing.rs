@@ -163,7 +163,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::domain::{Labels, NodeName};
+    use crate::domain::NodeName;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -188,15 +188,7 @@ mod tests {
 
     impl Cluster {
         fn of(nodes: usize) -> Self {
-            let node = |n| NodeRecord {
-                name: NodeName::new(format!("n{n}")).unwrap(),
-                labels: Labels::default(),
-                addresses: [].into(),
-                kubelet_port: None,
-                resource_metrics_path: None,
-                cpu_capacity: None,
-                ready: true,
-            };
+            let node = |n| NodeRecord::new(NodeName::new(format!("n{n}")).unwrap());
             Self {
                 standings: Standings::default(),
                 nodes: (0..nodes).map(|n| (node(n), Standing::default())).collect(),
