@@ -19,6 +19,7 @@ mod rotation;
 mod selectors;
 mod shutdown;
 mod stage;
+mod summaries;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -75,9 +76,10 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 14] = [
+    let groups: [(&str, &[Check]); 15] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
+        ("promise 2: ", summaries::CHECKS),
         ("promise 3: ", rates::CHECKS),
         ("promise 4: ", forms::CHECKS),
         ("promise 6: ", privilege::CHECKS),
