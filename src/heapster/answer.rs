@@ -1,7 +1,7 @@
 //! The forms answers have.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
+use http::header::{ALLOW, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 
@@ -74,9 +74,15 @@ pub(super) fn compact(entity: &impl Serialize) -> Response<Bytes> {
     response(StatusCode::OK, JSON, body)
 }
 
-/// A text without a newline, which is what every error is but those of Go's mux.
+/// A text without a newline, which is what every error is but those of Go's mux. Texts may hold what
+/// the client sent, which a browser must not take for anything else.
 pub(super) fn text(code: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
-    response(code, "text/plain; charset=utf-8", text)
+    let mut response = response(code, "text/plain; charset=utf-8", text);
+    let nosniff = HeaderValue::from_static("nosniff");
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
 }
 
 /// 400 for parameters that cannot be read.

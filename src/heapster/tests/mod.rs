@@ -4,6 +4,7 @@ mod historical;
 mod hostile;
 mod model;
 mod others;
+mod stores;
 mod times;
 
 use std::sync::Arc;
