@@ -38,7 +38,8 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
     lane.check(name, CALL, readers(scene)).await;
 }
 
-/// A Service of Heapster's name that leads to the port here; the API server dials no loopback address.
+/// A Service of Heapster's name that leads to the port here. The API server dials no loopback address, and finds a port
+/// nobody names only when it has no name.
 async fn service(scene: &Scene) -> Result<()> {
     let address = own_address()?.ip().to_string();
     let port = scene.heapster;
@@ -47,10 +48,10 @@ async fn service(scene: &Scene) -> Result<()> {
         "name": "heapster-here", "namespace": "kube-system",
         "labels": { "kubernetes.io/service-name": "heapster" },
     });
-    let ports = json!([{ "name": "http", "port": port, "protocol": "TCP" }]);
+    let ports = json!([{ "port": port, "protocol": "TCP" }]);
     let objects = [
         json!({ "apiVersion": "v1", "kind": "Service", "metadata": meta,
-            "spec": { "ports": [{ "name": "http", "port": 80, "targetPort": port }] } }),
+            "spec": { "ports": [{ "port": 80, "targetPort": port }] } }),
         json!({ "apiVersion": "v1", "kind": "Endpoints", "metadata": meta,
             "subsets": [{ "addresses": [{ "ip": address }], "ports": ports }] }),
         json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": slice,
