@@ -38,8 +38,8 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
     lane.check(name, CALL, readers(scene)).await;
 }
 
-/// A Service of Heapster's name that leads to the port here. The API server dials no loopback address, and finds a port
-/// nobody names only when it has no name.
+/// A Service of Heapster's name that leads to the port here. The API server dials no loopback address, and none that is
+/// not a pod's; it finds a port nobody names only when it has no name. The pod stays pending: nobody measures it.
 async fn service(scene: &Scene) -> Result<()> {
     let address = own_address()?.ip().to_string();
     let port = scene.heapster;
@@ -48,20 +48,24 @@ async fn service(scene: &Scene) -> Result<()> {
         "name": "heapster-here", "namespace": "kube-system",
         "labels": { "kubernetes.io/service-name": "heapster" },
     });
+    let pod = json!({ "name": "heapster", "namespace": "kube-system" });
+    let target = json!({ "kind": "Pod", "name": "heapster", "namespace": "kube-system" });
     let ports = json!([{ "port": port, "protocol": "TCP" }]);
     let objects = [
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": pod,
+            "spec": { "containers": [{ "name": "heapster", "image": "none" }] } }),
         json!({ "apiVersion": "v1", "kind": "Service", "metadata": meta,
             "spec": { "ports": [{ "port": 80, "targetPort": port }] } }),
-        json!({ "apiVersion": "v1", "kind": "Endpoints", "metadata": meta,
-            "subsets": [{ "addresses": [{ "ip": address }], "ports": ports }] }),
         json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": slice,
             "addressType": "IPv4", "ports": ports,
-            "endpoints": [{ "addresses": [address], "conditions": { "ready": true } }] }),
+            "endpoints": [{ "addresses": [address], "conditions": { "ready": true }, "targetRef": target }] }),
     ];
     for object in objects {
         scene.admin.apply(&object.to_string()).await?;
     }
-    Ok(())
+    let status = json!({ "status": { "podIP": address, "podIPs": [{ "ip": address }] } });
+    let pod = "pod heapster -n kube-system";
+    scene.admin.patch_status(pod, &status).await
 }
 
 /// The address this machine has towards others. Nothing is sent to find it.
