@@ -17,7 +17,7 @@ use crate::real::{Scratch, Tools};
 use crate::report::Lane;
 use crate::suite::{Column, Extent, LOADLINE, Outcome, Run};
 
-use super::{NUMBERS, START, Scene};
+use super::{NUMBERS, START, Scene, migration};
 
 /// How long a whole run may take.
 const SUITE: Duration = Duration::from_secs(300);
@@ -50,6 +50,7 @@ pub(super) async fn checks(
     let peer = lane.value(name, START, started(scene, logs)).await;
     if let Some(peer) = peer {
         judged(lane, METRICS_SERVER, &peer, &credentials, logs).await;
+        migration::checks(lane, scene, tools, &peer).await;
     }
 }
 

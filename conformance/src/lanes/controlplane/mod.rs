@@ -5,7 +5,11 @@ mod autoscaler;
 mod clients;
 mod foreign;
 mod kubectl;
+mod manifests;
+mod migration;
+mod monitoring;
 mod older;
+mod permissions;
 mod serving;
 mod values;
 mod watches;
@@ -76,6 +80,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     let Some(cluster) = lane.value("a control plane comes up", START, start).await else {
         return Ok(());
     };
+    manifests::checks(lane, &cluster, &scratch).await;
     let set_up = scene(cluster, &scratch, &tools, &logs);
     let name = "the manifests apply and loadline starts with its own account";
     let Some(mut scene) = lane.value(name, START, set_up).await else {
@@ -85,11 +90,13 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
         return Ok(());
     }
     serving::written(lane, &scene).await;
+    permissions::checks(lane, &scene).await;
     values::checks(lane, &scene).await;
     kubectl::checks(lane, &scene).await;
     kubectl::access(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
     foreign::checks(lane, &scene, &scratch, &tools, &logs).await;
+    monitoring::checks(lane, &scene).await;
     watches::checks(lane, &mut scene, &tools, &logs).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
