@@ -64,7 +64,11 @@ impl Helm {
         command
             .args(["install", release])
             .arg(chart)
-            .args(["--namespace=kube-system", "--dry-run=client", "--output=json"])
+            .args([
+                "--namespace=kube-system",
+                "--dry-run=client",
+                "--output=json",
+            ])
             .arg("--disable-openapi-validation");
         if let Some(values) = values {
             command.arg("--values").arg(values);
@@ -77,7 +81,9 @@ impl Helm {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
-        let output = tokio::time::timeout(DEADLINE, output).await.context("helm hangs")??;
+        let output = tokio::time::timeout(DEADLINE, output)
+            .await
+            .context("helm hangs")??;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "helm: {}", said.trim());
         let release: Value = serde_json::from_slice(&output.stdout).context("helm's answer")?;

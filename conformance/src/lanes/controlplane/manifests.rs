@@ -126,7 +126,9 @@ async fn set_up(cluster: &ControlPlane, scratch: &Scratch) -> Result<(Kubectl, P
         .await?;
     until(CALL, async || {
         // Established is not yet served.
-        admin.run("get servicemonitors,prometheusrules -n kube-system").await?;
+        admin
+            .run("get servicemonitors,prometheusrules -n kube-system")
+            .await?;
         admin.run("get issuers,certificates -n kube-system").await
     })
     .await?;
@@ -236,6 +238,14 @@ fn same(base: &Objects, chart: &Objects) -> Result<()> {
     Ok(())
 }
 
+/// Values whose content Kubernetes defines, and not the chart.
+const OPEN: [&str; 4] = [
+    ".livenessProbe",
+    ".readinessProbe",
+    ".securityContext",
+    ".resources",
+];
+
 /// The keys of `theirs` that `ours` lacks. What is under a key that takes anything need not be there.
 fn missing(theirs: &Value, ours: &Value, path: &str) -> Vec<String> {
     let empty = Map::new();
@@ -248,7 +258,7 @@ fn missing(theirs: &Value, ours: &Value, path: &str) -> Vec<String> {
         match ours.get(key) {
             None if path.starts_with(".addonResizer.") => {}
             None => found.push(path),
-            Some(Value::Object(map)) if map.is_empty() => {}
+            Some(Value::Object(map)) if map.is_empty() || OPEN.contains(&path.as_str()) => {}
             Some(ours) => found.extend(missing(value, ours, &path)),
         }
     }

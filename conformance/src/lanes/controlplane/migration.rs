@@ -28,7 +28,8 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, tools: &Tools, peer: &Loa
     let ours = scene.start.port();
     let theirs = peer.address.port();
     let asked = AtomicUsize::new(0);
-    let name = "from loadline to metrics-server and back, by the document, no answer fails or is empty";
+    let name =
+        "from loadline to metrics-server and back, by the document, no answer fails or is empty";
     let changed = lane
         .check(name, CALL * 3, async {
             service(scene, "metrics-server").await?;
@@ -67,7 +68,11 @@ async fn asking(client: &Client, nodes: usize, asked: &AtomicUsize) -> Result<()
         let usable = |item: &&Value| item["usage"]["cpu"].is_string();
         let whole = items.is_some_and(|items| items.iter().filter(usable).count() == nodes);
         if !(answer.status.is_success() && whole) {
-            bail!("after {} answers: {} {text}", asked.load(Ordering::Relaxed), answer.status);
+            bail!(
+                "after {} answers: {} {text}",
+                asked.load(Ordering::Relaxed),
+                answer.status
+            );
         }
         asked.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(PAUSE).await;
@@ -97,7 +102,9 @@ async fn serves(scene: &Scene, asked: &AtomicUsize, loadline: bool) -> Result<()
 /// Runs a block of the document, with the port the server has here.
 async fn step(scene: &Scene, tools: &Tools, name: &str, port: u16) -> Result<()> {
     let begin = format!("```sh {name}\n");
-    let (_, rest) = DOCUMENT.split_once(&begin).with_context(|| format!("no block {name}"))?;
+    let (_, rest) = DOCUMENT
+        .split_once(&begin)
+        .with_context(|| format!("no block {name}"))?;
     let (block, _) = rest.split_once("```").context("the block has no end")?;
     let block = block
         .replace("\"port\": 443", &format!("\"port\": {port}"))

@@ -20,8 +20,6 @@ use super::{CALL, Scene, serving};
 
 /// What the names of our own metrics begin with.
 const PREFIXES: [&str; 2] = ["loadline_", "metrics_server_"];
-/// What the names of other things begin with that look the same.
-const OTHERS: [&str; 1] = ["loadline_dashboard"];
 /// The node whose kubelet fails once, so that failures are counted.
 const FAILING: &str = "sim-3";
 
@@ -70,10 +68,16 @@ async fn rules(lane: &Lane) {
         let rules: Value = serde_saphyr::from_str(&rules)?;
         let folder = lane.folder()?;
         std::fs::write(folder.join("rules.yaml"), rules["spec"].to_string())?;
-        std::fs::copy(source.join("rules_test.yaml"), folder.join("rules_test.yaml"))?;
+        std::fs::copy(
+            source.join("rules_test.yaml"),
+            folder.join("rules_test.yaml"),
+        )?;
         call(&promtool, &folder, &["check", "rules", "rules.yaml"]).await?;
         call(&promtool, &folder, &["test", "rules", "rules_test.yaml"]).await?;
-        every_alert_is_tested(&rules, &std::fs::read_to_string(source.join("rules_test.yaml"))?)
+        every_alert_is_tested(
+            &rules,
+            &std::fs::read_to_string(source.join("rules_test.yaml"))?,
+        )
     })
     .await;
 }
@@ -127,7 +131,6 @@ async fn client(scene: &Scene) -> Result<Client> {
 fn names(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
-        .filter(|word| !OTHERS.contains(word))
         .map(str::to_owned)
         .collect()
 }
