@@ -32,6 +32,10 @@ pub mod kubelet;
 pub mod live;
 pub mod scrape;
 
+// over time
+pub mod history;
+pub mod rollup;
+
 // out
 pub mod api;
 pub mod auth;

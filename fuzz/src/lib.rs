@@ -11,12 +11,13 @@ mod list_options;
 mod protobuf;
 mod request_info;
 mod selectors;
+mod summary_json;
 
 /// Panics when it does not hold of these bytes.
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 8] = [
+pub const PROPERTIES: [(&str, Property); 9] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
     ("encodings", encodings::check),
@@ -25,6 +26,7 @@ pub const PROPERTIES: [(&str, Property); 8] = [
     ("protobuf", protobuf::check),
     ("request_info", request_info::check),
     ("selectors", selectors::check),
+    ("summary_json", summary_json::check),
 ];
 
 /// Holds the property of this name to `data`.

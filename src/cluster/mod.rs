@@ -1,4 +1,4 @@
-//! Who is out there: the watches of nodes and pods, and the client all rooms ask the API server
+//! Who is out there: the watches of nodes, pods and namespaces, and the client all rooms ask the API server
 //! with.
 //!
 //! Each watch lists once, page by page, and then follows the changes from the list's resource
@@ -10,6 +10,9 @@
 //! Pods are watched with `status.phase=Running`, as metrics-server does: no number is served for
 //! any other pod, and an unknown pod and one that does not run get the same answer. A pod that
 //! starts arrives as added, one that ends as deleted.
+//!
+//! Namespaces are watched for their UIDs alone. Where that is forbidden nobody has the UIDs, which
+//! is said once in the log; nothing waits for them.
 
 mod bearer;
 mod client;
@@ -17,6 +20,7 @@ mod credentials;
 mod interner;
 mod lines;
 mod metrics;
+mod namespaces;
 mod nodes;
 mod object;
 mod pods;
@@ -38,21 +42,24 @@ use crate::domain::{Clock, Inventory};
 use crate::lifecycle::{Check, Probe, Stop};
 use crate::telemetry::Registry;
 use metrics::Metrics;
+use namespaces::Namespaces;
 use nodes::Nodes;
 use pods::Pods;
 use state::WatchState;
 
-/// Keeps the [`Inventory`] equal to the cluster's nodes and running pods.
+/// Keeps the [`Inventory`] equal to the cluster's nodes, running pods and namespaces.
 #[derive(Debug)]
 pub struct Cluster {
     inventory: Arc<Inventory>,
     metrics: Metrics,
     nodes: Watch,
     pods: Watch,
+    namespaces: Watch,
+    host_id_annotation: Option<Arc<str>>,
 }
 
 impl Cluster {
-    /// Watches nodes and pods through `client` once [`Self::run`] is called.
+    /// Watches nodes, pods and namespaces through `client` once [`Self::run`] is called.
     #[must_use]
     pub fn new(
         client: &kube::Client,
@@ -68,19 +75,37 @@ impl Cluster {
         Self {
             nodes: watch(nodes::TARGET),
             pods: watch(pods::TARGET),
+            namespaces: watch(namespaces::TARGET),
+            host_id_annotation: None,
             inventory,
             metrics,
+        }
+    }
+
+    /// The same, which takes the host ID of a node from this annotation of it.
+    #[must_use]
+    pub fn with_host_id_annotation(self, annotation: impl Into<Arc<str>>) -> Self {
+        Self {
+            host_id_annotation: Some(annotation.into()),
+            ..self
         }
     }
 
     /// Watches until `stop`. Returns before that for no reason: whatever goes wrong is tried again.
     pub async fn run(&self, stop: Stop) {
         let skipped = |watch: &Watch| self.metrics.skipped(watch.target().resource);
-        let mut nodes = Nodes::new(Arc::clone(&self.inventory), skipped(&self.nodes));
+        let mut nodes = Nodes::new(
+            Arc::clone(&self.inventory),
+            skipped(&self.nodes),
+            self.host_id_annotation.clone(),
+        );
         let mut pods = Pods::new(Arc::clone(&self.inventory), skipped(&self.pods));
+        let mut namespaces =
+            Namespaces::new(Arc::clone(&self.inventory), skipped(&self.namespaces));
         tokio::join!(
             self.nodes.run(&mut nodes, &stop),
-            self.pods.run(&mut pods, &stop)
+            self.pods.run(&mut pods, &stop),
+            self.namespaces.run(&mut namespaces, &stop)
         );
     }
 

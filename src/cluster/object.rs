@@ -1,13 +1,15 @@
-//! The parts of an API object that nodes and pods have in common, borrowed from the JSON they came
-//! in.
+//! The parts of an API object that nodes, pods and namespaces have in common, borrowed from the
+//! JSON they came in.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::domain::InvalidName;
+use crate::apimachinery::Quantity;
+use crate::domain::{Amounts, InvalidName};
 
 /// A JSON string, borrowed unless it holds an escape.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -25,15 +27,9 @@ pub(super) struct Metadata<'a> {
     pub(super) uid: Text<'a>,
     #[serde(borrow)]
     pub(super) labels: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    #[serde(borrow, default)]
-    pub(super) annotations: Option<Annotations<'a>>,
-}
-
-/// The one annotation that matters, of a node.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Annotations<'a> {
-    #[serde(rename = "metrics.k8s.io/resource-metrics-path", borrow)]
-    pub(super) resource_metrics_path: Option<Text<'a>>,
+    /// Raw, because only those of nodes are read.
+    #[serde(borrow)]
+    pub(super) annotations: Option<&'a RawValue>,
 }
 
 /// Why an object was left out of the inventory.
@@ -45,6 +41,29 @@ pub(super) enum Rejected {
     /// A name in it could not be one.
     #[error("a name in it is none")]
     Name(#[from] InvalidName),
+}
+
+/// A resource list; its quantities raw where one that cannot be read must not cost the whole
+/// object.
+pub(super) type Quantities<'a> = BTreeMap<Text<'a>, &'a RawValue>;
+
+/// A quantity, which on the wire is a string but which Go reads from a number too.
+pub(super) fn quantity(raw: &RawValue) -> Option<Quantity> {
+    raw.get().trim_matches('"').parse().ok()
+}
+
+/// What a resource list says of the three resources every node has.
+pub(super) fn amounts(quantities: &Quantities<'_>) -> Amounts {
+    let of = |name| {
+        quantities
+            .get(&Text::from(name))
+            .and_then(|raw| quantity(raw))
+    };
+    Amounts {
+        cpu_millicores: of("cpu").map(Quantity::milli),
+        memory: of("memory").map(Quantity::as_bytes),
+        ephemeral_storage: of("ephemeral-storage").map(Quantity::as_bytes),
+    }
 }
 
 impl Deref for Text<'_> {

@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use tracing::debug;
 
 use super::interner::Interner;
-use super::object::{Metadata, Rejected, Text};
+use super::object::{Metadata, Quantities, Rejected, Text, amounts, quantity};
 use super::request::Target;
 use super::watch::Follower;
 use crate::domain::{
-    ContainerKind, ContainerName, ContainerRecord, Inventory, Namespace, NodeName, PodKey, PodName,
-    PodPhase, PodRecord,
+    ContainerKind, ContainerName, ContainerRecord, ContainerResources, Inventory, Namespace,
+    NodeName, PodKey, PodName, PodPhase, PodRecord,
 };
 
 /// Running pods alone, for the reason this room's front page gives.
@@ -63,6 +63,18 @@ struct Container<'a> {
     name: Text<'a>,
     #[serde(borrow)]
     restart_policy: Option<Text<'a>>,
+    #[serde(borrow)]
+    image: Option<Text<'a>>,
+    #[serde(borrow)]
+    resources: Option<Resources<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Resources<'a> {
+    #[serde(borrow)]
+    requests: Option<Quantities<'a>>,
+    #[serde(borrow)]
+    limits: Option<Quantities<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -79,10 +91,14 @@ struct Status<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ContainerStatus<'a> {
     #[serde(borrow)]
     name: Text<'a>,
     state: Option<State>,
+    /// Raw, so that a count that is none costs only itself.
+    #[serde(borrow)]
+    restart_count: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +212,10 @@ fn containers(
     for (kind, containers, statuses) in lists {
         for container in containers.iter().flatten() {
             let always = container.restart_policy.as_deref() == Some("Always");
+            let status = statuses
+                .iter()
+                .flatten()
+                .find(|status| status.name == container.name);
             records.push(ContainerRecord {
                 name: ContainerName::new(interner.text(&container.name))?,
                 kind: if kind == Init && always {
@@ -203,20 +223,41 @@ fn containers(
                 } else {
                     kind
                 },
-                running: statuses.iter().flatten().any(|status| {
-                    status.name == container.name
-                        && status.state.as_ref().is_some_and(|s| s.running.is_some())
-                }),
+                running: status
+                    .and_then(|status| status.state.as_ref())
+                    .is_some_and(|state| state.running.is_some()),
+                restart_count: status
+                    .and_then(|status| status.restart_count)
+                    .and_then(|count| count.get().parse().ok())
+                    .unwrap_or(0),
+                image: interner.text(container.image.as_deref().unwrap_or_default()),
+                resources: resources(container.resources.as_ref(), interner),
             });
         }
     }
     Ok(interner.containers(records))
 }
 
+fn resources(given: Option<&Resources<'_>>, interner: &mut Interner) -> Arc<ContainerResources> {
+    let requests = given.and_then(|resources| resources.requests.as_ref());
+    let limits = given.and_then(|resources| resources.limits.as_ref());
+    let built_in = |name: &str| matches!(name, "cpu" | "memory" | "ephemeral-storage");
+    let others = requests.into_iter().flatten().filter_map(|(name, amount)| {
+        let amount = quantity(amount).filter(|_| !built_in(name))?;
+        Some((interner.text(name), amount.whole()))
+    });
+    let resources = ContainerResources {
+        other_requests: others.collect(),
+        requests: requests.map(amounts).unwrap_or_default(),
+        limits: limits.map(amounts).unwrap_or_default(),
+    };
+    interner.resources(resources)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Labels;
+    use crate::domain::{Amounts, Bytes, Labels};
 
     const POD: &str = include_str!("tests/pod.json");
 
@@ -225,12 +266,23 @@ mod tests {
         record(object, &mut Interner::default())
     }
 
-    fn container(name: &str, kind: ContainerKind, running: bool) -> ContainerRecord {
+    fn container(name: &str, kind: ContainerKind, running: bool, image: &str) -> ContainerRecord {
         ContainerRecord {
-            name: ContainerName::new(name).unwrap(),
-            kind,
-            running,
+            image: format!("registry.example/{image}").into(),
+            ..ContainerRecord::new(ContainerName::new(name).unwrap(), kind, running)
         }
+    }
+
+    fn requests(cpu_millicores: u64, memory: Option<u64>) -> Arc<ContainerResources> {
+        let requests = Amounts {
+            cpu_millicores: Some(cpu_millicores),
+            memory: memory.map(Bytes::new),
+            ephemeral_storage: None,
+        };
+        Arc::new(ContainerResources {
+            requests,
+            ..ContainerResources::default()
+        })
     }
 
     #[test]
@@ -252,11 +304,20 @@ mod tests {
             labels,
             phase: PodPhase::Running,
             containers: [
-                container("migrate", ContainerKind::Init, false),
-                container("mesh", ContainerKind::Sidecar, true),
-                container("app", ContainerKind::Regular, true),
-                container("log-shipper", ContainerKind::Regular, false),
-                container("debugger-7xk", ContainerKind::Ephemeral, true),
+                container("migrate", ContainerKind::Init, false, "migrate:4"),
+                ContainerRecord {
+                    resources: requests(10, None),
+                    ..container("mesh", ContainerKind::Sidecar, true, "mesh:2")
+                },
+                ContainerRecord {
+                    resources: requests(250, Some(256 << 20)),
+                    ..container("app", ContainerKind::Regular, true, "checkout:4")
+                },
+                ContainerRecord {
+                    restart_count: 7,
+                    ..container("log-shipper", ContainerKind::Regular, false, "shipper:1")
+                },
+                container("debugger-7xk", ContainerKind::Ephemeral, true, "debug:1"),
             ]
             .into(),
         };
@@ -278,6 +339,36 @@ mod tests {
         let json = r#"{"metadata":{"name":"p","namespace":"a"},"spec":{"containers":[{"name":"c"}]},
             "status":{"containerStatuses":[{"name":"c","state":{"running":null}}]}}"#;
         assert!(!read(json).unwrap().containers[0].running);
+    }
+
+    #[test]
+    fn resources_are_read_as_go_reads_them_and_a_bad_one_costs_only_itself() {
+        let json = r#"{"metadata":{"name":"p","namespace":"a"},"spec":{"containers":[{"name":"c",
+            "resources":{"requests":{"cpu":"1500u","memory":2048,"ephemeral-storage":"1Gi",
+                "nvidia.com/gpu":"2","hugepages-2Mi":"4Mi","example.com/bad":"x"},
+            "limits":{"cpu":0.5,"memory":"lots","nvidia.com/gpu":"2"}}}]},
+            "status":{"containerStatuses":[{"name":"c","restartCount":-1}]}}"#;
+        let pod = read(json).unwrap();
+        let (container, resources) = (&pod.containers[0], &pod.containers[0].resources);
+        assert_eq!((container.restart_count, &*container.image), (0, ""));
+        let requests = Amounts {
+            cpu_millicores: Some(2),
+            memory: Some(Bytes::new(2048)),
+            ephemeral_storage: Some(Bytes::new(1 << 30)),
+        };
+        assert_eq!(resources.requests, requests);
+        let limits = Amounts {
+            cpu_millicores: Some(500),
+            ..Amounts::default()
+        };
+        assert_eq!(resources.limits, limits);
+        let others = [
+            ("hugepages-2Mi".into(), 4 << 20),
+            ("nvidia.com/gpu".into(), 2),
+        ];
+        assert_eq!(*resources.other_requests, others);
+        assert_eq!(resources.other_request("nvidia.com/gpu"), Some(2));
+        assert_eq!(resources.other_request("example.com/bad"), None);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod selectors;
 mod serving;
 mod shutdown;
 mod stage;
+mod summaries;
 mod watches;
 mod wire;
 
@@ -77,9 +78,10 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 16] = [
+    let groups: [(&str, &[Check]); 17] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
+        ("promise 2: ", summaries::CHECKS),
         ("promise 3: ", rates::CHECKS),
         ("promise 4: ", forms::CHECKS),
         ("promise 6: ", privilege::CHECKS),

@@ -121,6 +121,46 @@ fn pod(name: &str, uid: &str) -> Value {
 }
 
 #[tokio::test]
+async fn namespaces_are_known_by_their_uid() {
+    let namespace = |name: &str, uid: &str| json!({"metadata": {"name": name, "uid": uid}});
+    let server = ApiServer::started().await;
+    server.set(
+        "namespaces",
+        vec![namespace("a", "u1"), namespace("b", "u2")],
+    );
+    let running = watch(&server);
+    eventually("the watch", || server.watching("namespaces") == 1).await;
+    let uid = |name| running.inventory.namespace_uid(name);
+    assert_eq!(uid("a").as_deref(), Some("u1"));
+    server.send("namespaces", "DELETED", namespace("a", "u1"));
+    server.send("namespaces", "ADDED", namespace("c", "u3"));
+    eventually("the change", || uid("c").as_deref() == Some("u3")).await;
+    assert_eq!(uid("a"), None);
+    let count = "loadline_inventory_objects{resource=\"namespaces\"} 2";
+    assert!(running.metrics().contains(count), "{}", running.metrics());
+}
+
+#[tokio::test]
+async fn nothing_waits_for_namespaces_one_may_not_list() {
+    let server = ApiServer::started().await;
+    for _ in 0..100 {
+        server.refuse("list namespaces", 403, "namespaces is forbidden");
+    }
+    server.set("nodes", vec![node("n1")]);
+    server.set("pods", vec![pod("p1", "u1")]);
+    let running = watch(&server);
+    eventually("the list", || running.pods() == ["a/p1"]).await;
+    eventually("both watches", || {
+        server.watching("nodes") == 1 && server.watching("pods") == 1
+    })
+    .await;
+    eventually("the refusal", || !server.asked(&["/namespaces"]).is_empty()).await;
+    assert_eq!(running.failed_checks(), [""; 0]);
+    assert!(!running.notes_the_loss());
+    assert_eq!(running.inventory.namespace_uid("a"), None);
+}
+
+#[tokio::test]
 async fn lists_then_follows_what_happens() {
     let server = ApiServer::started().await;
     server.set("nodes", vec![node("n1"), node("n2")]);
