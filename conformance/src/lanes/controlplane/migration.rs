@@ -34,7 +34,7 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, tools: &Tools, peer: &Loa
         .check(name, CALL * 3, async {
             service(scene, "metrics-server").await?;
             let client = client(scene)?;
-            let changes = async {
+            let changes = Box::pin(async {
                 for _ in 0..2 {
                     step(scene, tools, "back", theirs).await?;
                     serves(scene, &asked, false).await?;
@@ -44,10 +44,10 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, tools: &Tools, peer: &Loa
                     step(scene, tools, "add-v1", ours).await?;
                 }
                 Ok(())
-            };
+            });
             tokio::select! {
                 changed = changes => changed,
-                failed = asking(&client, scene.lab.world.nodes().len(), &asked) => failed,
+                failed = Box::pin(asking(&client, scene.lab.world.nodes().len(), &asked)) => failed,
             }
         })
         .await;
