@@ -22,8 +22,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::lab::{Identity, Lab, LabConfig};
-use crate::loadline::{Loadline, Start};
+use crate::client::{Client, Protocol, Target, Trust};
+use crate::lab::{Identity, Lab, LabConfig, Leaf};
+use crate::loadline::{Loadline, SERVER_NAME, Start};
 use crate::process::free_address;
 use crate::real::{ControlPlane, Hopeless, Kubectl, Mirror, Overlay, Place, Scratch, Tools, until};
 use crate::report::Lane;
@@ -55,6 +56,17 @@ struct Scene {
 }
 
 impl Scene {
+    /// A client of the program under test that verifies it as the API server does.
+    async fn client(&self, protocol: Protocol, certificate: Option<&Leaf>) -> Result<Client> {
+        Client::new(&Target {
+            address: self.loadline.address,
+            name: SERVER_NAME,
+            trust: Trust::Bundle(serving::bundle(&self.admin, "v1.metrics.k8s.io").await?),
+            certificate,
+            protocol,
+        })
+    }
+
     /// Makes sure that the program under test has not ended.
     fn runs(&mut self) -> Result<()> {
         self.loadline.process.expect_running().context(Hopeless)

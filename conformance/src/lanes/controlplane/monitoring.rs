@@ -10,13 +10,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::client::{Client, Protocol, Target, Trust};
+use crate::client::Protocol;
 use crate::lab::{Answer, Request};
-use crate::loadline::SERVER_NAME;
 use crate::real::{cache, repository, until};
 use crate::report::Lane;
 
-use super::{CALL, Scene, serving};
+use super::{CALL, Scene};
 
 /// What the names of our own metrics begin with.
 const PREFIXES: [&str; 2] = ["loadline_", "metrics_server_"];
@@ -33,7 +32,9 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
             named.extend(names(&std::fs::read_to_string(folder.join(file))?));
         }
         ensure!(named.len() > 15, "only {named:?}");
-        let client = client(scene).await?;
+        let request = Request::client("prometheus", &["system:masters"]);
+        let leaf = scene.cluster.pki().cluster.issue(&request)?;
+        let client = scene.client(Protocol::Http1, Some(&leaf)).await?;
         // Failures are counted from the first one on.
         let mut nobody = TcpStream::connect(scene.loadline.address).await?;
         nobody.write_all(b"no handshake at all\r\n\r\n").await?;
@@ -112,19 +113,6 @@ fn promtool() -> Result<PathBuf> {
     ];
     let found = places.into_iter().find(|place| place.is_file());
     found.context("promtool is missing: start with conformance/run")
-}
-
-async fn client(scene: &Scene) -> Result<Client> {
-    let request = Request::client("prometheus", &["system:masters"]);
-    let leaf = scene.cluster.pki().cluster.issue(&request)?;
-    let trusted = serving::bundle(&scene.admin, "v1.metrics.k8s.io").await?;
-    Client::new(&Target {
-        address: scene.loadline.address,
-        name: SERVER_NAME,
-        trust: Trust::Bundle(trusted),
-        certificate: Some(&leaf),
-        protocol: Protocol::Http1,
-    })
 }
 
 /// The words in a text that are names of our own metrics.
