@@ -15,18 +15,21 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 	metricsv1 "k8s.io/metrics/pkg/apis/metrics/v1"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
 // A description says what to encode, in terms of neither version.
 type description struct {
-	Kind            string  `json:"kind"`    // nodes or pods
+	Kind            string  `json:"kind"`    // nodes, pods or status
 	Version         string  `json:"version"` // v1 or v1beta1
 	List            bool    `json:"list"`    // otherwise the first item alone
 	Partial         bool    `json:"partial"` // as PartialObjectMetadata or its list
 	ResourceVersion string  `json:"resourceVersion"`
 	Items           []entry `json:"items"`
+	Table           string  `json:"table"`  // as a Table, with None, Metadata or Object behind each row
+	Status          failure `json:"status"` // of the kind status
 }
 
 type entry struct {
@@ -136,6 +139,10 @@ func encodeWith(codecs serializer.CodecFactory, object runtime.Object, version s
 		case runtime.ContentTypeProtobuf:
 			result.Protobuf, err = bytesOf(codecs, info.Serializer, object, version)
 			result.Protobuf = hex.EncodeToString([]byte(result.Protobuf))
+			if protobuf.IsNotMarshalable(err) {
+				// A Table has no such form.
+				result.Protobuf, err = "", nil
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -157,8 +164,16 @@ func bytesOf(codecs serializer.CodecFactory, as runtime.Encoder, object runtime.
 
 // build makes the object of k8s.io/metrics, from quantities made as metrics-server makes them.
 func build(wanted *description) (runtime.Object, schema.GroupVersion, error) {
+	if wanted.Kind == "status" {
+		status, err := wanted.Status.status()
+		return status, metav1.Unversioned, err
+	}
 	if wanted.Partial {
 		return partial(wanted), metav1.SchemeGroupVersion, nil
+	}
+	if wanted.Table != "" {
+		objects, err := each(wanted)
+		return table(wanted, objects), metav1.SchemeGroupVersion, err
 	}
 	list := metav1.ListMeta{ResourceVersion: wanted.ResourceVersion}
 	switch wanted.Version + " " + wanted.Kind {
@@ -207,6 +222,22 @@ func build(wanted *description) (runtime.Object, schema.GroupVersion, error) {
 		return &metricsv1beta1.PodMetricsList{ListMeta: list, Items: items}, metricsv1beta1.SchemeGroupVersion, nil
 	}
 	return nil, schema.GroupVersion{}, fmt.Errorf("no %s in %s", wanted.Kind, wanted.Version)
+}
+
+// each makes every item by itself, with its kind and version.
+func each(wanted *description) ([]runtime.Object, error) {
+	kinds := map[string]string{"nodes": "NodeMetrics", "pods": "PodMetrics"}
+	var objects []runtime.Object
+	for _, item := range wanted.Items {
+		one := description{Kind: wanted.Kind, Version: wanted.Version, Items: []entry{item}}
+		object, version, err := build(&one)
+		if err != nil {
+			return nil, err
+		}
+		object.GetObjectKind().SetGroupVersionKind(version.WithKind(kinds[wanted.Kind]))
+		objects = append(objects, object)
+	}
+	return objects, nil
 }
 
 func partial(wanted *description) runtime.Object {

@@ -1,5 +1,5 @@
 // Clients shows what the Go code of Kubernetes makes of metrics.k8s.io: the bytes its serializers write, and what its
-// clients read from a live API. Everything it says is one JSON object per line.
+// clients read from a live API or hear of it. Everything it says is one JSON object per line.
 package main
 
 import (
@@ -19,8 +19,10 @@ func main() {
 		err = encode(os.Stdin, os.Stdout)
 	case "read":
 		err = read(os.Args[2:])
+	case "follow":
+		err = follow(os.Args[2:])
 	default:
-		err = fmt.Errorf("usage: clients encode|read [argument ...]")
+		err = fmt.Errorf("usage: clients encode|read|follow [argument ...]")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -69,6 +69,7 @@ func read(arguments []string) error {
 	r.checkValues()
 	r.checkRequests()
 	r.checkDiscovery()
+	r.checkStreams()
 	r.checkWatching()
 	return nil
 }

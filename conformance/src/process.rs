@@ -150,7 +150,13 @@ impl Process {
 
     /// What it has used so far.
     pub fn footprint(&self) -> Result<Footprint> {
-        let id = self.id().context("it has ended")?;
+        Footprint::of(self.id().context("it has ended")?)
+    }
+}
+
+impl Footprint {
+    /// What the process of this id has used so far.
+    pub fn of(id: u32) -> Result<Self> {
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
         // Fields 14 and 15 (user and system time); the second, in brackets, may hold blanks.
@@ -161,7 +167,7 @@ impl Process {
             .take(2)
             .filter_map(|f| f.parse::<u64>().ok())
             .sum();
-        Ok(Footprint {
+        Ok(Self {
             resident: kibibytes(&status, "VmRSS:") << 10,
             peak: kibibytes(&status, "VmHWM:") << 10,
             // Linux counts in hundredths of a second wherever it shows them to programs.

@@ -1,7 +1,7 @@
 //! The Kubernetes APIs we serve: groups of resources, discovery of them, and their description in
 //! OpenAPI.
 //!
-//! Pure functions from a request's head to a whole response. Authentication, authorization, limits
+//! Pure functions from a request's head to a response, whole or bit by bit. Authentication, authorization, limits
 //! and the headers every response has lie in front of this.
 
 mod compress;
@@ -16,15 +16,13 @@ mod tests;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
 
-use crate::apimachinery::RequestInfo;
+use crate::apimachinery::{Reply, RequestInfo};
 use crate::domain::{Clock, Inventory};
 use crate::telemetry::Registry;
 use discovery::Discovery;
-use metrics::{MetricsApi, ViewSource};
+use metrics::{Commits, MetricsApi, ViewSource};
 use openapi::OpenApi;
 
 pub use resource::{Group, Resource, Scope};
@@ -41,18 +39,19 @@ pub struct Api {
 const GROUPS: [Group; 1] = [metrics::GROUP];
 
 impl Api {
-    /// Serves what `source` shows; `release` is the version of this program, and what it
+    /// Serves what `source` shows, of which `commits` tells when it is new; `release` is the version of this program, and what it
     /// says of itself goes to `registry`.
     #[must_use]
     pub fn new(
         source: ViewSource,
+        commits: Commits,
         inventory: Arc<Inventory>,
         clock: Arc<dyn Clock>,
         release: &str,
         registry: &mut Registry,
     ) -> Self {
         Self {
-            metrics: MetricsApi::new(source, inventory, Arc::clone(&clock), registry),
+            metrics: MetricsApi::new(source, commits, inventory, Arc::clone(&clock), registry),
             discovery: Discovery::new(&GROUPS),
             openapi: OpenApi::new(&GROUPS, release, clock),
         }
@@ -64,13 +63,19 @@ impl Api {
     /// The whole list of a large cluster takes tens of milliseconds of work, so this does not
     /// belong on a thread that must stay responsive. Large bodies are compressed for who takes it.
     #[must_use]
-    pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Response<Bytes>> {
-        let response = self
-            .metrics
-            .respond(info, parts)
-            .or_else(|| self.discovery.answer(parts))
-            .or_else(|| self.openapi.answer(parts))?;
-        Some(compress::compress(parts, response))
+    pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Reply> {
+        let whole = || {
+            let response = self.discovery.answer(parts);
+            let response = response.or_else(|| self.openapi.answer(parts))?;
+            Some(Reply::Whole(response))
+        };
+        match self.metrics.respond(info, parts).or_else(whole)? {
+            Reply::Whole(response) => {
+                let response = compress::compress(parts, response);
+                Some(Reply::Whole(response))
+            }
+            stream @ Reply::Stream(_) => Some(stream),
+        }
     }
 
     /// The paths of ours that the index of paths lists, sorted.

@@ -1,4 +1,5 @@
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
 
 use super::*;
 use crate::domain::SystemClock;
@@ -9,6 +10,7 @@ fn answer(uri: &str, accept_encoding: &str) -> Option<Response<Bytes>> {
     let inventory = Arc::new(Inventory::new());
     let api = Api::new(
         source,
+        tokio::sync::watch::channel(0).1,
         inventory,
         Arc::new(SystemClock),
         "v0.1.0",
@@ -19,7 +21,10 @@ fn answer(uri: &str, accept_encoding: &str) -> Option<Response<Bytes>> {
         .header("accept-encoding", accept_encoding);
     let parts = request.body(()).unwrap().into_parts().0;
     let info = RequestInfo::new(&parts.method, parts.uri.path(), parts.uri.query()).unwrap();
-    api.respond(&info, &parts)
+    match api.respond(&info, &parts)? {
+        Reply::Whole(response) => Some(response),
+        Reply::Stream(stream) => panic!("{stream:?}"),
+    }
 }
 
 #[test]

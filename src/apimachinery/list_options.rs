@@ -8,8 +8,8 @@ use super::status::{GroupResource, Status, StatusCause};
 
 /// The parameters of a list or watch, decoded and valid.
 ///
-/// `limit`, `continue` and `resourceVersion` are read for their errors and then have no effect: a
-/// list is always whole and always newest.
+/// `limit` and `continue`, and the `resourceVersion` of a list, are read for their errors and then
+/// have no effect: a list is always whole and always newest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListOptions {
     /// `labelSelector`.
@@ -22,7 +22,8 @@ pub struct ListOptions {
     pub resource_version: String,
     /// `timeoutSeconds`.
     pub timeout_seconds: Option<i64>,
-    /// `sendInitialEvents`, on a watch only.
+    /// `sendInitialEvents`, on a watch only. A watch from no version or from any has it, too, when
+    /// it does not say otherwise: that is what it always meant.
     pub send_initial_events: Option<bool>,
     /// `allowWatchBookmarks`.
     pub allow_watch_bookmarks: bool,
@@ -40,7 +41,7 @@ impl ListOptions {
     pub fn from_query(query: &Query, supported: &[&str]) -> Result<Self, Status> {
         let timeout_seconds = integer(query, "timeoutSeconds")?;
         integer(query, "limit")?;
-        let options = Self {
+        let mut options = Self {
             label_selector: parse(query, "labelSelector")?,
             field_selector: parse(query, "fieldSelector")?,
             watch: query.flag("watch"),
@@ -64,6 +65,9 @@ impl ListOptions {
             return Err(Status::invalid(kind, "", faults));
         }
         options.check_fields(supported)?;
+        if options.watch && options.begins_with_all(query) {
+            options.send_initial_events = Some(true);
+        }
         Ok(options)
     }
 
@@ -116,12 +120,43 @@ impl ListOptions {
         faults
     }
 
+    /// What a watch from "now" or "any version" meant before the parameters existed that say so.
+    fn begins_with_all(&self, query: &Query) -> bool {
+        self.send_initial_events.is_none()
+            && text(query, MATCH).is_empty()
+            && matches!(&*self.resource_version, "" | "0")
+    }
+
+    /// The version a watch goes on from; `None` for "now" and "any".
+    ///
+    /// # Errors
+    /// 422 with the parser's text for what is no version.
+    pub fn watch_from(&self, resource: GroupResource<'_>) -> Result<Option<u64>, Status> {
+        let text = self.resource_version.as_str();
+        if matches!(text, "" | "0") {
+            return Ok(None);
+        }
+        // Unlike Go, Rust takes a sign.
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        match text.parse() {
+            Ok(version) if digits => Ok(Some(version)),
+            _ => {
+                let fault = number_fault("ParseUint", text, digits);
+                let fault = StatusCause {
+                    reason: "FieldValueInvalid".to_owned(),
+                    message: format!("Invalid value: {}: {fault}", json::quoted(text)),
+                    field: "resourceVersion".to_owned(),
+                };
+                Err(Status::invalid(resource, "", vec![fault]))
+            }
+        }
+    }
+
     fn faults_of_watch(&self, query: &Query) -> Vec<StatusCause> {
         let mut faults = Vec::new();
         let mut matching = text(query, MATCH);
         let mut initial_events = self.send_initial_events.is_some();
-        // What a watch from "now" or "any version" meant before these parameters existed.
-        if !initial_events && matching.is_empty() && matches!(&*self.resource_version, "" | "0") {
+        if self.begins_with_all(query) {
             (initial_events, matching) = (true, "NotOlderThan");
         }
         if initial_events && matching != "NotOlderThan" {
@@ -164,16 +199,18 @@ fn integer(query: &Query, key: &str) -> Result<Option<i64>, Status> {
     text.parse().map(Some).map_err(|_| {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        let fault = if is_number {
-            "value out of range"
-        } else {
-            "invalid syntax"
-        };
-        Status::bad_request(format!(
-            "strconv.ParseInt: parsing {}: {fault}",
-            Quoted(text)
-        ))
+        Status::bad_request(number_fault("ParseInt", text, is_number))
     })
+}
+
+/// Why a text is no number, in the words of Go's `strconv`.
+fn number_fault(function: &str, text: &str, is_number: bool) -> String {
+    let fault = if is_number {
+        "value out of range"
+    } else {
+        "invalid syntax"
+    };
+    format!("strconv.{function}: parsing {}: {fault}", Quoted(text))
 }
 
 fn forbidden(field: &str, rule: &str) -> StatusCause {
@@ -199,6 +236,10 @@ fn not_supported(field: &str, value: &str, supported: &str) -> StatusCause {
 mod tests {
     use super::*;
 
+    const NODES: GroupResource<'_> = GroupResource {
+        group: "metrics.k8s.io",
+        resource: "nodes",
+    };
     const SUPPORTED: [&str; 2] = ["metadata.name", "metadata.namespace"];
 
     fn read(query: &str) -> Result<ListOptions, (u16, String)> {
@@ -292,6 +333,47 @@ mod tests {
         ] {
             let message = format!(r#"ListOptions.meta.k8s.io "" is invalid: {faults}"#);
             assert_eq!(read(query), Err((422, message)), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_watch_begins_with_all_there_is_unless_it_knows_a_version() {
+        for (query, initial, from) in [
+            ("watch=1", Some(true), None),
+            ("watch=1&resourceVersion=0", Some(true), None),
+            ("watch=1&resourceVersion=7", None, Some(7)),
+            (
+                "watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan",
+                Some(false),
+                None,
+            ),
+            (
+                "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=7",
+                Some(true),
+                Some(7),
+            ),
+        ] {
+            let options = read(query).unwrap();
+            assert_eq!(options.send_initial_events, initial, "{query}");
+            assert_eq!(options.watch_from(NODES), Ok(from), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_watch_from_what_is_no_version_is_invalid() {
+        for (version, fault) in [
+            ("abc", "invalid syntax"),
+            ("-1", "invalid syntax"),
+            ("%2B1", "invalid syntax"),
+            ("99999999999999999999", "value out of range"),
+        ] {
+            let query = format!("watch=1&resourceVersion={version}");
+            let status = read(&query).unwrap().watch_from(NODES).unwrap_err();
+            let version = version.replace("%2B", "+");
+            let message = format!(
+                r#"nodes.metrics.k8s.io "" is invalid: resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": {fault}"#
+            );
+            assert_eq!((status.code(), status.message()), (422, message.as_str()));
         }
     }
 

@@ -13,6 +13,7 @@ pub mod protobuf;
 mod quantity;
 mod query;
 mod quote;
+mod reply;
 mod request_info;
 mod selector;
 mod status;
@@ -20,11 +21,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod time;
+mod watch_event;
 pub mod yaml;
 
 pub use duration::{GoDuration, InvalidDuration};
 pub use list_options::ListOptions;
-pub use meta::{Creation, ObjectMeta};
+pub use meta::{Creation, ListMeta, ObjectMeta};
 pub use negotiate::{
     Conversion, MediaType, MetaVersion, Negotiated, NotAcceptable, Transform, negotiate,
 };
@@ -33,6 +35,7 @@ pub use partial_object_metadata::{PartialObjectMetadata, PartialObjectMetadataLi
 pub use quantity::{CanonicalQuantity, InvalidQuantity, Quantity};
 pub use query::{InvalidEscape, Query, decode_path};
 pub use quote::Quoted;
+pub use reply::{Piece, Pieces, Reply, Stream};
 pub use request_info::{InvalidRequest, RequestInfo, ResourceInfo};
 pub use selector::{
     FieldOperator, FieldRequirement, FieldSelector, InvalidFieldSelector, InvalidLabelSelector,
@@ -43,3 +46,4 @@ pub use status::{
 };
 pub use table::{IncludeObject, Table, TableColumn, TableRow};
 pub use time::Rfc3339;
+pub use watch_event::{Bookmark, EventType, StreamType, write_event, write_table_event};

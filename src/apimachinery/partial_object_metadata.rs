@@ -1,6 +1,6 @@
 //! `PartialObjectMetadata` and its list: objects of which only the metadata was asked for.
 
-use super::meta::ObjectMeta;
+use super::meta::{ListMeta, ObjectMeta};
 use super::negotiate::MetaVersion;
 use super::object::Object;
 use super::protobuf;
@@ -19,6 +19,8 @@ pub struct PartialObjectMetadata<'a> {
 pub struct PartialObjectMetadataList<'a> {
     /// The version of `meta.k8s.io` that was asked for.
     pub version: MetaVersion,
+    /// The list's own metadata.
+    pub metadata: ListMeta,
     /// The metadata of each object, in the order of the list.
     pub items: Vec<ObjectMeta<'a>>,
 }
@@ -58,7 +60,9 @@ impl Object for PartialObjectMetadataList<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"");
         out.extend_from_slice(self.version.api_version().as_bytes());
-        out.extend_from_slice(b"\",\"metadata\":{},\"items\":[");
+        out.extend_from_slice(b"\",\"metadata\":");
+        self.metadata.write_json(out);
+        out.extend_from_slice(b",\"items\":[");
         for (at, metadata) in self.items.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -72,7 +76,7 @@ impl Object for PartialObjectMetadataList<'_> {
         for metadata in self.items.iter().rev() {
             out.message(2, |out| self.item(*metadata).write_protobuf(out));
         }
-        out.message(1, protobuf::Writer::list_meta);
+        out.message(1, |out| self.metadata.write_protobuf(out));
     }
 }
 
@@ -97,6 +101,7 @@ mod tests {
         ObjectMeta {
             name: "p",
             namespace: "d",
+            resource_version: 0,
             creation: Timestamp::from_millis(1_767_323_050_000).into(),
             labels,
         }
@@ -115,6 +120,7 @@ mod tests {
         assert_eq!(String::from_utf8(out).unwrap(), item);
         let list = PartialObjectMetadataList {
             version: MetaVersion::V1beta1,
+            metadata: ListMeta::default(),
             items: vec![metadata(&labels); 2],
         };
         let mut out = Vec::new();
@@ -130,7 +136,13 @@ mod tests {
         let labels = [("a", "b"), ("c", "d")].into_iter().collect();
         let list = PartialObjectMetadataList {
             version: MetaVersion::V1,
-            items: vec![metadata(&labels)],
+            metadata: ListMeta {
+                resource_version: 7,
+            },
+            items: vec![ObjectMeta {
+                resource_version: 5,
+                ..metadata(&labels)
+            }],
         };
         let mut out = protobuf::Writer::default();
         list.write_protobuf(&mut out);
@@ -145,7 +157,8 @@ mod tests {
         assert_eq!(found.labels["c"], "d");
         assert_eq!(
             decoded.metadata.unwrap().resource_version.as_deref(),
-            Some("")
+            Some("7")
         );
+        assert_eq!(found.resource_version.as_deref(), Some("5"));
     }
 }

@@ -65,6 +65,15 @@ impl Writer {
         self.length(field, len);
     }
 
+    /// A field of type `string` that holds a `resourceVersion`, empty for 0.
+    pub fn version(&mut self, field: u32, version: u64) {
+        if version == 0 {
+            self.bytes(field, b"");
+        } else {
+            self.bytes(field, itoa::Buffer::new().format(version).as_bytes());
+        }
+    }
+
     /// The fields of an empty `metav1.ListMeta`.
     pub fn list_meta(&mut self) {
         self.bytes(3, b"");

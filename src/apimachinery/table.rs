@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::json;
+use super::meta::ListMeta;
 use super::negotiate::{MetaVersion, Negotiated};
 use super::object::respond_json;
 use super::query::Query;
@@ -15,7 +16,9 @@ use super::status::Status;
 pub struct Table {
     /// The version of `meta.k8s.io` that was asked for.
     pub version: MetaVersion,
-    /// The columns.
+    /// `metadata`: the version of the list, or of the one object.
+    pub metadata: ListMeta,
+    /// The columns; none in what follows the first event of a watch.
     pub columns: Vec<TableColumn>,
     /// The rows; each has as many cells as there are columns.
     pub rows: Vec<TableRow>,
@@ -103,11 +106,18 @@ impl Table {
         respond_json(StatusCode::OK, out, negotiated)
     }
 
-    fn write_json(&self, out: &mut Vec<u8>) {
+    /// Appends the table as compact JSON.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"kind\":\"Table\",\"apiVersion\":\"");
         out.extend_from_slice(self.version.api_version().as_bytes());
-        out.extend_from_slice(b"\",\"metadata\":{},\"columnDefinitions\":");
-        json::write(out, &self.columns);
+        out.extend_from_slice(b"\",\"metadata\":");
+        self.metadata.write_json(out);
+        out.extend_from_slice(b",\"columnDefinitions\":");
+        if self.columns.is_empty() {
+            out.extend_from_slice(b"null");
+        } else {
+            json::write(out, &self.columns);
+        }
         out.extend_from_slice(b",\"rows\":[");
         for (at, row) in self.rows.iter().enumerate() {
             if at > 0 {
@@ -135,6 +145,9 @@ mod tests {
     fn a_table_names_its_columns_and_carries_its_rows() {
         let table = Table {
             version: MetaVersion::V1,
+            metadata: ListMeta {
+                resource_version: 9,
+            },
             columns: vec![TableColumn::NAME, TableColumn::new("cpu", "quantity")],
             rows: vec![
                 TableRow {
@@ -146,7 +159,7 @@ mod tests {
         };
         let mut out = Vec::new();
         table.write_json(&mut out);
-        let expected = r#"{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{},"columnDefinitions":[{"name":"Name","type":"string","format":"name","description":"Name of the resource","priority":0},{"name":"cpu","type":"string","format":"quantity","description":"","priority":0}],"rows":[{"cells":["n1","250m"],"object":{"x":1}},{"cells":[],"object":null}]}"#;
+        let expected = r#"{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"9"},"columnDefinitions":[{"name":"Name","type":"string","format":"name","description":"Name of the resource","priority":0},{"name":"cpu","type":"string","format":"quantity","description":"","priority":0}],"rows":[{"cells":["n1","250m"],"object":{"x":1}},{"cells":[],"object":null}]}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

@@ -24,7 +24,7 @@ use crate::kubelet::KubeletClient;
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
 use crate::live::{self, Live};
 use crate::scrape::Scraper;
-use crate::server::{self, Route, Server};
+use crate::server::{self, Route, SecretKeeper, Server, ServingCertificate};
 use crate::telemetry::Registry;
 
 pub use signals::Signals;
@@ -36,6 +36,7 @@ pub struct Bound {
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
     trust: TrustLookup,
+    keeper: Option<SecretKeeper>,
     tasks: Tasks,
     stop: (StopSender, Stop),
 }
@@ -101,12 +102,13 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let api = ground.api(live, inventory);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
-    let server = ground.server(&settings, api, reviews).await?;
+    let (server, keeper) = ground.server(&settings, api, reviews, &client).await?;
     Ok(Bound {
         server,
         cluster,
         scraper,
         trust: lookup,
+        keeper,
         tasks,
         stop,
     })
@@ -134,6 +136,9 @@ impl Bound {
         tasks.spawn_vital("cluster", quit.clone(), watches);
         tasks.spawn_vital("scrape", quit.clone(), self.scraper.run(quit.clone()));
         tasks.spawn_vital("trust", quit.clone(), self.trust.run(quit.clone()));
+        if let Some(keeper) = self.keeper {
+            tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
+        }
         let (server, until) = (self.server, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             server.run(until).await;
@@ -206,9 +211,17 @@ impl Ground {
     }
 
     fn api(&mut self, live: Arc<Live>, inventory: Arc<Inventory>) -> Arc<Api> {
+        let commits = live.commits();
         let source = Arc::new(move || live.view());
         let (clock, release) = (Arc::clone(&self.clock), env!("CARGO_PKG_VERSION"));
-        let api = Api::new(source, inventory, clock, release, &mut self.registry);
+        let api = Api::new(
+            source,
+            commits,
+            inventory,
+            clock,
+            release,
+            &mut self.registry,
+        );
         Arc::new(api)
     }
 
@@ -262,20 +275,35 @@ impl Ground {
         settings: &Settings,
         api: Arc<Api>,
         reviews: (Authentication, Authorization),
-    ) -> Result<server::Bound> {
+        client: &kube::Client,
+    ) -> Result<(server::Bound, Option<SecretKeeper>)> {
         let config = settings::server(settings)?;
+        let keeper = settings::keeper(&settings.serving, &config.certificate)
+            .map(|config| (config, server::KeeperMetrics::register(&mut self.registry)));
+        if keeper.is_none() && matches!(config.certificate, ServingCertificate::SelfSigned { .. }) {
+            warn!(
+                "the serving certificate is one made in memory, which nobody can verify; give --tls-cert-file and --tls-private-key-file, or --serving-secret"
+            );
+        }
         let metrics = server::Metrics::register(&mut self.registry);
         let deps = server::Deps {
             authentication: Arc::new(reviews.0),
             authorization: Arc::new(reviews.1),
             routes: routes(&api),
-            health: self.health,
+            health: self.health.clone(),
             registry: Arc::new(self.registry),
             metrics,
-            clock: self.clock,
+            clock: Arc::clone(&self.clock),
             tasks: self.tasks,
         };
-        Ok(Server::bind(config, deps).await?)
+        let bound = Server::bind(config, deps).await?;
+        let keeper = keeper.map(|(config, metrics)| {
+            SecretKeeper::new(config, client, &bound, self.clock, metrics)
+        });
+        if let Some(keeper) = &keeper {
+            self.health.add(keeper.check());
+        }
+        Ok((bound, keeper))
     }
 }
 

@@ -12,9 +12,8 @@ use crate::config::{self, CertificatePaths, KubeletTls, Settings};
 use crate::kubelet::{self, Addresses, Trust};
 use crate::{scrape, server};
 
-/// The Services a certificate of our own is good for: our own name, and the one of the server whose
-/// place we take.
-const SERVICES: [&str; 2] = ["loadline", "metrics-server"];
+/// The Service whose place we may have taken: a certificate that stays in memory is for it too.
+const PREDECESSOR: &str = "metrics-server";
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 const DEFAULT_NAMESPACE: &str = "kube-system";
 /// What is left of a pod's usual 30 s to end after readiness has failed and been noticed.
@@ -139,10 +138,33 @@ fn certificate(flags: &config::Serving) -> server::ServingCertificate {
             server::ServingCertificate::Files(left)
         }
         None => server::ServingCertificate::SelfSigned {
-            services: SERVICES.map(str::to_owned).into(),
+            services: vec![flags.own_certificate.service.clone(), PREDECESSOR.into()],
             namespace: namespace(),
         },
     }
+}
+
+/// How the certificate is kept in a Secret, when it is: not when it comes from files.
+pub(super) fn keeper(
+    flags: &config::Serving,
+    certificate: &server::ServingCertificate,
+) -> Option<server::KeeperConfig> {
+    let own = &flags.own_certificate;
+    let server::ServingCertificate::SelfSigned { namespace, .. } = certificate else {
+        return None;
+    };
+    let secret = own.secret.clone()?;
+    Some(server::KeeperConfig {
+        secret: server::SecretName {
+            namespace: secret.namespace.unwrap_or_else(|| namespace.clone()),
+            name: secret.name,
+        },
+        service: server::ServiceName {
+            namespace: namespace.clone(),
+            name: own.service.clone(),
+        },
+        lifetime: own.lifetime,
+    })
 }
 
 /// The namespace we run in, or else the one such a server is installed in.

@@ -104,7 +104,7 @@ const MIN_REQUEST_TIMEOUT: Flag = Flag::inert(
     "min-request-timeout",
     Kind::Int,
     "1800",
-    "Concerns watches, which are not served",
+    "Watches that ask for no time last half an hour to an hour",
 );
 const RUNTIME_EMULATION: Flag = Flag::inert(
     "runtime-config-emulation-forward-compatible",
@@ -116,7 +116,7 @@ const WATCH_GRACE: Flag = Flag::inert(
     "shutdown-watch-termination-grace-period",
     Kind::Duration,
     "0s",
-    "Concerns watches, which are not served",
+    "Watches end when the port stops serving",
 );
 const STORAGE_TIMEOUT: Flag = Flag::inert(
     "storage-initialization-timeout",

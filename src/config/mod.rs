@@ -16,6 +16,7 @@ mod logging;
 mod reference;
 mod scrape;
 mod serving;
+mod serving_secret;
 mod tls;
 mod value;
 
@@ -37,6 +38,7 @@ pub use logging::Logging;
 pub use reference::flags_reference;
 pub use scrape::Scrape;
 pub use serving::{NamedCertificate, Serving};
+pub use serving_secret::{OwnCertificate, SecretReference};
 pub use tls::CertificatePaths;
 
 use flag::Topic;

@@ -7,6 +7,7 @@ use crate::server::TlsPolicy;
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
+use super::serving_secret::{self, OwnCertificate};
 use super::tls::{self, CertificatePaths};
 use super::value;
 
@@ -23,8 +24,10 @@ pub struct Serving {
     /// `--tls-cert-file` and `--tls-private-key-file`; `None` when we are to make our own.
     pub certificate: Option<CertificatePaths>,
     /// `--cert-dir`: where `apiserver.crt` and `apiserver.key` are used if they are there. Nothing
-    /// is written: a certificate we make ourselves stays in memory.
+    /// is written: a certificate we make ourselves is kept in a Secret or stays in memory.
     pub cert_dir: PathBuf,
+    /// What is done about a certificate when no file is given.
+    pub own_certificate: OwnCertificate,
     /// `--tls-sni-cert-key`: certificates for certain names.
     pub named_certificates: Vec<NamedCertificate>,
     /// Which TLS is spoken.
@@ -105,6 +108,9 @@ pub(super) const TOPIC: Topic = Topic {
         &PERMIT_ADDRESS_SHARING,
         &PERMIT_PORT_SHARING,
         &SECURE_PORT,
+        &serving_secret::SERVICE_NAME,
+        &serving_secret::LIFETIME,
+        &serving_secret::SECRET,
         &STRICT_TRANSPORT_SECURITY,
         &tls::CERT_FILE,
         &tls::CIPHER_SUITES,
@@ -129,6 +135,7 @@ pub(super) fn read(given: &mut Given) -> Option<Serving> {
     let permit_port_sharing = given.flag(&PERMIT_PORT_SHARING);
     let certificate = CertificatePaths::read(given, &tls::CERT_FILE, &tls::PRIVATE_KEY_FILE);
     let cert_dir = given.path(&CERT_DIR);
+    let own_certificate = serving_secret::read(given);
     let named_certificates = read_named_certificates(given);
     let tls = tls::read_policy(given);
     let http2_max_streams = read_http2(given);
@@ -139,6 +146,7 @@ pub(super) fn read(given: &mut Given) -> Option<Serving> {
         permit_port_sharing: permit_port_sharing?,
         certificate: certificate?,
         cert_dir: cert_dir.unwrap_or_else(|| CERT_DIR.default.into()),
+        own_certificate: own_certificate?,
         named_certificates: named_certificates?,
         tls: tls?,
         http2_max_streams: http2_max_streams?,

@@ -26,6 +26,8 @@ pub use decode::{
     Pressure, SourceSets, SummaryReading, decode_resource, decode_summary,
 };
 pub use error::{Error, Phase, TlsError};
+#[cfg(fuzzing)]
+pub use http1::check_http1;
 pub use material::MaterialError;
 
 /// The begin of what a peer sent, fit for a log line: at most `limit` characters, control

@@ -60,7 +60,8 @@ impl Backoff {
 
 /// A number in `0.0..1.0` from the hash keys the standard library seeds each map with: no crate for
 /// one number.
-fn random() -> f64 {
+#[must_use]
+pub fn random() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let bits = u32::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or(0);
     f64::from(bits) / (f64::from(u32::MAX) + 1.0)

@@ -5,7 +5,7 @@ mod health;
 mod stop;
 mod tasks;
 
-pub use backoff::{Backoff, Jitter};
+pub use backoff::{Backoff, Jitter, random};
 pub use health::{Check, CheckReport, CheckResult, Health, Probe};
 pub use stop::{Stop, StopSender};
 pub use tasks::Tasks;

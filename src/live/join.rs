@@ -30,6 +30,7 @@ pub(super) fn join(inventory: &Inventory, samples: &Samples, rules: &Rules, now:
             record,
             usage,
             versions,
+            former: None,
         })
     });
     let pods = inventory.pods().into_iter().filter_map(|record| {
@@ -76,6 +77,7 @@ fn pod_view(
         window: earliest.window,
         containers,
         versions: Versions::default(),
+        former: None,
     })
 }
 

@@ -188,9 +188,10 @@ impl Live {
     }
 }
 
-/// Where a process begins to count its views: microseconds since the epoch. Views are at least 100
-/// ms apart, so no process reaches the beginning of one started after it, and a version of another
-/// process is told from our own.
+/// Where a process begins to count its changes: microseconds since the epoch. A cluster would have
+/// to change a million times a second, which takes more than ten million containers, for a process
+/// to reach the beginning of one started after it. So a version of another process is told from our
+/// own.
 fn first_version(clock: &dyn Clock) -> u64 {
     u64::try_from(clock.now().as_millis()).unwrap_or(0) * 1000
 }

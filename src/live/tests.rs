@@ -551,7 +551,8 @@ fn a_view_keeps_its_version_until_something_changes() {
         world.answer().node(35_000).container("web", "app", 7_000),
     );
     let moved = world.live.view();
-    assert_eq!(moved.version(), first.version() + 1);
+    assert_eq!(moved.version(), first.version() + 2, "the node and the pod");
+    assert_eq!(moved.nodes()[0].versions.changed, first.version() + 1);
     assert_eq!(moved.pods()[0].versions.changed, moved.version());
     assert_eq!(moved.pods()[0].versions.appeared, first.version());
 }
@@ -568,6 +569,27 @@ fn new_labels_are_a_change_of_their_own() {
     assert_eq!(versions.relabelled, before.version() + 1);
     assert_eq!(versions.appeared, before.version());
     assert_eq!(after.nodes()[0].versions, before.nodes()[0].versions);
+    let pod = &after.pods()[0];
+    assert!(pod.as_of(before.version()).record.labels.is_empty());
+    assert_eq!(pod.as_of(after.version()).record.labels.iter().len(), 1);
+}
+
+#[test]
+fn the_labels_before_the_present_ones_are_remembered_and_no_older_ones() {
+    let world = one_pod();
+    let first = world.live.view();
+    let mut seen = Vec::new();
+    for app in ["a", "b"] {
+        let mut relabelled = pod("web", "n1", &["app"]);
+        relabelled.labels = [("app", app)].into_iter().collect();
+        world.inventory.apply_pod(relabelled);
+        seen.push(world.after(1).live.view());
+    }
+    let pod = &seen[1].pods()[0];
+    assert_eq!(pod.versions.appeared, first.version());
+    assert_eq!(pod.versions.former, seen[0].version());
+    let labels = &pod.as_of(seen[0].version()).record.labels;
+    assert_eq!(labels.iter().next(), Some(("app", "a")));
 }
 
 #[test]

@@ -6,18 +6,22 @@ use std::sync::Arc;
 
 use super::view::{NodeView, PodView};
 
-/// The versions of the views in which an entry last changed.
+/// When an entry last changed. Every change of every entry has a number of its own, so that who has
+/// been told of all up to a number can go on from exactly there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
     /// When it came into the view.
     pub appeared: u64,
+    /// From when to `relabelled` the labels and the place before the present ones were its own.
+    /// What it had before that is forgotten. As long as it has its first ones, `appeared`.
+    pub former: u64,
     /// When its labels or its place last changed, which is when a selector may judge it anew.
     pub relabelled: u64,
     /// When anything of it last changed.
     pub changed: u64,
 }
 
-/// Entries that left the view, oldest first, with the version of the first view without them.
+/// Entries that left the view, oldest first, with the version at which they did.
 pub(super) type Removed<E> = Arc<VecDeque<(u64, E)>>;
 
 /// How many entries that left are remembered of each kind. A watch that was away while more left is
@@ -35,63 +39,68 @@ pub(super) trait Entry: Clone {
     /// What it was given when its view was made.
     fn versions(&self) -> Versions;
     fn set_versions(&mut self, versions: Versions);
-}
-
-/// What [`carry`] found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Difference {
-    /// Something came, changed or left.
-    pub(super) any: bool,
-    /// The oldest version after which nothing that left has been forgotten.
-    pub(super) floor: u64,
+    /// Keeps what selectors judged of the same entry before: as it was just `before`, or as that
+    /// one remembers it.
+    fn remember_former(&mut self, before: &Self, relabelled: bool);
 }
 
 /// Gives the entries of a new view, sorted as the old one's, their versions: what did not change
-/// keeps its own, the rest gets `version`; what left is remembered in `removed`.
+/// keeps its own, each change gets the number after `version`, which is moved on; what left is
+/// remembered in `removed`.
+///
+/// Returns the oldest version after which nothing that left has been forgotten.
 pub(super) fn carry<E: Entry>(
     old: &[E],
     new: &mut [E],
     removed: &mut Removed<E>,
     floor: u64,
-    version: u64,
-) -> Difference {
-    let mut difference = Difference { any: false, floor };
+    version: &mut u64,
+) -> u64 {
+    let mut next = || {
+        *version += 1;
+        *version
+    };
     let mut old = old.iter().peekable();
     let mut left = Vec::new();
     for entry in new {
         while let Some(gone) = old.next_if(|old| old.order(entry).is_lt()) {
-            left.push((version, gone.clone()));
+            left.push((next(), gone.clone()));
         }
-        let before = old.next_if(|old| old.order(entry).is_eq());
-        let versions = successor(before, entry, version);
-        difference.any |= versions.changed == version;
-        entry.set_versions(versions);
+        match old.next_if(|old| old.order(entry).is_eq()) {
+            Some(before) => follow(before, entry, &mut next),
+            None => entry.set_versions(Versions::first(next())),
+        }
     }
-    left.extend(old.map(|gone| (version, gone.clone())));
-    if !left.is_empty() {
-        difference.any = true;
-        difference.floor = remember(removed, left).unwrap_or(floor);
+    left.extend(old.map(|gone| (next(), gone.clone())));
+    if left.is_empty() {
+        return floor;
     }
-    difference
+    remember(removed, left).unwrap_or(floor)
 }
 
-fn successor<E: Entry>(before: Option<&E>, entry: &E, version: u64) -> Versions {
-    let Some(before) = before else {
-        return Versions {
+fn follow<E: Entry>(before: &E, entry: &mut E, next: &mut impl FnMut() -> u64) {
+    let relabelled = !before.same_labels(entry);
+    let mut versions = before.versions();
+    if relabelled || !before.same_numbers(entry) {
+        versions.changed = next();
+    }
+    if relabelled {
+        versions.former = versions.relabelled;
+        versions.relabelled = versions.changed;
+    }
+    entry.set_versions(versions);
+    entry.remember_former(before, relabelled);
+}
+
+impl Versions {
+    const fn first(version: u64) -> Self {
+        Self {
             appeared: version,
+            former: version,
             relabelled: version,
             changed: version,
-        };
-    };
-    let mut versions = before.versions();
-    if !before.same_labels(entry) {
-        versions.relabelled = version;
-        versions.changed = version;
+        }
     }
-    if !before.same_numbers(entry) {
-        versions.changed = version;
-    }
-    versions
 }
 
 /// Appends what left; returns the version of the newest entry that had to be forgotten for it.
@@ -122,6 +131,14 @@ impl Entry for NodeView {
     fn set_versions(&mut self, versions: Versions) {
         self.versions = versions;
     }
+
+    fn remember_former(&mut self, before: &Self, relabelled: bool) {
+        self.former = if relabelled {
+            Some(Arc::clone(&before.record))
+        } else {
+            before.former.clone()
+        };
+    }
 }
 
 impl Entry for PodView {
@@ -146,5 +163,13 @@ impl Entry for PodView {
 
     fn set_versions(&mut self, versions: Versions) {
         self.versions = versions;
+    }
+
+    fn remember_former(&mut self, before: &Self, relabelled: bool) {
+        self.former = if relabelled {
+            Some(Arc::clone(&before.record))
+        } else {
+            before.former.clone()
+        };
     }
 }

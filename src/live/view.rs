@@ -1,5 +1,6 @@
 //! What requests read: one instant of the whole cluster, joined, sorted and finished.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct NodeView {
     pub usage: Usage,
     /// When it last changed.
     pub versions: Versions,
+    /// What the API server said of it before its labels last changed.
+    pub former: Option<Arc<NodeRecord>>,
 }
 
 /// A running pod all of whose running containers have a number.
@@ -43,6 +46,8 @@ pub struct PodView {
     pub containers: Vec<ContainerUsage>,
     /// When it last changed.
     pub versions: Versions,
+    /// What the API server said of it before its labels or its place last changed.
+    pub former: Option<Arc<PodRecord>>,
 }
 
 impl View {
@@ -63,21 +68,21 @@ impl View {
 
     /// The same view as the one after `before`: entries that did not change keep their versions,
     /// and when none did it keeps `before`'s own.
-    pub(super) fn after(mut self, before: &Self) -> Self {
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
         self.removed_nodes = Arc::clone(&before.removed_nodes);
         self.removed_pods = Arc::clone(&before.removed_pods);
-        let (floor, version) = (before.floor, before.version + 1);
+        let (floor, mut version) = (before.floor, before.version);
         let removed = &mut self.removed_nodes;
-        let nodes = versions::carry(&before.nodes, &mut self.nodes, removed, floor, version);
+        let nodes = versions::carry(&before.nodes, &mut self.nodes, removed, floor, &mut version);
         let removed = &mut self.removed_pods;
-        let pods = versions::carry(&before.pods, &mut self.pods, removed, floor, version);
-        let changed = nodes.any || pods.any;
-        self.version = if changed { version } else { before.version };
-        self.floor = nodes.floor.max(pods.floor);
+        let pods = versions::carry(&before.pods, &mut self.pods, removed, floor, &mut version);
+        self.version = version;
+        self.floor = nodes.max(pods);
         self
     }
 
-    /// Counts the views that differed, from one sequence for the process: what a list hands out as
+    /// The number of the newest change, from one sequence for the process: what a list hands out as
     /// its `resourceVersion`.
     #[must_use]
     pub const fn version(&self) -> u64 {
@@ -125,6 +130,12 @@ impl View {
         pods.get(at)
     }
 
+    /// The oldest version that is remembered.
+    #[must_use]
+    pub const fn floor(&self) -> u64 {
+        self.floor
+    }
+
     /// Tells whether everything that changed after `version` can be told from this view: whether it
     /// is a version of this process, and nothing that left since has been forgotten.
     #[must_use]
@@ -140,6 +151,36 @@ impl View {
     /// The pods that left after `version`, oldest first, as they were last.
     pub fn pods_removed_after(&self, version: u64) -> impl Iterator<Item = (u64, &PodView)> {
         removed_after(&self.removed_pods, version)
+    }
+}
+
+impl NodeView {
+    /// The node with the labels it had at `version`, which must not be before `versions.former`:
+    /// older ones are forgotten.
+    #[must_use]
+    pub fn as_of(&self, version: u64) -> Cow<'_, Self> {
+        match &self.former {
+            Some(former) if version < self.versions.relabelled => Cow::Owned(Self {
+                record: Arc::clone(former),
+                ..self.clone()
+            }),
+            _ => Cow::Borrowed(self),
+        }
+    }
+}
+
+impl PodView {
+    /// The pod with the labels and the place it had at `version`, which must not be before
+    /// `versions.former`: older ones are forgotten.
+    #[must_use]
+    pub fn as_of(&self, version: u64) -> Cow<'_, Self> {
+        match &self.former {
+            Some(former) if version < self.versions.relabelled => Cow::Owned(Self {
+                record: Arc::clone(former),
+                ..self.clone()
+            }),
+            _ => Cow::Borrowed(self),
+        }
     }
 }
 

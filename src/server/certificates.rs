@@ -12,9 +12,10 @@ use tracing::{info, warn};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
+use super::authority::service_names;
 use super::metrics::Metrics;
 use super::pair_files::{CertificateError, PairBytes, PairFiles};
-use super::self_signed::{self, Issued, SelfSigned};
+use super::self_signed::{self, Chain, SelfSigned};
 use crate::domain::{Clock, Timestamp};
 
 /// Where the certificate that is shown by default comes from.
@@ -80,6 +81,8 @@ enum Origin {
         tried: Option<PairBytes>,
     },
     SelfSigned(SelfSigned),
+    /// Whoever handed it over looks after it.
+    HandedOver,
 }
 
 impl Certificates {
@@ -98,7 +101,7 @@ impl Certificates {
                 services,
                 namespace,
             } => {
-                let names = self_signed::service_names(services, namespace);
+                let names = service_names(services, namespace);
                 Source::self_signed(names, now, &provider)?
             }
         };
@@ -154,8 +157,26 @@ impl Certificates {
     pub(super) fn authority_pem(&self) -> Option<String> {
         match &self.sources.lock().default.origin {
             Origin::SelfSigned(own) => Some(own.authority_pem()),
-            Origin::Files { .. } => None,
+            Origin::Files { .. } | Origin::HandedOver => None,
         }
+    }
+
+    /// Shows this pair by default from now on; nothing is renewed then but by another call.
+    pub(super) fn show(&self, key: Arc<CertifiedKey>) {
+        let mut sources = self.sources.lock();
+        sources.default = Source {
+            origin: Origin::HandedOver,
+            names: Vec::new(),
+            not_after: not_after(&key),
+            key,
+        };
+        self.shown.store(Shown::of(&sources).into());
+        drop(sources);
+        self.measure();
+    }
+
+    pub(super) fn provider(&self) -> Arc<CryptoProvider> {
+        Arc::clone(&self.provider)
     }
 
     #[cfg(test)]
@@ -264,6 +285,7 @@ impl Source {
                 }
                 tried.insert(bytes).parse(files, provider)?
             }
+            Origin::HandedOver => return Ok(false),
             Origin::SelfSigned(own) => {
                 let third = i64::try_from(self_signed::LIFETIME.as_secs() / 3).unwrap_or(0);
                 if now.as_secs() < self.not_after - third {
@@ -296,8 +318,8 @@ impl SelfSigned {
         now: Timestamp,
         provider: &CryptoProvider,
     ) -> Result<CertifiedKey, CertificateError> {
-        let Issued { chain, key } = self.issue(now).map_err(CertificateError::Make)?;
-        CertifiedKey::from_der(chain, key, provider).map_err(CertificateError::Mismatch)
+        let Chain { certificates, key } = self.issue(now).map_err(CertificateError::Make)?;
+        CertifiedKey::from_der(certificates, key, provider).map_err(CertificateError::Mismatch)
     }
 }
 

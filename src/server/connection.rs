@@ -21,13 +21,14 @@ use tower::ServiceExt;
 use super::Limits;
 use super::metrics::{HandshakeFailure, Metrics};
 use crate::auth::Peer;
-use crate::lifecycle::Stop;
+use crate::lifecycle::{Stop, StopSender};
 
 /// What the filters know of the connection a request came by.
 #[derive(Debug)]
 pub(super) struct Connection {
     peer: Option<Peer>,
     closing: Notify,
+    ending: (StopSender, Stop),
     activity: Mutex<Activity>,
 }
 
@@ -39,7 +40,7 @@ struct Activity {
 }
 
 /// Marks a request as under way until it is dropped.
-struct Busy(Arc<Connection>);
+pub(super) struct Busy(Arc<Connection>);
 
 /// The largest header a request may have, as in Go.
 const MAX_HEADER: u32 = 1 << 20;
@@ -54,6 +55,7 @@ impl Connection {
         Arc::new(Self {
             peer: Peer::new(chain),
             closing: Notify::new(),
+            ending: Stop::channel(),
             activity: Mutex::new(Activity {
                 in_flight: 0,
                 served: false,
@@ -72,7 +74,19 @@ impl Connection {
         self.closing.notify_one();
     }
 
-    fn busy(self: &Arc<Self>) -> Busy {
+    /// Ends the connection once what is under way is answered, streams at once.
+    pub(super) fn cut(&self) {
+        self.ending.0.stop();
+        self.closing.notify_one();
+    }
+
+    /// Returns when streams must end, so that their clients go on elsewhere.
+    pub(super) async fn ending(&self) {
+        self.ending.1.stopped().await;
+    }
+
+    /// Keeps the connection from being idle.
+    pub(super) fn busy(self: &Arc<Self>) -> Busy {
         self.activity.lock().in_flight += 1;
         Busy(Arc::clone(self))
     }
@@ -157,7 +171,7 @@ pub(super) async fn serve(
                 return;
             }
             () = connection.closing.notified(), if end.is_none() => {}
-            () = stop.stopped(), if end.is_none() => {}
+            () = stop.stopped(), if end.is_none() => connection.ending.0.stop(),
             () = tokio::time::sleep_until(deadline) => {
                 if end.is_some() {
                     return;

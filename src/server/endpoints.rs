@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use tokio::sync::Semaphore;
 
+use super::connection::Connection;
+use super::filters::{Admitted, finished};
+use super::stream::Streams;
 use super::{Handler, Limits, Route, health, version};
-use crate::apimachinery::{RequestInfo, plain};
-use crate::lifecycle::{Health, Probe};
+use crate::apimachinery::{Reply, RequestInfo, plain};
+use crate::lifecycle::{Health, Probe, Tasks};
 use crate::telemetry::Registry;
 
 /// Everything behind the filters.
@@ -19,6 +23,7 @@ pub(super) struct Endpoints {
     registry: Arc<Registry>,
     routes: Vec<Route>,
     handlers: Arc<Semaphore>,
+    streams: Streams,
 }
 
 /// OpenMetrics, which is what the registry writes.
@@ -31,26 +36,42 @@ impl Endpoints {
         registry: Arc<Registry>,
         routes: Vec<Route>,
         limits: &Limits,
+        tasks: Tasks,
     ) -> Self {
+        let handlers = Arc::new(Semaphore::new(limits.handlers.max(1)));
         Self {
             health,
             registry,
             routes,
-            handlers: Arc::new(Semaphore::new(limits.handlers.max(1))),
+            streams: Streams::new(tasks, Arc::clone(&handlers), limits.stalled),
+            handlers,
         }
     }
 
     /// Answers a request by its decoded path, the same that was authorized. Paths match to the
     /// letter.
-    pub(super) async fn answer(&self, info: Arc<RequestInfo>, parts: Parts) -> Response<Bytes> {
+    pub(super) async fn answer(&self, info: Arc<RequestInfo>, parts: Parts) -> Response<Body> {
+        let connection = parts.extensions.get::<Arc<Connection>>().cloned();
+        let admitted = parts.extensions.get::<Arc<Admitted>>().cloned();
+        match (self.reply(info, parts).await, connection) {
+            (Reply::Whole(response), _) => finished(response),
+            (Reply::Stream(stream), Some(connection)) => {
+                self.streams.answer(stream, connection, admitted)
+            }
+            // Every request came by a connection.
+            (Reply::Stream(_), None) => finished(plain::panicked()),
+        }
+    }
+
+    async fn reply(&self, info: Arc<RequestInfo>, parts: Parts) -> Reply {
         let path = info.path.as_str();
         if let Some((probe, name, check)) = health::probe(path) {
-            return self.probe(probe, name, check, parts.uri.query());
+            return self.probe(probe, name, check, parts.uri.query()).into();
         }
         match path {
-            "/metrics" => return self.metrics(),
-            "/version" => return typed(StatusCode::OK, JSON, version::json()),
-            "/" | "/index.html" => return self.index(StatusCode::OK),
+            "/metrics" => return self.metrics().into(),
+            "/version" => return typed(StatusCode::OK, JSON, version::json()).into(),
+            "/" | "/index.html" => return self.index(StatusCode::OK).into(),
             _ => {}
         }
         let covers = |prefix: &str| {
@@ -61,7 +82,7 @@ impl Endpoints {
             Some(route) => self.handle(Arc::clone(&route.handler), info, parts).await,
             None => None,
         };
-        answer.unwrap_or_else(|| self.index(StatusCode::NOT_FOUND))
+        answer.unwrap_or_else(|| self.index(StatusCode::NOT_FOUND).into())
     }
 
     /// Runs a handler where its computing stops nobody else. It runs to its end also when nobody
@@ -71,7 +92,7 @@ impl Endpoints {
         handler: Handler,
         info: Arc<RequestInfo>,
         parts: Parts,
-    ) -> Option<Response<Bytes>> {
+    ) -> Option<Reply> {
         // Nobody closes the semaphore.
         let permit = Arc::clone(&self.handlers).acquire_owned().await.ok()?;
         let handled = tokio::task::spawn_blocking(move || {
@@ -82,7 +103,7 @@ impl Endpoints {
             Ok(response) => response,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             // The runtime is going down.
-            Err(_) => Some(plain::panicked()),
+            Err(_) => Some(plain::panicked().into()),
         }
     }
 

@@ -139,6 +139,10 @@ impl Bound {
         self.local_addr
     }
 
+    pub(super) fn certificates(&self) -> Arc<Certificates> {
+        Arc::clone(&self.certificates)
+    }
+
     /// The authority behind a serving certificate that we made ourselves, as PEM: what an
     /// APIService's `caBundle` needs.
     #[must_use]

@@ -53,6 +53,7 @@ struct FailureLabels {
 pub(super) enum RequestKind {
     Read,
     Mutating,
+    Watch,
 }
 
 /// Why a TLS handshake came to nothing.

@@ -4,6 +4,7 @@
 //! authentication, impersonation, in-flight limit, authorization. That is the order of
 //! `k8s.io/apiserver`, and so is what each answers when it refuses.
 
+mod authority;
 mod certificates;
 mod connection;
 mod endpoints;
@@ -13,6 +14,8 @@ mod listener;
 mod metrics;
 mod pair_files;
 mod self_signed;
+mod stream;
+mod serving_secret;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -23,11 +26,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use http::HeaderValue;
 use http::request::Parts;
-use http::{HeaderValue, Response};
 
-use crate::apimachinery::RequestInfo;
+use crate::apimachinery::{Reply, RequestInfo};
 use crate::auth::{Authentication, Authorization};
 use crate::domain::Clock;
 use crate::lifecycle::{Health, Tasks};
@@ -38,6 +40,7 @@ pub use health::shutdown_check;
 pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
 pub use pair_files::{CertificateError, PairFiles};
+pub use serving_secret::{KeeperConfig, KeeperMetrics, SecretKeeper, SecretName, ServiceName};
 pub use tls_policy::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 
 /// What flags decide about the secure port.
@@ -73,6 +76,10 @@ pub struct Limits {
     pub reads_in_flight: usize,
     /// `--max-mutating-requests-inflight`: the same for all others.
     pub mutations_in_flight: usize,
+    /// Watches under way; further ones get 429, whoever asks.
+    pub watches: usize,
+    /// How long the client of a watch may read nothing.
+    pub stalled: Duration,
     /// Handlers running at once; further requests wait within their deadline.
     pub handlers: usize,
     /// Connections open at once; further ones wait in the kernel's queue.
@@ -115,7 +122,7 @@ pub struct Deps {
 /// Answers a request that has passed all filters. Runs on a thread where it may compute for a
 /// while, but may not wait. `None` means that the path is none of its own: the index of paths is
 /// answered then. The [`User`](crate::auth::User) is in the extensions of the parts, as an `Arc`.
-pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Option<Response<Bytes>> + Send + Sync>;
+pub type Handler = Arc<dyn Fn(&RequestInfo, &Parts) -> Option<Reply> + Send + Sync>;
 
 /// A part of the URL space with who answers for it.
 #[derive(Clone)]
@@ -152,6 +159,8 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(60),
             reads_in_flight: 400,
             mutations_in_flight: 200,
+            watches: 100,
+            stalled: Duration::from_secs(30),
             handlers: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             connections: 1000,
             streams: 100,

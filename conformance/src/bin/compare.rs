@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use conformance::compare::{Plan, Size, compare, install_metrics_server, table};
+use conformance::compare::{Plan, Size, compare, install_metrics_server, lost, table};
 use conformance::real::Tools;
 
 /// Loadline beside metrics-server: the same control plane, kubelets and requests.
@@ -22,12 +22,21 @@ struct Arguments {
     /// Pods on each node.
     #[arg(long, default_value_t = 70)]
     pods: usize,
+    /// Seconds a server is left alone after its first complete list.
+    #[arg(long, default_value_t = 45)]
+    settle: u64,
     /// Seconds for which CPU is measured while nobody asks anything.
     #[arg(long, default_value_t = 60)]
     rest: u64,
     /// Lists of each form.
     #[arg(long, default_value_t = 10)]
     lists: u32,
+    /// Seconds for which the full list is asked for five times a second.
+    #[arg(long, default_value_t = 20)]
+    steady: u64,
+    /// Clients that ask for the full list at once.
+    #[arg(long, default_value_t = 16)]
+    clients: u32,
 }
 
 #[tokio::main]
@@ -42,11 +51,19 @@ async fn main() -> Result<()> {
             nodes: arguments.nodes,
             pods: arguments.pods,
         },
+        settle: Duration::from_secs(arguments.settle),
         rest: Duration::from_secs(arguments.rest),
         lists: arguments.lists,
+        steady: Duration::from_secs(arguments.steady),
+        clients: arguments.clients,
     };
     let say = |text: &str| println!("== {text}");
     let results = compare(plan, &tools, &metrics_server, &logs.canonicalize()?, &say).await?;
-    println!("\n{}\n\n{}", plan.size, table(&results));
+    if let [(_, peer), (_, ours), ..] = results.as_slice() {
+        for missed in lost(plan.size, peer, ours, 0.0) {
+            println!("not held: {missed}");
+        }
+    }
+    println!("\n{}\n\n{}", plan.size, table(plan.size, &results));
     Ok(())
 }

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use conformance::client::Trust;
+use conformance::compare::install_metrics_server;
 use conformance::lab::Leaf;
+use conformance::loadline::program;
+use conformance::real::cache;
 use conformance::suite::{
-    Check, CheckResult, Extensions, Filter, Group, Kubectl, Needs, Output, Program, Target, checks,
-    run, run_in_lab,
+    Check, CheckResult, Column, Extensions, Filter, Group, Kubectl, LOADLINE, Needs, Output,
+    Program, Target, checks, document, metrics_server, run, run_in_lab, side_by_side,
 };
 use http::Uri;
 use rustls_pki_types::CertificateDer;
@@ -25,7 +28,7 @@ use rustls_pki_types::pem::PemObject;
 #[command(name = "conformance")]
 struct Arguments {
     /// Where the server is, as https://HOST:PORT.
-    #[arg(long, required_unless_present_any = ["in_lab", "list"])]
+    #[arg(long, required_unless_present_any = ["in_lab", "list", "document"])]
     target: Option<Uri>,
     /// The certificate authority of its serving certificate; without one any certificate will do.
     #[arg(long)]
@@ -57,6 +60,9 @@ struct Arguments {
     /// Starts this program with metrics-server's flags in a simulated cluster.
     #[arg(long, conflicts_with = "target")]
     in_lab: Option<PathBuf>,
+    /// Holds Loadline and metrics-server to every check in a simulated cluster each and writes this file.
+    #[arg(long, conflicts_with_all = ["target", "in_lab", "groups", "checks"])]
+    document: Option<PathBuf>,
     /// A flag of the program, NAME=VALUE; NAME= takes a usual one away.
     #[arg(long = "flag", requires = "in_lab", value_parser = flag)]
     flags: Vec<(String, String)>,
@@ -99,6 +105,10 @@ async fn main() -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(path) = &arguments.document {
+        write_document(path, arguments.kubectl.clone()).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let results = match &arguments.in_lab {
         Some(binary) => {
             let program = Program {
@@ -115,6 +125,22 @@ async fn main() -> Result<ExitCode> {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Loadline is built when `LOADLINE_PROGRAM` names none, metrics-server is installed when it is not in the cache.
+async fn write_document(path: &Path, kubectl: Option<PathBuf>) -> Result<()> {
+    let kubectl = kubectl.map_or_else(|| cache().map(|cache| cache.join("kubectl")), Ok)?;
+    let missing = "kubectl is missing: conformance/run contract builds it";
+    ensure!(kubectl.exists(), "{missing}");
+    let loadline = Program {
+        binary: program().await?,
+        flags: Vec::new(),
+        kubectl: Some(kubectl.clone()),
+    };
+    let peer = metrics_server(install_metrics_server().await?, Some(kubectl));
+    let (ours, theirs) = side_by_side(&loadline, &peer, |_| {}).await?;
+    std::fs::write(path, document(&[Column::new(LOADLINE, ours), theirs?]))?;
+    Ok(())
 }
 
 fn described(check: &Check) -> String {

@@ -32,7 +32,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// Formatting, lints, documentation, unit and property tests.
+    /// Formatting, lints, documentation, unit and property tests, fuzzing.
     Quality,
     /// Loadline's promises beside a simulated API server and simulated kubelets.
     Simulated,
@@ -98,7 +98,7 @@ async fn run(names: &[Name], report: &Report) {
             Name::Quality => lanes::quality(&lane).await,
             Name::Simulated => lanes::simulated(&lane).await,
             Name::Contract => lanes::contract(&lane).await,
-            Name::Controlplane => lanes::controlplane(&lane).await,
+            Name::Controlplane => Box::pin(lanes::controlplane(&lane)).await,
             Name::Node => lanes::node(&lane).await,
         };
         lane.close(started.elapsed());

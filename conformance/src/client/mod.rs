@@ -47,6 +47,8 @@ pub enum Protocol {
 pub enum Trust {
     /// This CA must have signed it, for the name asked for.
     Ca(CertificateDer<'static>),
+    /// One of these CAs must have signed it, for the name asked for.
+    Bundle(Vec<CertificateDer<'static>>),
     /// Any certificate will do.
     Anything,
 }
@@ -84,6 +86,15 @@ pub struct Target<'a> {
     pub certificate: Option<&'a Leaf>,
     /// Which HTTP.
     pub protocol: Protocol,
+}
+
+/// An answer whose body is read as it comes.
+#[derive(Debug)]
+pub struct Streamed {
+    status: StatusCode,
+    body: Incoming,
+    // The connection is this answer's alone.
+    _sender: Option<http1::SendRequest<Full<Bytes>>>,
 }
 
 /// A whole answer.
@@ -180,6 +191,19 @@ impl Client {
             .await
             .with_context(|| format!("no answer from {path} within {deadline:?}"))?
             .with_context(|| format!("{path} of {}", self.shared.address))
+    }
+
+    /// `GET path`, with the body still to come.
+    pub async fn stream(&self, path: &str) -> Result<Streamed> {
+        let opened = self.open_again(Method::GET, path, Bytes::new());
+        let opened = tokio::time::timeout(self.deadline, opened).await;
+        let (response, sender) = opened.context("no answer in time")??;
+        let (head, body) = response.into_parts();
+        Ok(Streamed {
+            status: head.status,
+            body,
+            _sender: sender,
+        })
     }
 
     /// Sends a request as it is and hands out the answer's head with the body still to come.
@@ -318,6 +342,24 @@ impl Shared {
             let _ = connection.await;
         });
         Ok(sender)
+    }
+}
+
+impl Streamed {
+    /// Its status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The next part of the body; `None` at its end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(data) = frame.context("read the body")?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
     }
 }
 

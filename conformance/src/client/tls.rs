@@ -57,6 +57,13 @@ fn tls_config_of(
             roots.add(ca.clone())?;
             builder.with_root_certificates(roots)
         }
+        Trust::Bundle(bundle) => {
+            let mut roots = RootCertStore::empty();
+            for ca in bundle {
+                roots.add(ca.clone())?;
+            }
+            builder.with_root_certificates(roots)
+        }
         Trust::Anything => builder
             .dangerous()
             .with_custom_certificate_verifier(unverified::verifier(provider())),

@@ -1,45 +1,26 @@
 //! What one server costs, and how fast it answers.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
 use super::Plan;
+use super::latency::{self, Form, Latency, Spread};
+use super::meter::Meter;
 use super::server::Server;
 use super::stage::Stage;
 use crate::client::{Client, Protocol, Target, Trust};
-use crate::process::free_address;
+use crate::process::{Footprint, Process, free_address};
 use crate::real::until;
 
 /// How long the first complete list may take.
 const COMPLETE_WITHIN: Duration = Duration::from_secs(300);
-/// The pause between two lists that are to be made anew.
-const PAUSE: Duration = Duration::from_secs(2);
-
-/// The forms in which the full pod list is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// JSON as it is.
-    Json,
-    /// JSON, compressed.
-    Gzip,
-    /// Kubernetes' protobuf.
-    Protobuf,
-}
-
-/// How long lists of one form took.
-#[derive(Clone, Copy, Debug)]
-pub struct Latency {
-    /// The form.
-    pub form: Form,
-    /// The median of lists two seconds apart.
-    pub anew: Duration,
-    /// The median of lists asked for right after such a one.
-    pub again: Duration,
-    /// The size of the answer in bytes, as it came.
-    pub bytes: usize,
-}
+/// How long one answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+/// How often all clients ask at once.
+const CROWD_ROUNDS: u32 = 6;
 
 /// What was measured of one server.
 #[derive(Clone, Debug)]
@@ -58,19 +39,32 @@ pub struct Figures {
     pub peak: u64,
     /// The full pod list in each form.
     pub lists: Vec<Latency>,
+    /// The full pod list, asked for five times a second for longer than a round of scrapes.
+    pub steady: Spread,
+    /// The pods of one namespace with one label.
+    pub by_label: Spread,
+    /// One node.
+    pub one_node: Spread,
+    /// The full pod list for many clients at once.
+    pub crowd: Spread,
+    /// CPU time for each of those answers.
+    pub cpu_per_answer: Duration,
+    /// CPU time of the API server from the server's start to the end of its rest.
+    pub api_server_cpu: Duration,
+    /// Bytes the server received from the API server in that time.
+    pub api_server_bytes: u64,
+    /// CPU of the kubelets' side while nobody asked, in thousandths of a core.
+    pub kubelets_millicores: f64,
 }
 
-impl Form {
-    /// All forms.
-    pub const ALL: [Self; 3] = [Self::Json, Self::Gzip, Self::Protobuf];
-
-    const fn headers(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Json => ("application/json", "identity"),
-            Self::Gzip => ("application/json", "gzip"),
-            Self::Protobuf => ("application/vnd.kubernetes.protobuf", "identity"),
-        }
-    }
+/// The server under way and who asks it.
+struct Run<'a> {
+    process: Process,
+    address: SocketAddr,
+    stage: &'a Stage,
+    client: Client,
+    pods: String,
+    nodes: String,
 }
 
 pub(super) async fn measure(
@@ -79,9 +73,124 @@ pub(super) async fn measure(
     plan: &Plan,
     logs: &Path,
 ) -> Result<Figures> {
-    let address = free_address()?;
+    let meter = Meter::to(stage.cluster.address()).await?;
+    let api_server_before = stage.cluster.api_server_footprint()?;
     let started = Instant::now();
-    let mut process = server.start(stage, address, logs)?;
+    let mut run = Run::start(server, stage, &meter, logs)?;
+    run.wait_until_complete().await?;
+    let complete = started.elapsed();
+    let cpu_until_complete = run.process.footprint()?.cpu;
+
+    tokio::time::sleep(plan.settle).await;
+    let (before, lab_before) = (run.process.footprint()?, Footprint::of(std::process::id())?);
+    tokio::time::sleep(plan.rest).await;
+    let (rested, lab_rested) = (run.process.footprint()?, Footprint::of(std::process::id())?);
+    let api_server = stage.cluster.api_server_footprint()?;
+    let api_server_bytes = meter.received();
+
+    let mut lists = Vec::new();
+    for form in Form::ALL {
+        lists.push(latency::lists(&run.client, &run.pods, form, plan.lists).await?);
+    }
+    let listed = run.process.footprint()?;
+    let steady = run.steady(plan).await?;
+    let by_label = run.by_label().await?;
+    let one_node = run.one_node().await?;
+    let (crowd, cpu_per_answer) = run.crowd(plan.clients).await?;
+    let last = run.process.footprint()?;
+    run.process.kill().await?;
+    Ok(Figures {
+        complete,
+        cpu_until_complete,
+        rest_millicores: millicores(before, rested, plan.rest),
+        resident: rested.resident,
+        resident_after_lists: listed.resident,
+        peak: last.peak,
+        lists,
+        steady,
+        by_label,
+        one_node,
+        crowd,
+        cpu_per_answer,
+        api_server_cpu: api_server.cpu.saturating_sub(api_server_before.cpu),
+        api_server_bytes,
+        kubelets_millicores: millicores(lab_before, lab_rested, plan.rest),
+    })
+}
+
+impl<'a> Run<'a> {
+    fn start(server: &Server, stage: &'a Stage, meter: &Meter, logs: &Path) -> Result<Self> {
+        let address = free_address()?;
+        let process = server.start(stage, meter.address(), address, logs)?;
+        let group = format!("/apis/metrics.k8s.io/{}", server.version);
+        Ok(Self {
+            client: client(address, stage)?,
+            process,
+            address,
+            stage,
+            pods: format!("{group}/pods"),
+            nodes: format!("{group}/nodes"),
+        })
+    }
+
+    async fn wait_until_complete(&mut self) -> Result<()> {
+        let all = self.stage.size.all_pods();
+        until(COMPLETE_WITHIN, async || {
+            self.process.expect_running()?;
+            let list = self.client.get_json(&self.pods).await?;
+            let there = list["items"].as_array().map_or(0, Vec::len);
+            ensure!(there == all, "{there} of {all} pods");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Longer than every node's turn, so that the scrapes of all are among it.
+    async fn steady(&self, plan: &Plan) -> Result<Spread> {
+        let client = Form::Gzip.on(&self.client)?;
+        let pause = Duration::from_millis(200);
+        latency::steadily(&client, &self.pods, pause, plan.steady).await
+    }
+
+    async fn by_label(&self) -> Result<Spread> {
+        let pod = self.stage.lab.world.pods().first().cloned();
+        let Some(pod) = pod else {
+            return Ok(Spread::default());
+        };
+        let namespace = &pod.meta.namespace;
+        let label = pod.meta.labels.iter().next();
+        let selector = label.map_or_else(String::new, |(key, value)| {
+            format!("?labelSelector={key}%3D{value}")
+        });
+        let (group, _) = self.pods.rsplit_once('/').unwrap_or_default();
+        let path = format!("{group}/namespaces/{namespace}/pods{selector}");
+        self.small(&path).await
+    }
+
+    async fn one_node(&self) -> Result<Spread> {
+        let node = self.stage.lab.world.nodes().first().cloned();
+        let name = node.map_or_else(String::new, |node| node.meta.name.clone());
+        self.small(&format!("{}/{name}", self.nodes)).await
+    }
+
+    async fn small(&self, path: &str) -> Result<Spread> {
+        let (pause, span) = (Duration::from_millis(20), Duration::from_secs(4));
+        latency::steadily(&self.client, path, pause, span).await
+    }
+
+    async fn crowd(&self, clients: u32) -> Result<(Spread, Duration)> {
+        let crowd = (0..clients).map(|_| Form::Gzip.on(&client(self.address, self.stage)?));
+        let crowd: Vec<Client> = crowd.collect::<Result<_>>()?;
+        // The first round also shakes hands.
+        latency::at_once(&crowd, &self.pods, 1).await?;
+        let before = self.process.footprint()?;
+        let spread = latency::at_once(&crowd, &self.pods, CROWD_ROUNDS).await?;
+        let used = self.process.footprint()?.cpu.saturating_sub(before.cpu);
+        Ok((spread, used / (clients * CROWD_ROUNDS).max(1)))
+    }
+}
+
+fn client(address: SocketAddr, stage: &Stage) -> Result<Client> {
     let client = Client::new(&Target {
         address,
         name: "localhost",
@@ -89,66 +198,10 @@ pub(super) async fn measure(
         certificate: Some(&stage.asker),
         protocol: Protocol::Http2,
     })?;
-    let path = format!("/apis/metrics.k8s.io/{}/pods", server.version);
-    until(COMPLETE_WITHIN, async || {
-        process.expect_running()?;
-        let list = client.get_json(&path).await?;
-        let there = list["items"].as_array().map_or(0, Vec::len);
-        let all = stage.size.all_pods();
-        ensure!(there == all, "{there} of {all} pods");
-        Ok(())
-    })
-    .await?;
-    let complete = started.elapsed();
-    let cpu_until_complete = process.footprint()?.cpu;
-
-    let before = process.footprint()?;
-    tokio::time::sleep(plan.rest).await;
-    let rested = process.footprint()?;
-    let cpu = rested.cpu.saturating_sub(before.cpu);
-
-    let mut lists = Vec::new();
-    for form in Form::ALL {
-        lists.push(latency(&client, &path, form, plan.lists).await?);
-    }
-    let last = process.footprint()?;
-    process.kill().await?;
-    Ok(Figures {
-        complete,
-        cpu_until_complete,
-        rest_millicores: cpu.as_secs_f64() / plan.rest.as_secs_f64() * 1000.0,
-        resident: rested.resident,
-        resident_after_lists: last.resident,
-        peak: last.peak,
-        lists,
-    })
+    Ok(client.with_deadline(ANSWER_WITHIN))
 }
 
-async fn latency(client: &Client, path: &str, form: Form, lists: u32) -> Result<Latency> {
-    let (accept, encoding) = form.headers();
-    let client = client
-        .with_header("accept", accept)?
-        .with_header("accept-encoding", encoding)?;
-    let (mut anew, mut again, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for _ in 0..lists {
-        tokio::time::sleep(PAUSE).await;
-        for times in [&mut anew, &mut again] {
-            let asked = Instant::now();
-            let answer = client.get(path).await?;
-            times.push(asked.elapsed());
-            answer.expect_status(200)?;
-            bytes = answer.body.len();
-        }
-    }
-    Ok(Latency {
-        form,
-        anew: median(anew),
-        again: median(again),
-        bytes,
-    })
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+fn millicores(before: Footprint, after: Footprint, over: Duration) -> f64 {
+    let used = after.cpu.saturating_sub(before.cpu);
+    used.as_secs_f64() / over.as_secs_f64() * 1000.0
 }

@@ -3,10 +3,13 @@
 //!
 //! Only ratios mean anything: absolute figures are those of the machine and the hour.
 
+mod latency;
 mod measure;
+mod meter;
 mod server;
 mod stage;
 mod table;
+mod target;
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,20 +18,28 @@ use anyhow::Result;
 
 use crate::real::{Scratch, Tools};
 
-pub use measure::{Figures, Form, Latency};
-pub use server::{Server, install_metrics_server};
+pub use latency::{Form, Latency, Spread};
+pub use measure::Figures;
+pub use server::{METRICS_SERVER, Server, install_metrics_server};
 pub use stage::{Size, Stage};
 pub use table::table;
+pub use target::{Row, lost, rows};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// The size of the cluster.
     pub size: Size,
+    /// How long after its first complete list a server is left alone before its rest begins.
+    pub settle: Duration,
     /// For how long CPU is measured while nobody asks anything.
     pub rest: Duration,
     /// How many lists of each form are asked for.
     pub lists: u32,
+    /// For how long the full list is asked for five times a second.
+    pub steady: Duration,
+    /// How many clients ask at once.
+    pub clients: u32,
 }
 
 /// Fills a real control plane, runs each server against it, and measures.

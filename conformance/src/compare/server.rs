@@ -11,6 +11,8 @@ use crate::real::cache;
 
 const PEER: &str = "sigs.k8s.io/metrics-server/cmd/metrics-server";
 const PEER_VERSION: &str = "v0.9.0";
+/// What metrics-server is called, with its version.
+pub const METRICS_SERVER: &str = "metrics-server v0.9.0";
 
 /// One of the servers.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Server {
     pub program: PathBuf,
     /// The group version it is asked for.
     pub version: &'static str,
+    /// Flags besides those all servers are started with.
+    pub flags: Vec<String>,
 }
 
 impl Server {
@@ -28,9 +32,10 @@ impl Server {
     #[must_use]
     pub fn metrics_server(program: &Path) -> Self {
         Self {
-            name: format!("metrics-server {PEER_VERSION}"),
+            name: METRICS_SERVER.to_owned(),
             program: program.to_owned(),
             version: "v1beta1",
+            flags: Vec::new(),
         }
     }
 
@@ -41,17 +46,25 @@ impl Server {
             name: "loadline".to_owned(),
             program: program.to_owned(),
             version: "v1beta1",
+            flags: Vec::new(),
         }
     }
 
-    /// Starts it against the stage's API server and kubelets.
+    /// Starts it against the stage's kubelets, and its API server at `api_server`.
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn start(&self, stage: &Stage, address: SocketAddr, logs: &Path) -> Result<Process> {
+    pub fn start(
+        &self,
+        stage: &Stage,
+        api_server: SocketAddr,
+        address: SocketAddr,
+        logs: &Path,
+    ) -> Result<Process> {
         let (short, _) = self.name.split_once(' ').unwrap_or((&self.name, ""));
         let mut launch = Launch::new(&self.program, logs.join(format!("{short}.log")));
-        let kubeconfig = stage.kubeconfig.display();
+        let kubeconfig = stage.kubeconfig_for(api_server, short)?;
+        let kubeconfig = kubeconfig.display();
         launch.arguments = vec![
             format!("--kubeconfig={kubeconfig}"),
             format!("--authentication-kubeconfig={kubeconfig}"),
@@ -67,6 +80,7 @@ impl Server {
                 stage.lab.file("ca.crt").display()
             ),
         ];
+        launch.arguments.extend(self.flags.iter().cloned());
         launch.start()
     }
 }

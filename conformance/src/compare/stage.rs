@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::lab::{CertificateNames, Identity, Lab, LabConfig, Leaf, Request, World};
@@ -37,7 +38,8 @@ pub struct Stage {
     pub kubeconfig: PathBuf,
     /// Who asks the servers: a member of `system:masters`.
     pub asker: Leaf,
-    _cluster: ControlPlane,
+    /// The API server and what belongs to it.
+    pub cluster: ControlPlane,
 }
 
 impl Size {
@@ -98,8 +100,20 @@ impl Stage {
             size,
             kubeconfig,
             asker,
-            _cluster: cluster,
+            cluster,
         })
+    }
+}
+
+impl Stage {
+    /// The servers' kubeconfig with another address of the API server.
+    pub(super) fn kubeconfig_for(&self, api_server: SocketAddr, name: &str) -> Result<PathBuf> {
+        let text = std::fs::read_to_string(&self.kubeconfig)?;
+        let (own, other) = (self.cluster.address().to_string(), api_server.to_string());
+        ensure!(text.contains(&own), "the kubeconfig does not name {own}");
+        let path = self.lab.file(&format!("{name}.kubeconfig"));
+        std::fs::write(&path, text.replace(&own, &other))?;
+        Ok(path)
     }
 }
 

@@ -1,88 +1,43 @@
 //! The figures side by side.
 
 use std::fmt::Write;
-use std::time::Duration;
 
-use super::measure::{Figures, Form};
+use super::measure::Figures;
 use super::server::Server;
+use super::stage::Size;
+use super::target::rows;
 
-/// A Markdown table: a row a figure, a column a server, and how many times less the last one needs
-/// than the first.
+/// A Markdown table: a row a figure, a column a server, then for each server but the first how many
+/// times less than the first it needs, and what is promised of the second.
 #[must_use]
-pub fn table(results: &[(Server, Figures)]) -> String {
+pub fn table(size: Size, results: &[(Server, Figures)]) -> String {
+    let Some(((_, peer), others)) = results.split_first() else {
+        return String::new();
+    };
     let mut text = String::from("| figure |");
+    // Writing to a String cannot fail.
     for (server, _) in results {
-        // Writing to a String cannot fail.
         let _ = write!(text, " {} |", server.name);
     }
-    text.push_str(" times less |\n|---|");
-    text.push_str(&"---:|".repeat(results.len() + 1));
+    for _ in others {
+        text.push_str(" times less |");
+    }
+    text.push_str(" promised |\n|---|");
+    text.push_str(&"---:|".repeat(results.len() + others.len() + 1));
     text.push('\n');
-    for (name, unit, figure) in rows() {
-        let values: Vec<f64> = results.iter().map(|(_, f)| figure(f)).collect();
-        let _ = write!(text, "| {name} ({unit}) |");
-        for value in &values {
-            let _ = write!(text, " {} |", shown(*value));
+    for row in rows() {
+        let _ = write!(text, "| {} ({}) |", row.name, row.unit);
+        for (_, figures) in results {
+            let _ = write!(text, " {} |", shown(row.of(figures)));
         }
-        let ratio = match (values.first(), values.last()) {
-            (Some(peer), Some(ours)) if *ours > 0.0 => shown(peer / ours),
-            _ => "-".to_owned(),
-        };
-        let _ = writeln!(text, " {ratio} |");
+        for (_, ours) in others {
+            let ratio = row.ratio(peer, ours).map_or_else(|| "-".to_owned(), shown);
+            let _ = write!(text, " {ratio} |");
+        }
+        let target = row.target(size).map_or_else(String::new, |t| t.to_string());
+        let _ = writeln!(text, " {target} |");
     }
     text
-}
-
-type Row = (String, &'static str, Box<dyn Fn(&Figures) -> f64>);
-
-fn rows() -> Vec<Row> {
-    let row = |name: &str, unit, figure: fn(&Figures) -> f64| -> Row {
-        (name.to_owned(), unit, Box::new(figure))
-    };
-    let mut rows = vec![
-        row("start to the first complete list", "s", |f| {
-            f.complete.as_secs_f64()
-        }),
-        row("CPU until then", "s", |f| {
-            f.cpu_until_complete.as_secs_f64()
-        }),
-        row("CPU at rest", "mcore", |f| f.rest_millicores),
-        row("RSS at rest", "MiB", |f| mebibytes(f.resident)),
-        row("RSS after the lists", "MiB", |f| {
-            mebibytes(f.resident_after_lists)
-        }),
-        row("peak RSS", "MiB", |f| mebibytes(f.peak)),
-    ];
-    for (n, form) in Form::ALL.into_iter().enumerate() {
-        let name = match form {
-            Form::Json => "JSON",
-            Form::Gzip => "JSON, gzip",
-            Form::Protobuf => "protobuf",
-        };
-        rows.push((
-            format!("full pod list anew, {name}, p50"),
-            "ms",
-            Box::new(move |f| f.lists.get(n).map_or(0.0, |l| milliseconds(l.anew))),
-        ));
-        rows.push((
-            format!("the same again at once, {name}, p50"),
-            "ms",
-            Box::new(move |f| f.lists.get(n).map_or(0.0, |l| milliseconds(l.again))),
-        ));
-    }
-    rows
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure in a table needs no more than three digits"
-)]
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 /// Three digits that count.

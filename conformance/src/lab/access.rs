@@ -174,6 +174,11 @@ impl Access {
         self.grants.write().retain(|g| g.subject != *subject);
     }
 
+    /// Takes every permission for exactly this target.
+    pub fn revoke_target(&self, target: &str) {
+        self.grants.write().retain(|g| g.targets != [target]);
+    }
+
     /// Who this token is.
     #[must_use]
     pub fn authenticate(&self, token: &str) -> Option<Identity> {

@@ -26,6 +26,9 @@ const SERVICE: &str = "loadline.kube-system.svc";
 /// Where kubelets and the front proxy say who they trust.
 const AUTHENTICATION: (&str, &str) = ("kube-system", "extension-apiserver-authentication");
 
+/// The Secret Loadline keeps its serving certificate in.
+const SERVING_SECRET: &str = "loadline-serving";
+
 /// What a kubelet's certificate names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateNames {
@@ -228,6 +231,24 @@ impl Lab {
             .revoke(&Subject::User(SERVICE_ACCOUNT.to_owned()));
     }
 
+    /// Takes what Loadline needs to keep its serving certificate in a Secret.
+    pub fn take_serving_access(&self) {
+        self.access.revoke_target("core/secrets");
+    }
+
+    /// Gives what Loadline needs to keep its serving certificate in a Secret.
+    pub fn give_serving_access(&self) {
+        let us = || Subject::User(SERVICE_ACCOUNT.to_owned());
+        let secrets = &["core/secrets"];
+        let access = &self.access;
+        access.grant(Grant::new(us(), &["create"], secrets));
+        access.grant(Grant::new(us(), &["get", "update"], secrets).named(SERVING_SECRET));
+        for name in ["v1.metrics.k8s.io", "v1beta1.metrics.k8s.io"] {
+            let apiservices = &["apiregistration.k8s.io/apiservices"];
+            access.grant(Grant::new(us(), &["get", "patch"], apiservices).named(name));
+        }
+    }
+
     /// Gives what the manifests give Loadline, and what every cluster gives its users.
     pub fn give_access(&self) {
         let access = &self.access;
@@ -256,6 +277,7 @@ impl Lab {
             ],
         ));
         access.grant(Grant::new(us(), &reads, &["core/configmaps"]).named(AUTHENTICATION.1));
+        self.give_serving_access();
         let everyone = Subject::Group("system:authenticated".to_owned());
         let public = [
             "/api*",

@@ -16,7 +16,7 @@ mod world;
 mod tests;
 
 pub use access::{Access, Grant, Identity, Question, Subject};
-pub use apiserver::{ApiServer, Backend, Fault, Journal, RecordedRequest};
+pub use apiserver::{ApiServer, Backend, Fault, Journal, RecordedRequest, Written};
 pub(crate) use apiserver::{render_node, render_pod};
 pub use cluster::{CertificateNames, Lab, LabConfig};
 pub use kubeconfig::{Credential, write_kubeconfig};

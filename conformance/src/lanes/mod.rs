@@ -2,6 +2,7 @@
 
 mod contract;
 mod controlplane;
+mod fuzz;
 mod hpa;
 mod node;
 mod quality;

@@ -1,4 +1,4 @@
-//! The code itself: formatting, lints, documentation, tests.
+//! The code itself: formatting, lints, documentation, tests, a few seconds of fuzzing.
 
 use std::fs::File;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
+use super::fuzz::fuzz;
 use crate::report::{Lane, Totals};
 
 /// A cold build on two cores takes minutes.
@@ -46,7 +47,8 @@ pub async fn quality(lane: &Lane) -> Result<()> {
         })
         .await;
     }
-    tests(lane, &logs.join("test.log")).await
+    tests(lane, &logs.join("test.log")).await?;
+    fuzz(lane, &logs).await
 }
 
 /// Runs all tests and counts each of them. A build that fails, or a program that ends without a result, is one
@@ -102,7 +104,8 @@ fn results(log: &str) -> Totals {
     totals
 }
 
-async fn cargo(
+/// Runs cargo with its output in a log, and says from time to time that it still runs.
+pub(super) async fn cargo(
     lane: &Lane,
     name: &str,
     arguments: &str,

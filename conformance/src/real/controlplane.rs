@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::lab::kubeconfig::{Credential, write_kubeconfig};
 use crate::lab::pki::{Leaf, LeafFiles, Pki, Request, write};
+use crate::process::Footprint;
 
 use super::daemon::Daemon;
 use super::kubectl::Kubectl;
@@ -176,6 +177,14 @@ impl ControlPlane {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What the API server has used so far.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn api_server_footprint(&self) -> Result<Footprint> {
+        Footprint::of(self.apiserver.pid())
     }
 
     /// Where its processes run.

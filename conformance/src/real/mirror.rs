@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ use crate::lab::{
 use super::controlplane::ControlPlane;
 use super::wait::until;
 
+/// How many objects are written at once.
+const AT_ONCE: usize = 16;
 /// How often the pods of a workload are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// A namespace's default ServiceAccount, without which no pod is admitted, comes a moment after the namespace.
@@ -85,13 +88,15 @@ impl Mirror {
     /// # Errors
     /// When the API server refuses one.
     pub async fn show(&self) -> Result<()> {
-        for node in self.world.nodes() {
-            self.show_node(&node).await?;
-        }
-        for pod in self.world.pods() {
-            self.show_pod(&pod).await?;
-        }
-        Ok(())
+        let (nodes, pods) = (self.world.nodes(), self.world.pods());
+        stream::iter(nodes)
+            .map(Ok)
+            .try_for_each_concurrent(AT_ONCE, async |node| self.show_node(&node).await)
+            .await?;
+        stream::iter(pods)
+            .map(Ok)
+            .try_for_each_concurrent(AT_ONCE, async |pod| self.show_pod(&pod).await)
+            .await
     }
 
     /// Plays the kubelets for the pods labelled `app` that controllers make in a namespace: a new one runs at once,

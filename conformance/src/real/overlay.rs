@@ -40,12 +40,6 @@ impl Overlay {
         self
     }
 
-    /// Tells the API server which authority, in PEM, signed the serving certificate.
-    #[must_use]
-    pub fn authority(self, pem: &str) -> Self {
-        self.set("APIService", "/spec/caBundle", base64(pem.as_bytes()))
-    }
-
     /// Runs another image where the manifests say `image`.
     #[must_use]
     pub fn image(mut self, image: &str, name: &str, tag: &str) -> Self {
@@ -86,40 +80,4 @@ fn repository() -> Result<PathBuf> {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = crate_folder.parent().context("no parent folder")?;
     Ok(root.canonicalize()?)
-}
-
-/// Standard base64, as `caBundle` wants it.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte));
-        let group = group << (8 * (3 - chunk.len()));
-        for position in 0..4 {
-            let index = (group >> (18 - 6 * position)) & 63;
-            let letter = usize::try_from(index).map_or(b'=', |index| ALPHABET[index]);
-            let padded = position > chunk.len();
-            text.push(if padded { '=' } else { char::from(letter) });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn base64_pads_as_the_rfc_shows() {
-        let cases = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ];
-        for (plain, coded) in cases {
-            assert_eq!(super::base64(plain.as_bytes()), coded);
-        }
-    }
 }

@@ -17,8 +17,10 @@ mod rates;
 mod reading;
 mod rotation;
 mod selectors;
+mod serving;
 mod shutdown;
 mod stage;
+mod watches;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -75,7 +77,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 14] = [
+    let groups: [(&str, &[Check]); 16] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 3: ", rates::CHECKS),
@@ -84,11 +86,13 @@ pub fn checks() -> Vec<Check> {
         ("promise 7: ", privilege::SECRETS),
         ("promise 8: ", outages::CHECKS),
         ("promise 8: ", rotation::CHECKS),
+        ("promise 8: ", serving::CHECKS),
         ("", first::CHECKS),
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
         ("", identity::CHECKS),
         ("", shutdown::CHECKS),
+        ("", watches::CHECKS),
         ("", configuration::CHECKS),
     ];
     let mut checks = Vec::new();

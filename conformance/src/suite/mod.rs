@@ -14,6 +14,7 @@ pub mod cluster;
 mod content;
 mod context;
 mod discovery;
+mod document;
 mod in_lab;
 mod kubelet_decoder;
 mod list_options;
@@ -24,6 +25,7 @@ mod reply;
 mod routing;
 mod run;
 mod semantics;
+mod side_by_side;
 mod target;
 mod tls_and_clients;
 mod values;
@@ -32,9 +34,11 @@ mod watch;
 mod world;
 
 pub use check::{Check, CheckResult, Group, Needs, Outcome, Turn};
+pub use document::{Column, Extent, REGENERATE, Run, disagreements, document};
 pub use in_lab::{Program, run_in_lab};
 pub use output::Output;
 pub use run::{Filter, checks, run};
+pub use side_by_side::{LOADLINE, metrics_server, side_by_side};
 pub use target::{Extensions, Features, Kubectl, Target, Version};
 pub use world::World;
 

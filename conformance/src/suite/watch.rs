@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::context::Context;
-use super::verdict::{Stop, Verdict, array, ensure, equal, failed, text};
+use super::verdict::{Stop, Verdict, array, at, ensure, equal, failed, text};
 
 /// A watch from now on and one from a list on are streams of events that end in time and number their objects.
 pub(crate) async fn sends_events(cx: &Context<'_>) -> Verdict {
@@ -27,6 +27,29 @@ pub(crate) async fn sends_events(cx: &Context<'_>) -> Verdict {
     for event in &events {
         is_event(cx, event)?;
     }
+
+    // Told so far and no further, it says where it stands.
+    let path = "/nodes?watch=true&timeoutSeconds=2&allowWatchBookmarks=true\
+                &sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+    let events = self::events(cx, path).await?;
+    let end = events.iter().find(|event| {
+        let annotations = at(event, "/object/metadata/annotations");
+        annotations["k8s.io/initial-events-end"] == "true"
+    });
+    ensure(
+        end.is_some_and(|end| text(end, "/type") == "BOOKMARK"),
+        "a BOOKMARK that ends the initial events",
+        events.len(),
+    )?;
+
+    // A version from before anything that is remembered cannot be gone on from.
+    let events = self::events(cx, "/nodes?watch=true&timeoutSeconds=2&resourceVersion=1").await?;
+    let [event] = events.as_slice() else {
+        return Err(failed("one event", format!("{events:?}")));
+    };
+    equal("type", text(event, "/type"), "ERROR")?;
+    equal("reason", text(event, "/object/reason"), "Expired")?;
+    equal("code", &event["object"]["code"], &Value::from(410))?;
 
     // From the list on there is nothing old.
     let path = format!("/nodes?watch=true&timeoutSeconds=2&resourceVersion={version}");

@@ -83,8 +83,8 @@ fn each_version_has_two_resources_without_singular_or_short_names() {
         let expected = format!(
             concat!(
                 r#"{{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"metrics.k8s.io/{}","resources":["#,
-                r#"{{"name":"nodes","singularName":"","namespaced":false,"kind":"NodeMetrics","verbs":["get","list"]}},"#,
-                r#"{{"name":"pods","singularName":"","namespaced":true,"kind":"PodMetrics","verbs":["get","list"]}}]}}"#,
+                r#"{{"name":"nodes","singularName":"","namespaced":false,"kind":"NodeMetrics","verbs":["get","list","watch"]}},"#,
+                r#"{{"name":"pods","singularName":"","namespaced":true,"kind":"PodMetrics","verbs":["get","list","watch"]}}]}}"#,
                 "\n"
             ),
             version
@@ -122,7 +122,10 @@ fn the_plain_forms_read_back_from_protobuf() {
         ]
     );
     for resource in &list.resources {
-        assert_eq!(resource.verbs.as_ref().unwrap().items, ["get", "list"]);
+        assert_eq!(
+            resource.verbs.as_ref().unwrap().items,
+            ["get", "list", "watch"]
+        );
         assert!(resource.short_names.is_empty());
     }
 
@@ -169,9 +172,9 @@ fn the_aggregated_form_is_tagged_and_never_holds_a_null_kind() {
     );
     let resources = json!([
         {"resource":"nodes","responseKind":{"group":"","version":"","kind":"NodeMetrics"},
-         "scope":"Cluster","singularResource":"","verbs":["get","list"]},
+         "scope":"Cluster","singularResource":"","verbs":["get","list","watch"]},
         {"resource":"pods","responseKind":{"group":"","version":"","kind":"PodMetrics"},
-         "scope":"Namespaced","singularResource":"","verbs":["get","list"]},
+         "scope":"Namespaced","singularResource":"","verbs":["get","list","watch"]},
     ]);
     let body: Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(
@@ -205,7 +208,7 @@ fn the_aggregated_form_reads_back_from_protobuf() {
     let pods = &group.versions[1].resources[1];
     assert_eq!((pods.resource(), pods.scope()), ("pods", "Namespaced"));
     assert_eq!(pods.response_kind.as_ref().unwrap().kind(), "PodMetrics");
-    assert_eq!(pods.verbs, ["get", "list"]);
+    assert_eq!(pods.verbs, ["get", "list", "watch"]);
 }
 
 #[test]

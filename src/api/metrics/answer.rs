@@ -10,11 +10,11 @@ use super::item::Item;
 use super::object::{List, One};
 use super::snapshot::{Encoded, ListForm, Snapshot};
 use super::table::TableForm;
+use super::watch::{Form, Watched};
 use crate::api::compress;
 use crate::apimachinery::{
-    GroupResource, IncludeObject, ListOptions, MetaVersion, Negotiated, Object,
-    PartialObjectMetadata, PartialObjectMetadataList, Query, Status, Transform, encode, respond,
-    response,
+    IncludeObject, ListOptions, MetaVersion, Negotiated, Object, PartialObjectMetadata,
+    PartialObjectMetadataList, Query, Status, Transform, encode, respond, response,
 };
 
 /// What a request wants, apart from what it is about.
@@ -43,6 +43,21 @@ impl<'r> Answer<'r> {
         })
     }
 
+    /// The parameters of a list or watch.
+    pub(super) fn list_options<T: Item>(&self) -> Result<ListOptions, Status> {
+        ListOptions::from_query(&self.query, T::RESOURCE.field_selectors)
+    }
+
+    /// The form of the events of a watch.
+    pub(super) fn form<T: Watched>(&self) -> Result<Form, Status> {
+        let Negotiated {
+            media_type,
+            transform,
+            ..
+        } = self.negotiated;
+        Form::new::<T>(media_type, transform, &self.api_version, &self.query)
+    }
+
     /// Refuses the one parameter a get may not have.
     pub(super) fn check_get(&self) -> Result<(), Status> {
         if self.query.flag("export") {
@@ -67,7 +82,7 @@ impl<'r> Answer<'r> {
         };
         match self.negotiated.transform {
             Transform::None => Ok(self.respond(&one)),
-            Transform::Table(version) => self.table(snapshot, version, &[item]),
+            Transform::Table(version) => self.table(snapshot, version, &[item], item.version()),
             Transform::PartialObjectMetadata(version) => Ok(self.respond(&PartialObjectMetadata {
                 version,
                 metadata: item.metadata(snapshot.creation),
@@ -86,23 +101,16 @@ impl<'r> Answer<'r> {
         snapshot: &Snapshot,
         items: &[T],
         whole: bool,
+        options: &ListOptions,
     ) -> Result<Response<Bytes>, Status> {
-        let resource = T::RESOURCE;
-        let options = ListOptions::from_query(&self.query, resource.field_selectors)?;
-        if options.watch {
-            let resource = GroupResource {
-                group: GROUP.name,
-                resource: resource.name,
-            };
-            return Err(Status::method_not_supported(resource, "watch"));
-        }
-        let selected = items.iter().filter(|item| is_selected(*item, &options));
+        let selected = items.iter().filter(|item| is_selected(*item, options));
         self.freshness
             .served(selected.map(|item| item.interval().0));
         let list = || List {
             api_version: &self.api_version,
+            metadata: snapshot.list_meta(),
             creation: snapshot.creation,
-            items: select(items, &options),
+            items: select(items, options),
         };
         match self.negotiated.transform {
             Transform::None => {
@@ -116,17 +124,21 @@ impl<'r> Answer<'r> {
                     None => Ok(self.respond(&list())),
                 }
             }
-            Transform::Table(version) => self.table(snapshot, version, &list().items),
+            Transform::Table(version) => {
+                let resource_version = snapshot.view.version();
+                self.table(snapshot, version, &list().items, resource_version)
+            }
             Transform::PartialObjectMetadataList(version) => {
                 let items = list().items.into_iter();
                 Ok(self.respond(&PartialObjectMetadataList {
                     version,
+                    metadata: snapshot.list_meta(),
                     items: items.map(|item| item.metadata(snapshot.creation)).collect(),
                 }))
             }
             Transform::PartialObjectMetadata(_) => Err(Status::wrong_form(format!(
                 "you requested PartialObjectMetadata, but the requested object is a list ({})",
-                resource.list_kind
+                T::LIST_KIND
             ))),
         }
     }
@@ -136,6 +148,7 @@ impl<'r> Answer<'r> {
         snapshot: &Snapshot,
         version: MetaVersion,
         items: &[&T],
+        resource_version: u64,
     ) -> Result<Response<Bytes>, Status> {
         let form = TableForm {
             version,
@@ -143,7 +156,7 @@ impl<'r> Answer<'r> {
             api_version: &self.api_version,
             creation: snapshot.creation,
         };
-        let table = form.of(items).respond(&self.negotiated);
+        let table = form.of(items, resource_version).respond(&self.negotiated);
         Ok(compress::compress(self.parts, table))
     }
 
@@ -178,7 +191,8 @@ fn select<'v, T: Item>(items: &'v [T], options: &ListOptions) -> Vec<&'v T> {
     selected.collect()
 }
 
-fn is_selected<T: Item>(item: &T, options: &ListOptions) -> bool {
+/// Tells whether the selectors of a list or watch choose this one.
+pub(super) fn is_selected<T: Item>(item: &T, options: &ListOptions) -> bool {
     let field = |field: &str| match field {
         "metadata.name" => item.name(),
         "metadata.namespace" => item.namespace(),

@@ -15,7 +15,7 @@ pub const NODES: Resource = Resource {
     kind: "NodeMetrics",
     list_kind: "NodeMetricsList",
     scope: Scope::Cluster,
-    verbs: &["get", "list"],
+    verbs: &["get", "list", "watch"],
     field_selectors: &["metadata.name", "metadata.namespace"],
 };
 
@@ -25,6 +25,6 @@ pub const PODS: Resource = Resource {
     kind: "PodMetrics",
     list_kind: "PodMetricsList",
     scope: Scope::Namespaced,
-    verbs: &["get", "list"],
+    verbs: &["get", "list", "watch"],
     field_selectors: &["metadata.name", "metadata.namespace", "spec.nodeName"],
 };

@@ -27,6 +27,9 @@ pub(super) trait Item {
     /// The node it is, or runs on.
     fn node_name(&self) -> &str;
 
+    /// When it last changed, as its `resourceVersion` says.
+    fn version(&self) -> u64;
+
     /// Its labels.
     fn labels(&self) -> &Labels;
 
@@ -47,6 +50,7 @@ pub(super) trait Item {
         ObjectMeta {
             name: self.name(),
             namespace: self.namespace(),
+            resource_version: self.version(),
             creation,
             labels: self.labels(),
         }
@@ -114,6 +118,10 @@ impl Item for NodeView {
         self.name()
     }
 
+    fn version(&self) -> u64 {
+        self.versions.changed
+    }
+
     fn labels(&self) -> &Labels {
         &self.record.labels
     }
@@ -149,6 +157,10 @@ impl Item for PodView {
 
     fn node_name(&self) -> &str {
         self.record.node.as_ref().map_or("", |node| node.as_str())
+    }
+
+    fn version(&self) -> u64 {
+        self.versions.changed
     }
 
     fn labels(&self) -> &Labels {

@@ -1,7 +1,7 @@
 //! `metrics.k8s.io`: the use of nodes and pods, for the HPA, the VPA and `kubectl top`.
 //!
-//! Everything is answered from one [`View`](crate::live::View); nothing is computed and nothing is
-//! waited for here.
+//! Everything is answered from one [`View`](crate::live::View); nothing is computed here, and only a
+//! watch waits, for the next view.
 
 mod answer;
 mod freshness;
@@ -10,50 +10,56 @@ mod item;
 mod object;
 mod snapshot;
 mod table;
+mod watch;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use http::Method;
 use http::request::Parts;
-use http::{Method, Response};
 
 use super::route::Target;
-use crate::apimachinery::{GroupResource, RequestInfo, Status};
+use crate::apimachinery::{GroupResource, Reply, RequestInfo, Status};
 use crate::domain::{Clock, Inventory, PodPhase};
 use crate::live::{NodeView, PodView};
 use crate::telemetry::Registry;
 use answer::Answer;
 use freshness::Freshness;
 use snapshot::{Snapshot, Snapshots};
+use watch::{Sources, Watched};
 
 pub use group::{GROUP, NODES, PODS};
 pub use snapshot::ViewSource;
 
+/// Counts new numbers, to wake who waits for them.
+pub type Commits = tokio::sync::watch::Receiver<u64>;
+
 /// Serves the resources of `metrics.k8s.io` in all its versions.
 pub struct MetricsApi {
-    snapshots: Snapshots,
+    sources: Sources,
     inventory: Arc<Inventory>,
-    freshness: Freshness,
 }
 
 impl MetricsApi {
-    /// Serves what `source` shows. The inventory only tells a node or pod that does not exist from
+    /// Serves what `source` shows; `commits` moves when that has new numbers. The inventory only tells a node or pod that does not exist from
     /// one without a number.
     #[must_use]
     pub fn new(
         source: ViewSource,
+        commits: Commits,
         inventory: Arc<Inventory>,
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
-        Self {
+        let sources = Sources {
             freshness: Freshness::register(registry, Arc::clone(&clock)),
-            snapshots: Snapshots::new(source, clock),
-            inventory,
-        }
+            snapshots: Arc::new(Snapshots::new(source, Arc::clone(&clock))),
+            commits,
+            clock,
+        };
+        Self { sources, inventory }
     }
 
     /// Answers a request for a path below `/apis/metrics.k8s.io/VERSION/`; `None` for every other
@@ -63,41 +69,51 @@ impl MetricsApi {
     /// due. A whole list of a large cluster takes tens of milliseconds of work, so this does not
     /// belong on a thread that must stay responsive.
     #[must_use]
-    pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Response<Bytes>> {
+    pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Reply> {
         let (version, path) = GROUP.split_path(&info.path)?;
         let answer = self.answer(version, path, parts);
-        Some(answer.unwrap_or_else(|status| status.respond(parts)))
+        Some(answer.unwrap_or_else(|status| status.respond(parts).into()))
     }
 
-    fn answer(
-        &self,
-        version: &'static str,
-        path: &str,
-        parts: &Parts,
-    ) -> Result<Response<Bytes>, Status> {
+    fn answer(&self, version: &'static str, path: &str, parts: &Parts) -> Result<Reply, Status> {
         let target = Target::find(&GROUP, path).ok_or_else(Status::no_such_resource)?;
         if parts.method != Method::GET {
             return Err(Status::method_not_allowed());
         }
-        let answer = Answer::new(version, parts, &self.freshness)?;
-        let snapshot = self.snapshots.current();
+        let answer = Answer::new(version, parts, &self.sources.freshness)?;
         let pods = target.resource.name == PODS.name;
-        match (pods, target.name) {
-            (false, None) => answer.list(&snapshot, snapshot.view.nodes(), true),
-            (true, None) => match target.namespace {
-                None => answer.list(&snapshot, snapshot.view.pods(), true),
-                Some(namespace) => answer.list(&snapshot, snapshot.view.pods_in(namespace), false),
-            },
-            (false, Some(name)) => {
-                answer.check_get()?;
-                answer.one(&snapshot, self.node(&snapshot, name)?)
-            }
-            (true, Some(name)) => {
-                answer.check_get()?;
-                let namespace = target.namespace.unwrap_or_default();
-                answer.one(&snapshot, self.pod(&snapshot, namespace, name)?)
-            }
+        let Some(name) = target.name else {
+            return if pods {
+                self.list_or_watch::<PodView>(&answer, target.namespace)
+            } else {
+                self.list_or_watch::<NodeView>(&answer, None)
+            };
+        };
+        answer.check_get()?;
+        let snapshot = self.sources.snapshots.current();
+        let one = if pods {
+            let namespace = target.namespace.unwrap_or_default();
+            answer.one(&snapshot, self.pod(&snapshot, namespace, name)?)
+        } else {
+            answer.one(&snapshot, self.node(&snapshot, name)?)
+        };
+        one.map(Reply::Whole)
+    }
+
+    fn list_or_watch<T: Watched>(
+        &self,
+        answer: &Answer<'_>,
+        namespace: Option<&str>,
+    ) -> Result<Reply, Status> {
+        let options = answer.list_options::<T>()?;
+        if options.watch {
+            let form = answer.form::<T>()?;
+            return watch::begin::<T>(self.sources.clone(), form, namespace, options);
         }
+        let snapshot = self.sources.snapshots.current();
+        let items = T::entries(&snapshot.view, namespace);
+        let list = answer.list(&snapshot, items, namespace.is_none(), &options);
+        list.map(Reply::Whole)
     }
 
     fn node<'s>(&self, snapshot: &'s Snapshot, name: &str) -> Result<&'s NodeView, Status> {

@@ -2,7 +2,7 @@
 
 use super::item::Item;
 use crate::apimachinery::protobuf::Writer;
-use crate::apimachinery::{Creation, Object};
+use crate::apimachinery::{Creation, ListMeta, Object};
 
 /// A `NodeMetrics` or `PodMetrics`.
 pub(super) struct One<'a, T> {
@@ -14,6 +14,7 @@ pub(super) struct One<'a, T> {
 /// A `NodeMetricsList` or `PodMetricsList`.
 pub(super) struct List<'a, T> {
     pub(super) api_version: &'a str,
+    pub(super) metadata: ListMeta,
     pub(super) creation: Creation,
     pub(super) items: Vec<&'a T>,
 }
@@ -51,7 +52,9 @@ impl<T: Item> Object for List<'_, T> {
         // About what an item of two containers and four labels takes.
         out.reserve(self.items.len() * 520);
         write_type(self.kind(), self.api_version, out);
-        out.extend_from_slice(b"\"metadata\":{},\"items\":[");
+        out.extend_from_slice(b"\"metadata\":");
+        self.metadata.write_json(out);
+        out.extend_from_slice(b",\"items\":[");
         for (at, item) in self.items.iter().enumerate() {
             out.extend_from_slice(if at > 0 { b",{" } else { b"{" });
             item.write_json(self.creation, out);
@@ -64,7 +67,7 @@ impl<T: Item> Object for List<'_, T> {
         for item in self.items.iter().rev() {
             out.message(2, |out| item.write_protobuf(self.creation, out));
         }
-        out.message(1, Writer::list_meta);
+        out.message(1, |out| self.metadata.write_protobuf(out));
     }
 }
 

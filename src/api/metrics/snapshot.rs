@@ -7,9 +7,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::api::compress;
-use crate::apimachinery::{Creation, MediaType};
+use crate::apimachinery::{Creation, ListMeta, MediaType};
 use crate::domain::Clock;
-use crate::live::View;
+use crate::live::{NodeView, PodView, View};
+
+use super::watch::Changes;
 
 /// Where the current view comes from.
 pub type ViewSource = Arc<dyn Fn() -> Arc<View> + Send + Sync>;
@@ -38,6 +40,9 @@ pub(super) struct Snapshot {
     pub(super) view: Arc<View>,
     /// What objects say they were created at: when this view was first answered from.
     pub(super) creation: Creation,
+    /// What watches find to tell in it, made when the first of them looks.
+    pub(super) node_changes: Mutex<Option<Arc<Changes<NodeView>>>>,
+    pub(super) pod_changes: Mutex<Option<Arc<Changes<PodView>>>>,
     lists: [Encoded; 8],
 }
 
@@ -91,6 +96,8 @@ impl Snapshots {
             _ => Arc::new(Snapshot {
                 view,
                 creation: self.clock.now().into(),
+                node_changes: Mutex::default(),
+                pod_changes: Mutex::default(),
                 lists: Default::default(),
             }),
         };
@@ -103,6 +110,13 @@ impl Snapshots {
 }
 
 impl Snapshot {
+    /// The metadata of every list made of it.
+    pub(super) fn list_meta(&self) -> ListMeta {
+        ListMeta {
+            resource_version: self.view.version(),
+        }
+    }
+
     /// The encodings of a whole list that are shared.
     pub(super) fn list(&self, form: ListForm) -> Option<&Encoded> {
         let bits = [form.pods, form.preferred_version, form.protobuf];

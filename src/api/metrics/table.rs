@@ -3,7 +3,7 @@
 use super::item::{Item, Total};
 use super::object::One;
 use crate::apimachinery::{
-    CanonicalQuantity, Creation, GoDuration, IncludeObject, MetaVersion, Object,
+    CanonicalQuantity, Creation, GoDuration, IncludeObject, ListMeta, MetaVersion, Object,
     PartialObjectMetadata, Table, TableColumn, TableRow,
 };
 
@@ -21,9 +21,18 @@ impl TableForm<'_> {
     /// Its columns are the name, one for each key of usage that any item has (`cpu` and `memory`
     /// even without items), and the window. A row that lacks a key has an empty cell. A pod's cells
     /// are sums over its containers.
-    pub(super) fn of<T: Item>(&self, items: &[&T]) -> Table {
-        let totals: Vec<Total> = items.iter().map(|item| item.total()).collect();
-        let swap = totals.iter().any(|total| total.swap.is_some());
+    pub(super) fn of<T: Item>(&self, items: &[&T], resource_version: u64) -> Table {
+        let swap = items.iter().any(|item| item.total().swap.is_some());
+        self.with_columns(items, swap, resource_version)
+    }
+
+    /// The same with the column of swap or without it, whatever the items have.
+    pub(super) fn with_columns<T: Item>(
+        &self,
+        items: &[&T],
+        swap: bool,
+        resource_version: u64,
+    ) -> Table {
         let mut columns = vec![
             TableColumn::NAME,
             TableColumn::new("cpu", "quantity"),
@@ -33,12 +42,13 @@ impl TableForm<'_> {
             columns.push(TableColumn::new("swap", "quantity"));
         }
         columns.push(TableColumn::new("Window", "duration"));
-        let rows = items.iter().zip(totals);
         Table {
             version: self.version,
+            metadata: ListMeta { resource_version },
             columns,
-            rows: rows
-                .map(|(item, total)| self.row(*item, total, swap))
+            rows: items
+                .iter()
+                .map(|item| self.row(*item, item.total(), swap))
                 .collect(),
         }
     }

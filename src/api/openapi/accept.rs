@@ -36,9 +36,11 @@ pub(super) fn accepted(headers: &HeaderMap, protobuf: ProtobufNames) -> Option<F
 fn clause(text: &str) -> (f32, &str) {
     let mut parts = text.split(';').map(str::trim);
     let range = parts.next().unwrap_or_default();
-    let quality = parts
+    let quality: f32 = parts
         .find_map(|parameter| parameter.strip_prefix("q="))
         .map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
+    // Go reads `NaN` too, where it then compares as equal with everything.
+    let quality = if quality.is_nan() { 0.0 } else { quality };
     (quality, range)
 }
 
@@ -63,6 +65,10 @@ mod tests {
                 Some(Form::Json),
             ),
             ("text/html, application/json;q=0.1", Some(Form::Json)),
+            (
+                "application/spec+protobuf;q=NaN, application/json;q=0.1",
+                Some(Form::Json),
+            ),
             ("text/html", None),
             ("text/*", None),
             ("application/other+protobuf", None),

@@ -8,6 +8,11 @@ use crate::api::Resource;
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// What a watch is served as.
+const STREAMS: [&str; 2] = [
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+];
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
@@ -26,7 +31,7 @@ const LIST_PARAMETERS: [Parameter; 11] = [
     (
         "allowWatchBookmarks",
         "boolean",
-        "Concerns watches, which are not served.",
+        "Asks a watch to say now and then how far it has come.",
     ),
     (
         "continue",
@@ -51,7 +56,7 @@ const LIST_PARAMETERS: [Parameter; 11] = [
     (
         "resourceVersion",
         "string",
-        "Without effect: the newest numbers are listed.",
+        "Where a watch goes on, as a list or an event said. Without effect on a list: the newest numbers are listed.",
     ),
     (
         "resourceVersionMatch",
@@ -61,17 +66,17 @@ const LIST_PARAMETERS: [Parameter; 11] = [
     (
         "sendInitialEvents",
         "boolean",
-        "Concerns watches, which are not served.",
+        "Asks a watch to begin with all objects there are.",
     ),
     (
         "timeoutSeconds",
         "integer",
-        "How long the request may take.",
+        "After how many seconds a watch ends. Half an hour to an hour when not given.",
     ),
     (
         "watch",
         "boolean",
-        "Ask for changes instead of a list, which is not served.",
+        "Asks for a stream of changes instead of a list.",
     ),
     PRETTY,
 ];
@@ -197,7 +202,10 @@ fn item(naming: Naming<'_>, operation: &Operation<'_>, parameters: &[(Place, Par
 impl Operation<'_> {
     fn write(&self, naming: Naming<'_>) -> Value {
         let schema = naming.dialect.reference(&self.answer);
-        let types = [JSON, YAML, PROTOBUF];
+        let mut types = vec![JSON, YAML, PROTOBUF];
+        if matches!(self.action, Some(("list", _))) {
+            types.extend(STREAMS);
+        }
         let mut operation = json!({
             "description": self.text,
             "operationId": self.id,
@@ -210,8 +218,8 @@ impl Operation<'_> {
             ),
             Dialect::V3 => {
                 let content: Map<String, Value> = types
-                    .map(|media_type| (media_type.to_owned(), json!({ "schema": schema })))
                     .into_iter()
+                    .map(|media_type| (media_type.to_owned(), json!({ "schema": schema })))
                     .collect();
                 (
                     json!({}),

@@ -80,6 +80,12 @@ pub enum NotAcceptable {
          application/json, application/yaml, application/vnd.kubernetes.protobuf"
     )]
     Parameters,
+    /// What was negotiated is no form of a stream.
+    #[error(
+        "only the following media types are accepted: \
+         application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+    )]
+    Stream,
 }
 
 impl MediaType {

@@ -181,7 +181,7 @@ impl Status {
     pub fn not_acceptable(error: NotAcceptable) -> Self {
         let details = match error {
             NotAcceptable::Route => Some(StatusDetails::default()),
-            NotAcceptable::Parameters => None,
+            NotAcceptable::Parameters | NotAcceptable::Stream => None,
         };
         Self::new(StatusReason::NotAcceptable, error.to_string(), details)
     }
@@ -190,6 +190,13 @@ impl Status {
     #[must_use]
     pub fn wrong_form(message: impl Into<String>) -> Self {
         Self::new(StatusReason::NotAcceptable, message, None)
+    }
+
+    /// 410: what changed since that version is not remembered. `oldest` is the oldest that would do.
+    #[must_use]
+    pub fn expired(version: u64, oldest: u64) -> Self {
+        let message = format!("too old resource version: {version} ({oldest})");
+        Self::new(StatusReason::Expired, message, None)
     }
 
     /// 422: readable, but against the rules. `causes` must not be empty.
@@ -219,11 +226,11 @@ impl Status {
         Self::new(StatusReason::Timeout, message, details)
     }
 
-    /// 429: come back after so many seconds.
+    /// 429: come back after so many seconds, of which Kubernetes' type holds no more than an `i32`.
     #[must_use]
     pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u32) -> Self {
         let details = StatusDetails {
-            retry_after_seconds,
+            retry_after_seconds: retry_after_seconds.min(i32::MAX.cast_unsigned()),
             ..StatusDetails::default()
         };
         Self::new(StatusReason::TooManyRequests, message, Some(details))

@@ -34,6 +34,8 @@ pub enum StatusReason {
     MethodNotAllowed,
     /// 406.
     NotAcceptable,
+    /// 410.
+    Expired,
     /// 422.
     Invalid,
     /// 504.
@@ -119,6 +121,7 @@ impl StatusReason {
             Self::BadRequest => "BadRequest",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::NotAcceptable => "NotAcceptable",
+            Self::Expired => "Expired",
             Self::Invalid => "Invalid",
             Self::Timeout => "Timeout",
             Self::TooManyRequests => "TooManyRequests",
@@ -135,6 +138,7 @@ impl StatusReason {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
+            Self::Expired => 410,
             Self::Invalid => 422,
             Self::TooManyRequests => 429,
             Self::InternalError => 500,

@@ -205,6 +205,8 @@ fn retry_after_is_told_in_the_header_too() {
     assert_eq!(response.headers()["retry-after"], "3");
     let body = String::from_utf8(response.into_body().to_vec()).unwrap();
     assert!(body.contains(r#""details":{"retryAfterSeconds":3}"#));
+    let longest = Status::too_many_requests("later", u32::MAX);
+    assert!(json(&longest).contains(r#""retryAfterSeconds":2147483647}"#));
 }
 
 #[test]

@@ -18,6 +18,7 @@ struct StatusJson<'a> {
     api_version: &'static str,
     metadata: Empty,
     status: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
     reason: StatusReason,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -257,3 +257,30 @@ fn version_and_help_end_well_on_standard_output() {
         }
     }
 }
+
+#[test]
+fn a_certificate_is_kept_in_a_secret_in_a_pod_or_when_asked_to() {
+    let reference = |namespace: Option<&str>, name: &str| {
+        Some(SecretReference {
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        })
+    };
+    for (flags, expected) in [
+        (&[][..], reference(None, "loadline-serving")),
+        (&["--serving-secret="], None),
+        (&["--serving-secret=mine"], reference(None, "mine")),
+        (&["--serving-secret=a/b"], reference(Some("a"), "b")),
+        (&["--kubeconfig=k"], None),
+        (
+            &["--kubeconfig=k", "--serving-secret=a/b"],
+            reference(Some("a"), "b"),
+        ),
+        (&["--tls-cert-file=c", "--tls-private-key-file=k"], None),
+    ] {
+        let own = settings(flags).serving.own_certificate;
+        assert_eq!(own.secret, expected, "{flags:?}");
+        assert_eq!(own.service, "loadline");
+        assert_eq!(own.lifetime, Duration::from_secs(90 * 86_400));
+    }
+}

@@ -198,3 +198,29 @@ fn an_unknown_flag_hides_nothing_else_that_is_wrong() {
     }
     assert_eq!(exit.code, 2);
 }
+
+#[test]
+fn a_serving_secret_is_an_objects_name_and_no_second_source() {
+    for bad in ["a/b/c", "/b", "a/", "-a", "a_b", "A"] {
+        let flag = format!("--serving-secret={bad}");
+        let errors = errors(&[&flag]);
+        assert!(
+            errors[0].contains("is not the name of an object"),
+            "{errors:?}"
+        );
+    }
+    assert!(errors(&["--service-name="])[0].contains("is not the name of an object"));
+    assert_eq!(
+        errors(&["--serving-certificate-lifetime=19s"]),
+        ["--serving-certificate-lifetime must be at least 20s"]
+    );
+    let both = [
+        "--tls-cert-file=c",
+        "--tls-private-key-file=k",
+        "--serving-secret=s",
+    ];
+    assert_eq!(
+        errors(&both),
+        ["--serving-secret and --tls-cert-file cannot be used together"]
+    );
+}

@@ -5,7 +5,8 @@
 //! connections.
 
 mod chunked;
-
+#[cfg(any(test, fuzzing))]
+mod property;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,9 @@ use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use chunked::{Chunked, Progress};
+
+#[cfg(fuzzing)]
+pub use property::check_http1;
 
 /// A complete answer. Its body stands in the caller's buffer.
 #[derive(Debug, PartialEq, Eq)]

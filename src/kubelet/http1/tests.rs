@@ -1,57 +1,13 @@
-use std::collections::VecDeque;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use futures_util::FutureExt;
 use proptest::prelude::*;
-use tokio::io::ReadBuf;
 
+use super::property::{Answer, Peer, check_http1};
 use super::*;
-
-/// A peer that ignores what it is told, hands out its answer piece by piece, and ends.
-struct Peer(VecDeque<Vec<u8>>);
-
-impl AsyncRead for Peer {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Some(mut piece) = self.0.pop_front() {
-            let rest = piece.split_off(piece.len().min(buf.remaining()));
-            buf.put_slice(&piece);
-            if !rest.is_empty() {
-                self.0.push_front(rest);
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Peer {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, b: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(b.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
 
 /// Status, body and whether the stream may be used again, with the answer cut into pieces of
 /// `size`.
-fn answer(bytes: &[u8], size: usize, max_body: usize) -> Result<(u16, Vec<u8>, bool), Fault> {
-    let mut peer = Peer(bytes.chunks(size).map(<[u8]>::to_vec).collect());
-    let mut buffer = b"left from before".to_vec();
-    let response = exchange(&mut peer, b"GET", &mut buffer, max_body)
-        .now_or_never()
-        .unwrap()?;
-    let body = buffer[response.body].to_vec();
-    Ok((response.status, body, response.reusable))
+fn answer(bytes: &[u8], size: usize, max_body: usize) -> Result<Answer, Fault> {
+    Peer::new(bytes, size).answer(max_body)
 }
 
 fn ok(bytes: &str) -> (u16, String, bool) {
@@ -249,7 +205,7 @@ fn an_end_before_the_end_is_told_apart_by_whether_anything_came() {
 fn one_byte_chunks_take_no_more_room_than_their_bytes() {
     let body = "1\r\nx\r\n".repeat(50_000);
     let bytes = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}0\r\n\r\n");
-    let mut peer = Peer(bytes.as_bytes().chunks(1400).map(<[u8]>::to_vec).collect());
+    let mut peer = Peer::new(bytes.as_bytes(), 1400);
     let mut buffer = Vec::new();
     let response = exchange(&mut peer, b"GET", &mut buffer, 50_000)
         .now_or_never()
@@ -257,6 +213,17 @@ fn one_byte_chunks_take_no_more_room_than_their_bytes() {
         .unwrap();
     assert_eq!(response.body.len(), 50_000);
     assert!(buffer.capacity() < 150_000, "{}", buffer.capacity());
+}
+
+#[test]
+fn what_fuzzing_found_stays_true() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/http1");
+    let mut count = 0;
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        check_http1(&std::fs::read(seed.unwrap().path()).unwrap());
+        count += 1;
+    }
+    assert!(count > 5, "the seeds are not where they were");
 }
 
 proptest! {

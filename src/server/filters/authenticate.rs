@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::Version;
 use http::request::Parts;
 
-use super::{Context, finished, request_uri};
+use super::{Context, finished, goes_on, info, request_uri};
 use crate::apimachinery::{ForbiddenRequest, Status, plain};
 use crate::auth::{ImpersonationError, User};
 use crate::server::connection::Connection;
@@ -17,16 +17,16 @@ use crate::server::connection::Connection;
 /// for the one it acts for.
 ///
 /// Over HTTP/2 a stranger gets one answer and then has to connect anew: connections are dear,
-/// streams are cheap.
+/// streams are cheap. A watch keeps its connection.
 pub(super) async fn authenticate(
     State(context): State<Arc<Context>>,
     request: Request,
     next: Next,
 ) -> Response {
+    let http2 = request.version() == Version::HTTP_2 && !goes_on(&info(&request));
     let (mut parts, body) = request.into_parts();
     let connection = parts.extensions.get::<Arc<Connection>>().cloned();
     let connection = connection.as_deref();
-    let http2 = parts.version == Version::HTTP_2;
     let close = || {
         connection
             .into_iter()

@@ -9,18 +9,21 @@ use axum::response::Response;
 use http::header::{ACCEPT, USER_AGENT};
 use http::request::Parts;
 
-use super::{Context, finished};
+use super::{Context, finished, goes_on, info};
 use crate::apimachinery::{GoDuration, InvalidDuration, Query, Status};
 
 /// Answers 504 when the time is up: that of `?timeout=`, or the server's own where it asks for more
-/// or for none.
+/// or for none. A watch must have begun by the server's own; how long it goes on it asks for by
+/// another parameter.
 pub(super) async fn deadline(
     State(context): State<Arc<Context>>,
     request: Request,
     next: Next,
 ) -> Response {
+    let query = (!goes_on(&info(&request))).then(|| request.uri().query());
+    let limit = limit(query.flatten(), context.request_timeout);
     let (parts, body) = request.into_parts();
-    let limit = match limit(parts.uri.query(), context.request_timeout) {
+    let limit = match limit {
         Ok(limit) => limit,
         Err(error) => return finished(Status::invalid_timeout(error.to_string()).respond(&parts)),
     };

@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Context, finished, info, user};
+use super::{Context, finished, goes_on, info, user};
 use crate::apimachinery::{RequestInfo, plain};
 use crate::server::Limits;
 use crate::server::metrics::{Counted, Metrics, RequestKind};
@@ -16,21 +16,23 @@ use crate::server::metrics::{Counted, Metrics, RequestKind};
 pub(super) struct InFlight {
     reads: Option<Arc<Semaphore>>,
     mutations: Option<Arc<Semaphore>>,
+    watches: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
-/// A request that was let in; held until it is answered.
-struct Admitted {
+/// A request that was let in; held until it is answered, a watch until it ends.
+pub(in crate::server) struct Admitted {
     _permit: Option<OwnedSemaphorePermit>,
     _counted: Counted,
 }
 
 /// Answers 429 when the limit is reached. `system:masters` are let in all the same: kube-apiserver
 /// asks as one of them whether we are there at all. So are the probes, or an overload would be
-/// mistaken for a death.
+/// mistaken for a death. Watches are counted by themselves, and nobody is let in above their number:
+/// they stay.
 pub(super) async fn limit(
     State(context): State<Arc<Context>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let info = info(&request);
@@ -39,6 +41,10 @@ pub(super) async fn limit(
     let Some(admitted) = context.in_flight.admit(&info, exempt) else {
         return finished(plain::too_many_requests());
     };
+    let admitted = Arc::new(admitted);
+    if goes_on(&info) {
+        request.extensions_mut().insert(Arc::clone(&admitted));
+    }
     let response = next.run(request).await;
     drop(admitted);
     response
@@ -50,11 +56,19 @@ impl InFlight {
         Self {
             reads: semaphore(limits.reads_in_flight),
             mutations: semaphore(limits.mutations_in_flight),
+            watches: Arc::new(Semaphore::new(limits.watches)),
             metrics,
         }
     }
 
     fn admit(&self, info: &RequestInfo, exempt: bool) -> Option<Admitted> {
+        if goes_on(info) {
+            let permit = Arc::clone(&self.watches).try_acquire_owned().ok()?;
+            return Some(Admitted {
+                _permit: Some(permit),
+                _counted: self.metrics.in_flight(RequestKind::Watch),
+            });
+        }
         let (kind, semaphore) = if info.is_read_only() {
             (RequestKind::Read, &self.reads)
         } else {

@@ -19,6 +19,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::Uri;
 
+pub(super) use limit::Admitted;
+
 use super::endpoints::Endpoints;
 use super::{Config, Deps, Metrics};
 use crate::apimachinery::RequestInfo;
@@ -43,7 +45,7 @@ pub(super) fn router(config: &Config, deps: Deps) -> Router {
     let context = Arc::new(Context {
         authentication: deps.authentication,
         authorization: deps.authorization,
-        endpoints: Endpoints::new(deps.health, deps.registry, deps.routes, limits),
+        endpoints: Endpoints::new(deps.health, deps.registry, deps.routes, limits, deps.tasks),
         in_flight: limit::InFlight::new(limits, Arc::clone(&deps.metrics)),
         request_timeout: limits.request_timeout,
         clock: deps.clock,
@@ -66,7 +68,12 @@ pub(super) fn router(config: &Config, deps: Deps) -> Router {
 async fn answer(State(context): State<Arc<Context>>, request: Request) -> Response {
     let info = info(&request);
     let (parts, _) = request.into_parts();
-    finished(context.endpoints.answer(info, parts).await)
+    context.endpoints.answer(info, parts).await
+}
+
+/// Whether a request is one that goes on: it is held to other limits of time and number.
+fn goes_on(info: &RequestInfo) -> bool {
+    info.verb == "watch" && info.is_resource_request()
 }
 
 /// The request info, which the outer filter put there.
@@ -91,7 +98,7 @@ fn unreadable() -> Arc<RequestInfo> {
 }
 
 /// A complete answer as the router's own type.
-fn finished(response: http::Response<Bytes>) -> Response {
+pub(super) fn finished(response: http::Response<Bytes>) -> Response {
     response.map(Body::from)
 }
 

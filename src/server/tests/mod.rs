@@ -3,6 +3,7 @@
 mod certificates;
 mod connections;
 mod filters;
+mod streams;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::{Condvar, Mutex};
@@ -26,6 +28,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
+use crate::apimachinery::Reply as Answer;
 use crate::auth::testing::{
     Authority, FakeAccess, FakeTokens, Identity, Subject, TestClock, config_map,
 };
@@ -43,6 +46,7 @@ struct Running {
     trust: Arc<LiveTrust>,
     access: Arc<FakeAccess>,
     gate: Arc<Gate>,
+    feeds: streams::Feeds,
     stop: StopSender,
     tasks: Tasks,
 }
@@ -121,7 +125,8 @@ impl Running {
         trust.apply_config_map(&config_map(&client_ca, &proxy_ca, "[]"));
         let (stop, stopped) = Stop::channel();
         let (tasks, gate) = (Tasks::new(stop.clone()), Gate::new());
-        let deps = deps(&trust, &access, &tasks, &gate);
+        let feeds = streams::Feeds::default();
+        let deps = deps(&trust, &access, &tasks, &gate, &feeds);
         let bound = Server::bind(config, deps).await.unwrap();
         let mut roots = RootCertStore::empty();
         if let Some(pem) = bound.authority_pem() {
@@ -138,6 +143,7 @@ impl Running {
             trust,
             access,
             gate,
+            feeds,
             stop,
             tasks,
         }
@@ -219,33 +225,42 @@ impl Conversation {
         path: &str,
         headers: &[(&str, &str)],
     ) -> hyper::Result<Reply> {
-        let mut request = Request::builder().method(method);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = match self {
-            Self::Http1(sender) => {
-                sender.ready().await?;
-                let request = request.uri(path).header("host", SERVER);
-                sender
-                    .send_request(request.body(Empty::new()).unwrap())
-                    .await?
-            }
-            Self::Http2(sender) => {
-                sender.ready().await?;
-                let request = request.uri(format!("https://{SERVER}{path}"));
-                sender
-                    .send_request(request.body(Empty::new()).unwrap())
-                    .await?
-            }
-        };
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.open(method, path, headers).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Reply {
             code: parts.status.as_u16(),
             headers: parts.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
         })
+    }
+
+    /// Asks, and leaves the body to be read.
+    async fn open(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> hyper::Result<Response<Incoming>> {
+        let mut request = Request::builder().method(method);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match self {
+            Self::Http1(sender) => {
+                sender.ready().await?;
+                let request = request.uri(path).header("host", SERVER);
+                sender
+                    .send_request(request.body(Empty::new()).unwrap())
+                    .await
+            }
+            Self::Http2(sender) => {
+                sender.ready().await?;
+                let request = request.uri(format!("https://{SERVER}{path}"));
+                sender
+                    .send_request(request.body(Empty::new()).unwrap())
+                    .await
+            }
+        }
     }
 }
 
@@ -271,7 +286,13 @@ fn client_config(roots: Arc<RootCertStore>, dial: &Dial<'_>) -> ClientConfig {
     }
 }
 
-fn deps(trust: &Arc<LiveTrust>, access: &Arc<FakeAccess>, tasks: &Tasks, gate: &Arc<Gate>) -> Deps {
+fn deps(
+    trust: &Arc<LiveTrust>,
+    access: &Arc<FakeAccess>,
+    tasks: &Tasks,
+    gate: &Arc<Gate>,
+    feeds: &streams::Feeds,
+) -> Deps {
     let clock: Arc<dyn Clock> = TestClock::new();
     let config = crate::auth::Config::default();
     let tokens = FakeTokens::knowing(&[("T", "tina")]);
@@ -281,7 +302,7 @@ fn deps(trust: &Arc<LiveTrust>, access: &Arc<FakeAccess>, tasks: &Tasks, gate: &
     let health = Health::default();
     let everywhere = &[Probe::Livez, Probe::Readyz, Probe::Healthz];
     health.add(Check::new("ping", everywhere, || Ok(())));
-    let gate = Arc::clone(gate);
+    let (gate, feeds) = (Arc::clone(gate), Arc::clone(feeds));
     Deps {
         authentication: Arc::new(Authentication::new(
             &config,
@@ -301,7 +322,7 @@ fn deps(trust: &Arc<LiveTrust>, access: &Arc<FakeAccess>, tasks: &Tasks, gate: &
         routes: vec![Route {
             prefix: "/apis".into(),
             index: vec!["/apis".into()],
-            handler: Arc::new(move |info, parts| handle(info, parts, &gate)),
+            handler: Arc::new(move |info, parts| handle(info, parts, &gate, &feeds)),
         }],
         health,
         registry: Arc::new(registry),
@@ -312,11 +333,19 @@ fn deps(trust: &Arc<LiveTrust>, access: &Arc<FakeAccess>, tasks: &Tasks, gate: &
 }
 
 /// A stand-in for the APIs that does what the path says, or tells what it was given.
-fn handle(info: &RequestInfo, parts: &Parts, gate: &Gate) -> Option<Response<Bytes>> {
+fn handle(
+    info: &RequestInfo,
+    parts: &Parts,
+    gate: &Gate,
+    feeds: &streams::Feeds,
+) -> Option<Answer> {
+    let stream = |lasts| Some(Answer::Stream(streams::stream(feeds, lasts)));
     match info.path.as_str() {
         "/apis/held" => gate.wait(),
         "/apis/panic" => panic!("as the test wants"),
         "/apis/unknown" => return None,
+        "/apis/g/v1/things" => return stream(Duration::from_secs(3600)),
+        "/apis/g/v1/short" => return stream(Duration::from_millis(50)),
         _ => {}
     }
     let user = parts.extensions.get::<Arc<User>>().unwrap();
@@ -328,5 +357,5 @@ fn handle(info: &RequestInfo, parts: &Parts, gate: &Gate) -> Option<Response<Byt
     let told = serde_json::json!({
         "path": info.path, "user": user.name, "groups": user.groups, "headers": headers,
     });
-    Some(Response::new(told.to_string().into()))
+    Some(Response::new(Bytes::from(told.to_string())).into())
 }

@@ -10,6 +10,7 @@ mod route;
 mod selector;
 mod status;
 mod watching;
+mod written;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 pub use aggregator::Backend;
 pub use journal::{Fault, Journal, RecordedRequest};
+pub use written::Written;
 
 use super::serve::{Body, Handle, Listener, Peer, answer};
 use super::{Access, Identity, World};
@@ -46,6 +48,7 @@ struct Shared {
     access: Arc<Access>,
     journal: Arc<Journal>,
     aggregator: Aggregator,
+    written: Written,
     watches: watch::Sender<u64>,
 }
 
@@ -61,6 +64,7 @@ impl ApiServer {
             access,
             journal: Arc::default(),
             aggregator: Aggregator::default(),
+            written: Written::default(),
             watches: watch::Sender::new(0),
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -83,6 +87,12 @@ impl ApiServer {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.shared.journal
+    }
+
+    /// The Secrets and APIServices, which clients write.
+    #[must_use]
+    pub fn written(&self) -> &Written {
+        &self.shared.written
     }
 
     /// Goes away: every connection ends and the port is closed.
@@ -162,6 +172,14 @@ impl Shared {
         if self.aggregator.serves(&route) {
             let forwarded = self.aggregator.forward(peer, &identity, request).await;
             return forwarded.unwrap_or_else(|error| status::unavailable(&format!("{error:#}")));
+        }
+        if let Route::Resource(resource) = &route
+            && Written::keeps(resource)
+        {
+            let Ok(body) = request.into_body().collect().await else {
+                return status::bad_request("the body broke off");
+            };
+            return self.written.answer(&method, resource, &body.to_bytes());
         }
         match (&route, &method) {
             (Route::Path(path), _) => self.path(path, &request).await,

@@ -62,6 +62,10 @@ pub(super) fn no_such_object(resource: &str, name: &str) -> Response<Body> {
     status(StatusCode::NOT_FOUND, "NotFound", &message)
 }
 
+pub(super) fn conflict(message: &str) -> Response<Body> {
+    status(StatusCode::CONFLICT, "Conflict", message)
+}
+
 pub(super) fn bad_request(message: &str) -> Response<Body> {
     status(StatusCode::BAD_REQUEST, "BadRequest", message)
 }

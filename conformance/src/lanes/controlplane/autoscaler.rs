@@ -37,7 +37,7 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch) {
     .await;
     lane.check("v1 comes back when it is registered again", SCALED, async {
         let port = scene.loadline.address.port();
-        super::register(&scene.admin, scratch, &scene.lab, port).await?;
+        super::register(&scene.admin, scratch, port).await?;
         until(SCALED, async || {
             let nodes = scene.admin.raw("/apis/metrics.k8s.io/v1/nodes").await?;
             nodes["items"][0]["usage"]["cpu"]

@@ -3,15 +3,18 @@
 
 mod autoscaler;
 mod clients;
+mod foreign;
 mod kubectl;
 mod older;
+mod serving;
 mod values;
+mod watches;
 mod world;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::lab::{Identity, Lab, LabConfig};
@@ -26,14 +29,21 @@ const NUMBERS: Duration = Duration::from_secs(120);
 /// How long a single call of `kubectl` with its judgement may take.
 const CALL: Duration = Duration::from_secs(60);
 
+/// The Secret Loadline keeps its certificate in.
+const SECRET: &str = "loadline-serving";
+
 /// What the checks of this lane look at.
 struct Scene {
     // Dropped in this order: the program under test first.
     loadline: Loadline,
+    /// How servers of `metrics.k8s.io` reach the API server.
+    kubeconfig: PathBuf,
     admin: Kubectl,
     mirror: Mirror,
     cluster: ControlPlane,
     lab: Lab,
+    /// How the program under test is started.
+    start: Start,
 }
 
 impl Scene {
@@ -74,10 +84,13 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     if !available(lane, &mut scene).await {
         return Ok(());
     }
+    serving::written(lane, &scene).await;
     values::checks(lane, &scene).await;
     kubectl::checks(lane, &scene).await;
     kubectl::access(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
+    foreign::checks(lane, &scene, &scratch, &tools, &logs).await;
+    watches::checks(lane, &mut scene, &tools, &logs).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
     older::checks(lane, &mut scene, &scratch, &tools, &logs, &single).await;
@@ -86,6 +99,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
         scene.cluster.alive()
     })
     .await;
+    serving::rotation(lane, &mut scene, &scratch, &tools, &logs).await;
     Ok(())
 }
 
@@ -117,33 +131,44 @@ async fn scene(
     lab.access
         .add_token(&token, Identity::new(name, &["system:serviceaccounts"]));
 
-    let kubeconfig = loadline.kubeconfig().display().to_string();
-    let start = Start::new(&lab, tools.loadline())?
-        .with("kubeconfig", &kubeconfig)
-        .with("authentication-kubeconfig", &kubeconfig)
-        .with("authorization-kubeconfig", &kubeconfig)
-        .with("metric-resolution", "10s")
-        // A node has to answer well before it is asked again.
-        .with("kubelet-request-timeout", "5s")
-        .log(&logs.join("loadline.log"));
-    register(&admin, scratch, &lab, start.port()).await?;
+    let kubeconfig = loadline.kubeconfig().clone();
+    let start = start(&lab, tools, &kubeconfig)?.log(&logs.join("loadline.log"));
+    register(&admin, scratch, start.port()).await?;
     let loadline = start.launch(&lab)?;
     Ok(Scene {
+        start,
         loadline,
         admin,
         mirror,
         cluster,
         lab,
+        kubeconfig,
     })
 }
 
-/// Applies the folder `apiservice/` as it is but for the authority and the port, and a Service that leads here.
-async fn register(admin: &Kubectl, scratch: &Scratch, lab: &Lab, port: u16) -> Result<()> {
+/// Loadline with its own account, and with no certificate but the one it makes by itself.
+fn start(lab: &Lab, tools: &Tools, kubeconfig: &Path) -> Result<Start> {
+    let kubeconfig = kubeconfig.display().to_string();
+    Ok(Start::new(lab, tools.loadline())?
+        .with("kubeconfig", &kubeconfig)
+        .with("authentication-kubeconfig", &kubeconfig)
+        .with("authorization-kubeconfig", &kubeconfig)
+        .without("tls-cert-file")
+        .without("tls-private-key-file")
+        .with("serving-secret", &format!("kube-system/{SECRET}"))
+        .with("metric-resolution", "10s")
+        // A node has to answer well before it is asked again.
+        .with("kubelet-request-timeout", "5s"))
+}
+
+/// Applies the folder `apiservice/` as it is but for the port, and a Service that leads here.
+async fn register(admin: &Kubectl, scratch: &Scratch, port: u16) -> Result<()> {
     let manifests = Overlay::on("apiservice")
-        .authority(lab.pki.serving.pem())
         .set("APIService", "/spec/service/port", port)
         .render(scratch, admin)
         .await?;
+    let skips = manifests.to_lowercase().matches("insecure").count();
+    ensure!(skips == 0, "the manifests skip a verification");
     let service = json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": { "name": "loadline", "namespace": "kube-system" },
@@ -179,7 +204,7 @@ async fn available(lane: &Lane, scene: &mut Scene) -> bool {
                 let all_nodes = scene.admin.raw("/apis/metrics.k8s.io/v1/nodes").await?;
                 let all_pods = scene.admin.raw("/apis/metrics.k8s.io/v1/pods").await?;
                 let (n, p) = (items(&all_nodes), items(&all_pods));
-                anyhow::ensure!(
+                ensure!(
                     n == nodes && p == pods,
                     "{n} of {nodes} nodes, {p} of {pods} pods"
                 );

@@ -77,13 +77,8 @@ pub(super) async fn checks(
     single.set_cores(0.3);
     both(lane, scene, "with v1beta1 alone", [1, 3]).await;
     lane.check("v1 is registered again", CALL, async {
-        super::register(
-            &scene.admin,
-            scratch,
-            &scene.lab,
-            scene.loadline.address.port(),
-        )
-        .await
+        let port = scene.loadline.address.port();
+        super::register(&scene.admin, scratch, port).await
     })
     .await;
 }

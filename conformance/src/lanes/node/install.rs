@@ -1,19 +1,16 @@
-//! The installation as an operator does it: an image, a certificate, `apply`, `top`.
+//! The installation as an operator does it: an image, `apply`, `top`.
 
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
 
 use crate::image::Image;
-use crate::lab::{Authority, Request};
 use crate::real::{Overlay, RealNode, Scratch, Table, Tools, until};
 use crate::report::Lane;
 
 use super::{CALL, NAMESPACE, SOON, Scene};
 
 const IMAGE: (&str, &str) = ("localhost/loadline", "test");
-const SERVICE: &str = "loadline.kube-system.svc";
 
 pub(super) async fn checks(
     lane: &Lane,
@@ -102,18 +99,10 @@ fn import(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<f64> {
     Ok(scene.node.import(&image, scratch)? as f64)
 }
 
-/// Applies `deploy/base` with a certificate, the authority that signed it, and this node instead of a scheduler.
+/// Applies `deploy/base` with this node instead of a scheduler; nothing else is given.
 async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
-    let authority = Authority::new("loadline-ca")?;
-    let serving = authority.issue(&Request::server("loadline", &[SERVICE]))?;
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": { "name": "loadline-serving-cert", "namespace": "kube-system" },
-        "stringData": { "tls.crt": serving.pem(), "tls.key": serving.key_pem() },
-    });
     let pod = "/spec/template/spec";
     let manifests = Overlay::on("deploy/base")
-        .authority(authority.pem())
         .image("loadline", IMAGE.0, IMAGE.1)
         .set("Deployment", &format!("{pod}/nodeName"), RealNode::NAME)
         .set(
@@ -130,7 +119,6 @@ async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
         .admin
         .run(&format!("label namespace kube-system {restricted}"))
         .await?;
-    scene.admin.apply(&secret.to_string()).await?;
     scene.applied = Instant::now();
     scene.admin.apply(&manifests).await
 }

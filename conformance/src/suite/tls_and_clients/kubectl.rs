@@ -62,7 +62,7 @@ pub(super) fn checks() -> Vec<Check> {
             "the HPA scales by both versions",
             |_| {
                 Box::pin(async {
-                    Err(skipped("needs a real controller manager, which a lane of its own has"))
+                    Err(skipped("needs a real controller manager: the lane controlplane has one, and scales by both versions"))
                 })
             },
         ),

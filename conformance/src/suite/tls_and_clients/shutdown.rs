@@ -45,7 +45,7 @@ pub(super) fn checks() -> Vec<Check> {
             "a list of 100,000 pods begins within a second, with bounded memory",
             |_| {
                 Box::pin(async {
-                    Err(skipped("needs a cluster of 5,000 nodes, which a lane of its own has"))
+                    Err(skipped("needs a cluster of that size: the program compare makes one"))
                 })
             },
         ),

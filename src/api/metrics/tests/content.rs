@@ -3,7 +3,7 @@
 use super::*;
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
-const NODES_JSON: &str = r#"{"kind":"NodeMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{},"items":[{"metadata":{"name":"n1","creationTimestamp":"2026-01-02T03:04:10Z","labels":{"n":"5","zone":"east"}},"timestamp":"2026-01-02T03:04:05Z","window":"15s","usage":{"cpu":"250m","memory":"12056Ki"}},{"metadata":{"name":"n2","creationTimestamp":"2026-01-02T03:04:10Z","labels":{"zone":"west"}},"timestamp":"2026-01-02T03:04:05Z","window":"15s","usage":{"cpu":"20m","memory":"50Mi"}}]}"#;
+const NODES_JSON: &str = r#"{"kind":"NodeMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"n1","creationTimestamp":"2026-01-02T03:04:10Z","labels":{"n":"5","zone":"east"}},"timestamp":"2026-01-02T03:04:05Z","window":"15s","usage":{"cpu":"250m","memory":"12056Ki"}},{"metadata":{"name":"n2","creationTimestamp":"2026-01-02T03:04:10Z","labels":{"zone":"west"}},"timestamp":"2026-01-02T03:04:05Z","window":"15s","usage":{"cpu":"20m","memory":"50Mi"}}]}"#;
 
 fn rows(table: &Value) -> Vec<Vec<&str>> {
     let rows = table["rows"].as_array().unwrap().iter();
@@ -92,7 +92,7 @@ fn humans_get_indented_json_without_a_newline() {
     let served = cluster();
     let uri = "/apis/metrics.k8s.io/v1beta1/nodes";
     let pretty = text(&served.call("GET", uri, &[("user-agent", "curl/8")]));
-    let start = "{\n  \"kind\": \"NodeMetricsList\",\n  \"apiVersion\": \"metrics.k8s.io/v1beta1\",\n  \"metadata\": {},\n  \"items\": [\n    {\n      \"metadata\": {\n        \"name\": \"n1\",\n";
+    let start = "{\n  \"kind\": \"NodeMetricsList\",\n  \"apiVersion\": \"metrics.k8s.io/v1beta1\",\n  \"metadata\": {\n    \"resourceVersion\": \"1\"\n  },\n  \"items\": [\n    {\n      \"metadata\": {\n        \"name\": \"n1\",\n";
     assert!(pretty.starts_with(start), "{pretty}");
     assert!(pretty.ends_with("    }\n  ]\n}"), "{pretty}");
     let declined = format!("{uri}?pretty=false");

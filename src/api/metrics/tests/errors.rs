@@ -106,28 +106,18 @@ fn every_method_but_get_is_not_allowed() {
 }
 
 #[test]
-fn a_watch_is_not_allowed_and_says_so() {
+fn a_watch_that_contradicts_itself_is_refused_like_a_list() {
     let served = cluster();
-    for (tail, kind) in [
-        ("nodes?watch=1", "nodes"),
-        ("pods?watch=true", "pods"),
-        ("namespaces/a/pods?watch=", "pods"),
-        (
-            "pods?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
-            "pods",
-        ),
+    for (tail, code) in [
+        ("nodes?watch=1&fieldSelector=spec.nodeName%3Dn1", 400),
+        ("nodes?watch=1&timeoutSeconds=x", 400),
+        ("pods?watch=true&sendInitialEvents=true", 422),
+        ("namespaces/a/pods?watch=&resourceVersion=x", 422),
     ] {
-        let (code, status) = failure(&served, "GET", tail, "");
-        assert_eq!(
-            (code, status["reason"].as_str()),
-            (405, Some("MethodNotAllowed"))
-        );
-        let message =
-            format!(r#"watch is not supported on resources of kind "{kind}.metrics.k8s.io""#);
-        assert_eq!(status["message"], message);
-        let details = serde_json::json!({"group": "metrics.k8s.io", "kind": kind});
-        assert_eq!(status["details"], details);
+        assert_eq!(failure(&served, "GET", tail, "").0, code, "{tail}");
     }
+    let yaml = served.get("nodes?watch=1", "application/yaml");
+    assert_eq!(yaml.status(), 406);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn lists_are_sorted_and_namespaces_hold_their_own() {
 #[test]
 fn a_namespace_without_pods_is_an_empty_list_and_no_error() {
     let served = cluster();
-    let expected = r#"{"kind":"PodMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{},"items":[]}"#;
+    let expected = r#"{"kind":"PodMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{"resourceVersion":"1"},"items":[]}"#;
     assert_eq!(
         served.text("namespaces/none/pods", ""),
         format!("{expected}\n")
@@ -23,7 +23,7 @@ fn a_namespace_without_pods_is_an_empty_list_and_no_error() {
     let yaml = served.text("namespaces/none/pods", "application/yaml");
     assert_eq!(
         yaml,
-        "apiVersion: metrics.k8s.io/v1beta1\nitems: []\nkind: PodMetricsList\nmetadata: {}\n"
+        "apiVersion: metrics.k8s.io/v1beta1\nitems: []\nkind: PodMetricsList\nmetadata:\n  resourceVersion: \"1\"\n"
     );
 }
 
@@ -32,6 +32,65 @@ fn before_there_is_data_lists_are_empty() {
     let served = Served::new(View::default());
     assert_eq!(served.get("nodes", "").status(), 200);
     assert!(served.names("nodes").is_empty());
+}
+
+#[test]
+fn a_list_and_its_objects_say_their_versions_in_every_form() {
+    let mut listed = node("n1", &[], usage(1, 1));
+    listed.versions.changed = 41;
+    let served = Served::new(View::new(42, vec![listed], vec![]));
+    let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let partial = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+    for (accept, item) in [
+        ("", "/items/0/metadata/resourceVersion"),
+        (partial, "/items/0/metadata/resourceVersion"),
+        (table, "/rows/0/object/metadata/resourceVersion"),
+    ] {
+        let list: Value = serde_json::from_str(&served.text("nodes", accept)).unwrap();
+        assert_eq!(list["metadata"]["resourceVersion"], "42", "{accept}");
+        assert_eq!(list.pointer(item).unwrap(), "41", "{accept}");
+    }
+    let one = served.json("nodes/n1");
+    assert_eq!(one["metadata"]["resourceVersion"], "41");
+    let one: Value = serde_json::from_str(&served.text("nodes/n1", table)).unwrap();
+    assert_eq!(one["metadata"]["resourceVersion"], "41");
+    let protobuf = "application/vnd.kubernetes.protobuf";
+    let list = served.get("nodes", protobuf);
+    let holds = |text: &[u8]| list.body().windows(text.len()).any(|part| part == text);
+    assert!(holds(b"\x12\x0242") && holds(b"\x32\x0241"));
+}
+
+#[test]
+fn a_watch_is_a_stream_of_the_type_that_was_asked_for() {
+    let served = cluster();
+    for (tail, accept, content_type) in [
+        ("nodes?watch=1&timeoutSeconds=7", "", "application/json"),
+        (
+            "pods?watch=1&timeoutSeconds=7",
+            "application/json;stream=watch",
+            "application/json",
+        ),
+        (
+            "namespaces/a/pods?watch=1&timeoutSeconds=7",
+            "application/vnd.kubernetes.protobuf",
+            "application/vnd.kubernetes.protobuf;stream=watch",
+        ),
+    ] {
+        let uri = format!("/apis/metrics.k8s.io/v1/{tail}");
+        let parts = parts("GET", &uri, &[("accept", accept)]);
+        let info = RequestInfo::new(&parts.method, parts.uri.path(), parts.uri.query()).unwrap();
+        let Some(Reply::Stream(mut stream)) = served.api.respond(&info, &parts) else {
+            panic!("{tail} is no stream");
+        };
+        assert_eq!(stream.head.status(), 200);
+        assert_eq!(stream.head.headers()["content-type"], content_type);
+        assert_eq!(stream.lasts, Duration::from_secs(7));
+        let crate::apimachinery::Piece::Bytes(first) = stream.pieces.next() else {
+            panic!("{tail} begins with nothing");
+        };
+        let events = first.windows(5).filter(|part| *part == b"ADDED").count();
+        assert_eq!(events, 2 + usize::from(tail.starts_with("pods")), "{tail}");
+    }
 }
 
 #[test]
@@ -122,7 +181,7 @@ fn paging_parameters_are_accepted_and_the_list_is_whole() {
         );
         assert_eq!(
             served.json(&format!("nodes?{query}"))["metadata"],
-            serde_json::json!({})
+            serde_json::json!({"resourceVersion": "1"})
         );
     }
     for query in ["resourceVersionMatch=Exact", "sendInitialEvents=true"] {

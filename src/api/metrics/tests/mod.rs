@@ -6,7 +6,9 @@ mod protobuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::Request;
+use http::Response;
 use http::request::Parts;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -24,7 +26,7 @@ const SAMPLED: i64 = 1_767_323_045_000;
 /// A clock that stands still until it is moved. The wall clock begins five seconds after the
 /// samples.
 #[derive(Debug)]
-struct HandClock {
+pub(super) struct HandClock {
     start: Instant,
     passed: Mutex<Duration>,
 }
@@ -34,14 +36,14 @@ impl HandClock {
         clippy::disallowed_methods,
         reason = "some instant has to be the first"
     )]
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             start: Instant::now(),
             passed: Mutex::default(),
         }
     }
 
-    fn pass(&self, time: Duration) {
+    pub(super) fn pass(&self, time: Duration) {
         *self.passed.lock() += time;
     }
 }
@@ -78,6 +80,7 @@ impl Served {
         Self {
             api: MetricsApi::new(
                 source,
+                tokio::sync::watch::channel(0).1,
                 Arc::clone(&inventory),
                 time,
                 &mut Registry::default(),
@@ -91,7 +94,10 @@ impl Served {
     fn call(&self, method: &str, uri: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
         let parts = parts(method, uri, headers);
         let info = RequestInfo::new(&parts.method, parts.uri.path(), parts.uri.query()).unwrap();
-        self.api.respond(&info, &parts).unwrap()
+        match self.api.respond(&info, &parts) {
+            Some(Reply::Whole(response)) => response,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// A GET below `/apis/metrics.k8s.io/v1beta1/`.
@@ -129,7 +135,7 @@ fn text(response: &Response<Bytes>) -> String {
     String::from_utf8(response.body().to_vec()).unwrap()
 }
 
-fn usage(millicores: u64, kibibytes: u64) -> Usage {
+pub(super) fn usage(millicores: u64, kibibytes: u64) -> Usage {
     Usage {
         timestamp: Timestamp::from_millis(SAMPLED),
         window: Duration::from_secs(15),
@@ -156,10 +162,16 @@ fn node(name: &str, pairs: &[(&str, &str)], usage: Usage) -> NodeView {
         record: Arc::new(node_record(name, pairs)),
         usage,
         versions: Versions::default(),
+        former: None,
     }
 }
 
-fn pod_record(namespace: &str, name: &str, node: &str, pairs: &[(&str, &str)]) -> PodRecord {
+pub(super) fn pod_record(
+    namespace: &str,
+    name: &str,
+    node: &str,
+    pairs: &[(&str, &str)],
+) -> PodRecord {
     PodRecord {
         key: PodKey::new(
             crate::domain::Namespace::new(namespace).unwrap(),
@@ -173,7 +185,7 @@ fn pod_record(namespace: &str, name: &str, node: &str, pairs: &[(&str, &str)]) -
     }
 }
 
-fn pod(record: PodRecord, containers: &[(&str, Usage)]) -> PodView {
+pub(super) fn pod(record: PodRecord, containers: &[(&str, Usage)]) -> PodView {
     let container = |(name, usage): &(&str, Usage)| ContainerUsage {
         name: crate::domain::ContainerName::new(*name).unwrap(),
         usage: *usage,
@@ -184,6 +196,7 @@ fn pod(record: PodRecord, containers: &[(&str, Usage)]) -> PodView {
         window: Duration::from_secs(15),
         containers: containers.iter().map(container).collect(),
         versions: Versions::default(),
+        former: None,
     }
 }
 

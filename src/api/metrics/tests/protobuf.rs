@@ -15,7 +15,7 @@ fn hex(response: &Response<Bytes>) -> String {
 #[test]
 fn node_metrics_are_byte_for_byte_the_golden_vectors() {
     let served = Served::new(View::new(
-        1,
+        0,
         vec![node("n1", &[], usage(250, 12_056))],
         vec![],
     ));

@@ -1,0 +1,85 @@
+//! The serving certificate in a Secret that all replicas share, and the `caBundle` of our
+//! APIServices, which has to vouch for it.
+//!
+//! A Secret we made holds an authority with its key, the authorities to trust, and the certificate
+//! with its key. Whoever finds it missing, spoiled or aged makes the next one; of several who try,
+//! the API server lets one through, and the others take what that one wrote. A Secret somebody else
+//! made is followed and never written.
+//!
+//! Nothing is shown that the APIServices do not trust yet. A new authority is trusted first, for a
+//! while beside the old one, and signs only then; the old one stays trusted until all it signed has
+//! expired.
+
+mod bundle;
+mod contents;
+mod keeper;
+mod make;
+mod metrics;
+mod objects;
+mod plan;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use keeper::SecretKeeper;
+pub use metrics::KeeperMetrics;
+
+use plan::Lifetimes;
+
+/// The Secret, as in `kube-system/loadline-serving`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The Service the APIServices lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What flags decide about the Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeeperConfig {
+    /// `--serving-secret`.
+    pub secret: SecretName,
+    /// `--service-name`, in our own namespace.
+    pub service: ServiceName,
+    /// `--serving-certificate-lifetime`. An authority lives four times as long.
+    pub lifetime: Duration,
+}
+
+/// The longest between two looks at Secret and APIServices; short lifetimes shorten it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest that a new authority has to be trusted before it signs.
+const LONGEST_SETTLING: Duration = Duration::from_secs(300);
+
+impl KeeperConfig {
+    fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            certificate: self.lifetime,
+            authority: self.lifetime * 4,
+            settling: LONGEST_SETTLING.min(self.lifetime / 10),
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        LONGEST_PAUSE.min(self.lifetime / 20)
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
