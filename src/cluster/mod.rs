@@ -1,8 +1,8 @@
 //! Who is out there: the watches of nodes, pods and namespaces, and the client all rooms ask the API server
 //! with.
 //!
-//! Each watch lists once, page by page, and then follows the changes from the list's resource
-//! version. What it hears is decoded into the compact records of [`crate::domain`] and written
+//! Each watch lists once and then follows the changes from the list's resource version. Both come as
+//! protobuf, from an API server that has it. What it hears is decoded into the compact records of [`crate::domain`] and written
 //! straight into the [`Inventory`]; no object is kept. A fresh list replaces what was known only
 //! when its last page has been read, so an API server that is away, or a list that fails halfway,
 //! never empties the inventory.
@@ -15,10 +15,14 @@
 //! is said once in the log; nothing waits for them.
 
 mod bearer;
+mod body;
 mod client;
 mod credentials;
+mod events;
+mod frames;
 mod interner;
 mod lines;
+mod list;
 mod metrics;
 mod namespaces;
 mod nodes;
@@ -34,6 +38,7 @@ use std::sync::Arc;
 
 pub use client::{Config, Error, connect};
 pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
+pub use object::{Object, Rejected, Unreadable};
 pub use request::{Target, WatchError, describe};
 pub use state::{Connection, WatchStatus};
 pub use watch::{Follower, Watch};

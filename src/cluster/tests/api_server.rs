@@ -197,7 +197,8 @@ impl Inner {
         let from: usize = query
             .get("continue")
             .map_or(0, |from| from.parse().unwrap());
-        let limit: usize = query["limit"].parse().unwrap();
+        let limit = query.get("limit");
+        let limit: usize = limit.map_or(usize::MAX, |limit| limit.parse().unwrap());
         let until = (from + limit.min(self.page)).min(all.len());
         let next = if until < all.len() {
             until.to_string()
