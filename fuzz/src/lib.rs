@@ -5,6 +5,7 @@
 
 mod accept;
 mod amounts;
+mod core_objects;
 mod encodings;
 mod exposition;
 mod list_options;
@@ -16,9 +17,10 @@ mod selectors;
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 8] = [
+pub const PROPERTIES: [(&str, Property); 9] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
+    ("core_objects", core_objects::check),
     ("encodings", encodings::check),
     ("exposition", exposition::check),
     ("list_options", list_options::check),

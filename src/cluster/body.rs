@@ -41,6 +41,14 @@ const PROTOBUF: &[u8] = b"application/vnd.kubernetes.protobuf";
 const SLICE: usize = 16 << 10;
 
 impl Encoding {
+    /// Its name in the log.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Protobuf => "protobuf",
+        }
+    }
+
     /// The encoding these headers of an answer tell of.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         match headers.get(CONTENT_TYPE) {

@@ -100,6 +100,14 @@ impl Events {
         }
     }
 
+    /// What they are encoded in.
+    pub(super) fn encoding(&self) -> Encoding {
+        match self.cutter {
+            Cutter::Lines(_) => Encoding::Json,
+            Cutter::Frames(_) => Encoding::Protobuf,
+        }
+    }
+
     /// The next event; `None` when the API server ended the watch.
     pub(super) async fn next(&mut self) -> Result<Option<RawEvent>, WatchError> {
         loop {

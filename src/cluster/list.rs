@@ -194,9 +194,13 @@ impl ProtobufList {
 
     /// What the list said of itself, once all of it was there.
     fn end(self) -> Result<ListEnd, WatchError> {
-        match self.place {
-            Place::Envelope | Place::List(0) if self.buffer.is_empty() => Ok(self.end),
-            Place::Start | Place::Envelope | Place::List(_) => Err(not_a_list("it ends early")),
+        let whole = match self.place {
+            Place::Envelope | Place::List(0) => self.buffer.is_empty(),
+            Place::Start | Place::List(_) => false,
+        };
+        match self.end.version {
+            Some(_) if whole => Ok(self.end),
+            Some(_) | None => Err(not_a_list("it ends early or has no resource version")),
         }
     }
 }

@@ -43,9 +43,10 @@ pub use request::{Target, WatchError, describe};
 pub use state::{Connection, WatchStatus};
 pub use watch::{Follower, Watch};
 
-use crate::domain::{Clock, Inventory};
+use crate::domain::{Clock, Inventory, NodeRecord, PodRecord};
 use crate::lifecycle::{Check, Probe, Stop};
 use crate::telemetry::Registry;
+use interner::Interner;
 use metrics::Metrics;
 use namespaces::Namespaces;
 use nodes::Nodes;
@@ -153,6 +154,22 @@ impl Cluster {
             }),
         ]
     }
+}
+
+/// Reads one Pod as the watch of pods does, sharing nothing with other records.
+///
+/// # Errors
+/// When it would be left out.
+pub fn pod_record(object: Object<'_>) -> Result<PodRecord, Rejected> {
+    pods::record(object, &mut Interner::default())
+}
+
+/// Reads one Node as the watch of nodes does.
+///
+/// # Errors
+/// When it would be left out.
+pub fn node_record(object: Object<'_>) -> Result<NodeRecord, Rejected> {
+    nodes::record(object, None, &mut Interner::default())
 }
 
 fn listed(resource: &str, state: &WatchState) -> Result<(), String> {

@@ -90,8 +90,8 @@ impl Follower for Namespaces {
     }
 }
 
-/// Reads a Namespace object.
-fn record(object: Object<'_>) -> Result<(Namespace, Arc<str>), Rejected> {
+/// Reads a Namespace.
+pub(super) fn record(object: Object<'_>) -> Result<(Namespace, Arc<str>), Rejected> {
     let Named { metadata } = object.read()?;
     Ok((Namespace::new(&*metadata.name)?, (&*metadata.uid).into()))
 }

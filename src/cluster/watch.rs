@@ -150,7 +150,7 @@ impl Watch {
                 return Err(error);
             }
         };
-        self.opened();
+        self.opened(events.encoding().as_str());
         place.opened = Some(Instant::now());
         place.version = Some(version);
         Ok(self.follow(events, &mut place.version, follower).await)
@@ -230,11 +230,11 @@ impl Watch {
         }
     }
 
-    fn opened(&self) {
+    fn opened(&self, encoding: &str) {
         let resource = self.target().resource;
         match self.state.open() {
             Change::None => {}
-            Change::First => info!(resource, "watching the API server"),
+            Change::First => info!(resource, encoding, "watching the API server"),
             Change::Back(lost_for) => info!(resource, ?lost_for, "the watch is back"),
         }
     }

@@ -352,10 +352,12 @@ mod tests {
             let read = Status::read(&bytes);
             if let Ok(theirs) = meta::Status::decode(bytes.as_slice()) {
                 // Groups are the one thing it reads and we do not.
-                prop_assert!(read.as_ref().is_ok_and(|ours| {
-                    ours.code == theirs.code.unwrap_or_default()
-                        && ours.message == theirs.message.as_deref().unwrap_or_default()
-                }) || read == Err(Malformed::Key));
+                let theirs = (theirs.message.unwrap_or_default(), theirs.code.unwrap_or_default());
+                match read {
+                    Ok(ours) => prop_assert_eq!((ours.message.to_owned(), ours.code), theirs),
+                    // Groups are the one thing it reads and we do not.
+                    Err(error) => prop_assert_eq!(error, Malformed::Key),
+                }
             }
         }
     }

@@ -137,6 +137,13 @@ impl ApiServer {
         watchers.filter(|watcher| !watcher.is_closed()).count()
     }
 
+    /// The lists of `resource` that were asked for, in their order.
+    pub(super) fn lists(&self, resource: &str) -> Vec<String> {
+        let mut asked = self.asked(&[&format!("/{resource}?")]);
+        asked.retain(|uri| !uri.contains("watch=true"));
+        asked
+    }
+
     /// Paths with their queries, in the order they were asked for, that hold all of `parts`.
     pub(super) fn asked(&self, parts: &[&str]) -> Vec<String> {
         let inner = self.inner.lock();
