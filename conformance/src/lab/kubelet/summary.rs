@@ -86,7 +86,13 @@ impl Writer<'_> {
                 .sum(),
             swap: 0,
         });
-        of_pods.insert("name".to_owned(), json!("pods"));
+        merge(
+            &mut of_pods,
+            json!({ "name": "pods", "startTime": self.stamp(since) }),
+        );
+        for cgroup in [&mut stats, &mut of_pods] {
+            cgroup["memory"]["availableBytes"] = json!(node.memory_capacity - node.memory);
+        }
         let more = json!({
             "nodeName": node.meta.name,
             "startTime": self.stamp(since),
