@@ -105,6 +105,10 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     if !available(lane, &mut scene).await {
         return Ok(());
     }
+    lane.check("the API server sends protobuf", CALL, async {
+        protobuf(&scene)
+    })
+    .await;
     serving::written(lane, &scene).await;
     permissions::checks(lane, &scene).await;
     values::checks(lane, &scene).await;
@@ -173,6 +177,22 @@ async fn scene(
         kubeconfig,
         heapster,
     })
+}
+
+/// Each watch says once in the log how its objects come.
+fn protobuf(scene: &Scene) -> Result<()> {
+    let log = std::fs::read_to_string(scene.start.log_path())?;
+    for resource in ["nodes", "pods", "namespaces", "configmaps"] {
+        let resource = format!("resource=\"{resource}\"");
+        let opened =
+            |line: &&str| line.contains("watching the API server") && line.contains(&resource);
+        let line = log
+            .lines()
+            .find(opened)
+            .with_context(|| format!("no watch of {resource}"))?;
+        ensure!(line.contains("encoding=\"protobuf\""), "{line}");
+    }
+    Ok(())
 }
 
 /// Loadline with its own account, and with no certificate but the one it makes by itself.
