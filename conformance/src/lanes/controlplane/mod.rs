@@ -67,6 +67,17 @@ impl Scene {
         })
     }
 
+    /// Waits until the program under test says that it is ready.
+    async fn ready(&mut self, within: Duration) -> Result<()> {
+        until(within, async || {
+            self.runs()?;
+            let client = self.client(Protocol::Http1, None).await?;
+            client.get("/readyz").await?.expect_status(200)?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Makes sure that the program under test has not ended.
     fn runs(&mut self) -> Result<()> {
         self.loadline.process.expect_running().context(Hopeless)

@@ -91,7 +91,7 @@ async fn follow(scene: &mut Scene, tools: &Tools, log: &Path) -> Result<()> {
     let status = scene.loadline.process.wait(ENDED).await?;
     ensure!(status.success(), "loadline ended with {status}");
     scene.loadline = scene.start.launch(&scene.lab)?;
-    scene.loadline.wait_ready(NUMBERS).await?;
+    scene.ready(NUMBERS).await?;
 
     let newer = |line: &Heard| {
         line.version
