@@ -6,13 +6,18 @@
 //! kube-apiserver ──watch──► cluster ─────────────┐ who is out there: names, labels, addresses
 //!                                                ▼
 //! kubelet ──/metrics/resource──► kubelet ──► scrape ──► live ──► api ──► server ──► kubectl top, HPA, VPA
-//!                           get and decode   a schedule   last two      one view,      TLS, then who asks
-//!                                            per node     points, rates every encoding and may they (auth)
+//!         ──/stats/summary────► get and decode  │    last two    │   one view,     TLS, then who asks
+//!                                        a schedule  points,     │   every         and may they (auth)
+//!                                         per node   rates       │   encoding
+//!                                                  aligned tick  ▼
+//!                                                             rollup ──► history ──► heapster ──► its clients
+//!                                                        enrich, sum     15 minutes   model, historical, export
 //! ```
 //!
 //! A node's answer is committed the moment it is decoded, for that node alone; nobody waits for
 //! another node. Requests read finished numbers with the kubelet's own timestamps and the true
-//! window between two samples.
+//! window between two samples. Once a minute the roll-up takes what is live, sums it at every level
+//! under one timestamp, and appends a column to the history.
 //!
 //! # Rooms
 //!
