@@ -39,6 +39,7 @@ pub mod rollup;
 
 // out
 pub mod api;
+pub mod heapster;
 pub mod auth;
 pub mod server;
 

@@ -7,6 +7,7 @@ mod accept;
 mod amounts;
 mod encodings;
 mod exposition;
+mod heapster_path;
 mod list_options;
 mod protobuf;
 mod request_info;
@@ -17,11 +18,12 @@ mod summary_json;
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 9] = [
+pub const PROPERTIES: [(&str, Property); 10] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
     ("encodings", encodings::check),
     ("exposition", exposition::check),
+    ("heapster_path", heapster_path::check),
     ("list_options", list_options::check),
     ("protobuf", protobuf::check),
     ("request_info", request_info::check),

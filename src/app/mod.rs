@@ -4,6 +4,7 @@
 //! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API
 //! server may be away at either.
 
+mod over_time;
 mod readiness;
 mod settings;
 mod signals;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::{OptionFuture, join};
 use tracing::{debug, info, warn};
 
 use crate::api::Api;
@@ -20,23 +22,28 @@ use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, T
 use crate::cluster::{self, Cluster, Credentials};
 use crate::config::Settings;
 use crate::domain::{Clock, Inventory, SystemClock};
+use crate::heapster::RouteTable;
 use crate::kubelet::KubeletClient;
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
 use crate::live::{self, Live};
+use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, Route, SecretKeeper, Server, ServingCertificate};
 use crate::telemetry::Registry;
+use over_time::{OpenPort, OverTime};
 
 pub use signals::Signals;
 
-/// Everything wired together, with the port taken and nothing running yet.
+/// Everything wired together, with the ports taken and nothing running yet.
 #[derive(Debug)]
 pub struct Bound {
     server: server::Bound,
+    heapster: Option<server::Bound>,
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
-    trust: TrustLookup,
     keeper: Option<SecretKeeper>,
+    rollup: Option<Rollup>,
+    trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
 }
@@ -65,21 +72,21 @@ struct Ground {
 /// to an API server that is away, and the patience of who stops us ends soon.
 const LEFTOVERS: Duration = Duration::from_secs(5);
 
-/// Builds every room and takes the port.
+/// Builds every room and takes the ports.
 ///
 /// # Errors
 /// When a file that a flag names cannot be used, there are no credentials for the API server, or
-/// the port is taken.
+/// a port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
-    if !settings.inert.is_empty() {
-        let flags = settings.inert.join(", --");
-        warn!("without effect here: --{flags}");
-    }
-    let (client, credentials) = connect(settings.kubeconfig.clone()).await?;
+    tell(&settings);
+    let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
     let registry = &mut ground.registry;
-    let cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
+    let mut cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
+    if let Some(annotation) = &settings.rollup.host_id_annotation {
+        cluster = cluster.with_host_id_annotation(annotation.as_str());
+    }
     let config = live::Config {
         resolution: settings.scrape.resolution,
     };
@@ -99,16 +106,25 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         .health
         .add(server::shutdown_check(ground.stop.1.clone()));
 
+    let (clock, registry) = (&ground.clock, &mut ground.registry);
+    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry);
     let api = ground.api(live, inventory);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
-    let (server, keeper) = ground.server(&settings, api, reviews, &client).await?;
+    let reached = ground.servers(&settings, &api, &over_time, reviews, &client);
+    let (server, heapster, keeper) = reached.await?;
+    let (heapster, guests) = heapster.map(|open| (open.server, open.trust)).unzip();
     Ok(Bound {
         server,
+        heapster,
         cluster,
         scraper,
-        trust: lookup,
         keeper,
+        rollup: over_time.rollup,
+        trust: [Some(lookup), guests.flatten()]
+            .into_iter()
+            .flatten()
+            .collect(),
         tasks,
         stop,
     })
@@ -135,13 +151,24 @@ impl Bound {
         let watches = async move { cluster.run(until).await };
         tasks.spawn_vital("cluster", quit.clone(), watches);
         tasks.spawn_vital("scrape", quit.clone(), self.scraper.run(quit.clone()));
-        tasks.spawn_vital("trust", quit.clone(), self.trust.run(quit.clone()));
+        for trust in self.trust {
+            tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
+        }
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
-        let (server, until) = (self.server, stop.clone());
+        if let Some(rollup) = self.rollup {
+            let until = quit.clone();
+            tasks.spawn_vital(
+                "rollup",
+                quit.clone(),
+                async move { rollup.run(until).await },
+            );
+        }
+        let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
-            server.run(until).await;
+            let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
+            join(server.run(until), heapster).await;
             quit_sender.stop();
         });
 
@@ -200,7 +227,7 @@ impl Ground {
             .await
             .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;
         Ok(Scraper::new(
-            settings::scrape(&settings.scrape),
+            settings::scrape(settings),
             getter,
             Arc::clone(inventory),
             Arc::clone(live),
@@ -270,14 +297,60 @@ impl Ground {
         Ok((authentication, authorization))
     }
 
-    async fn server(
+    /// Takes the secure port, and Heapster's if it is asked for.
+    async fn servers(
         mut self,
         settings: &Settings,
-        api: Arc<Api>,
+        api: &Arc<Api>,
+        over_time: &OverTime,
         reviews: (Authentication, Authorization),
         client: &kube::Client,
-    ) -> Result<(server::Bound, Option<SecretKeeper>)> {
+    ) -> Result<(server::Bound, Option<OpenPort>, Option<SecretKeeper>)> {
         let config = settings::server(settings)?;
+        let keeper = self.keeper_parts(settings, &config);
+        let metrics = server::Metrics::register(&mut self.registry);
+        let registry = Arc::new(self.registry);
+        let heapster = match &settings.heapster.port {
+            None => None,
+            Some(port) => {
+                let deps = server::OpenDeps {
+                    handler: over_time::handler(&over_time.heapster, RouteTable::HeapsterPort),
+                    registry: Arc::clone(&registry),
+                    metrics: Arc::clone(&metrics),
+                    clock: Arc::clone(&self.clock),
+                    tasks: self.tasks.clone(),
+                };
+                Some(OpenPort::bind(port, settings, deps).await?)
+            }
+        };
+        let mut routes = routes(api);
+        routes.extend(over_time::routes(over_time));
+        let deps = server::Deps {
+            authentication: Arc::new(reviews.0),
+            authorization: Arc::new(reviews.1),
+            routes,
+            health: self.health.clone(),
+            registry,
+            metrics,
+            clock: Arc::clone(&self.clock),
+            tasks: self.tasks,
+        };
+        let server = Server::bind(config, deps).await?;
+        let keeper = keeper.and_then(|(config, metrics)| {
+            SecretKeeper::new(config, client, &server, self.clock, metrics)
+        });
+        if let Some(keeper) = &keeper {
+            self.health.add(keeper.check());
+        }
+        Ok((server, heapster, keeper))
+    }
+
+    /// What keeps the serving certificate in a Secret is made of, unless it comes from elsewhere.
+    fn keeper_parts(
+        &mut self,
+        settings: &Settings,
+        config: &server::Config,
+    ) -> Option<(server::KeeperConfig, Arc<server::KeeperMetrics>)> {
         let keeper = settings::keeper(&settings.serving, &config.certificate)
             .map(|config| (config, server::KeeperMetrics::register(&mut self.registry)));
         if keeper.is_none() && matches!(config.certificate, ServingCertificate::SelfSigned { .. }) {
@@ -285,25 +358,18 @@ impl Ground {
                 "the serving certificate is one made in memory, which nobody can verify; give --tls-cert-file and --tls-private-key-file, or --serving-secret"
             );
         }
-        let metrics = server::Metrics::register(&mut self.registry);
-        let deps = server::Deps {
-            authentication: Arc::new(reviews.0),
-            authorization: Arc::new(reviews.1),
-            routes: routes(&api),
-            health: self.health.clone(),
-            registry: Arc::new(self.registry),
-            metrics,
-            clock: Arc::clone(&self.clock),
-            tasks: self.tasks,
-        };
-        let bound = Server::bind(config, deps).await?;
-        let keeper = keeper.map(|(config, metrics)| {
-            SecretKeeper::new(config, client, &bound, self.clock, metrics)
-        });
-        if let Some(keeper) = &keeper {
-            self.health.add(keeper.check());
-        }
-        Ok((bound, keeper))
+        keeper
+    }
+}
+
+/// Says what was given and does nothing, or something else than where it comes from.
+fn tell(settings: &Settings) {
+    for note in &settings.notes {
+        info!("{note}");
+    }
+    if !settings.inert.is_empty() {
+        let flags = settings.inert.join(", --");
+        warn!("without effect here: --{flags}");
     }
 }
 
@@ -314,15 +380,11 @@ fn routes(api: &Arc<Api>) -> Vec<Route> {
         Route {
             prefix: prefix.to_owned(),
             index: Api::paths().into_iter().filter(below).collect(),
+            also: None,
             handler: Arc::new(move |info, parts| api.respond(info, parts)),
         }
     };
     vec![route("/apis"), route("/openapi")]
-}
-
-async fn connect(kubeconfig: Option<std::path::PathBuf>) -> Result<(kube::Client, Credentials)> {
-    let config = cluster::Config { kubeconfig };
-    Ok(cluster::connect(config).await?)
 }
 
 /// The client a flag of its own names, or the one for everything.
@@ -331,7 +393,9 @@ async fn client_for(
     client: &kube::Client,
 ) -> Result<kube::Client> {
     match kubeconfig {
-        Some(path) => Ok(connect(Some(path.clone())).await?.0),
+        Some(path) => Ok(cluster::connect(cluster::Config::kubeconfig(path.clone()))
+            .await?
+            .0),
         None => Ok(client.clone()),
     }
 }

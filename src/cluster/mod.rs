@@ -32,7 +32,7 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use client::{Config, Error, connect};
+pub use client::{Config, Error, Identity, connect};
 pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
 pub use request::{Target, WatchError, describe};
 pub use state::{Connection, WatchStatus};

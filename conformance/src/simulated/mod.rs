@@ -9,6 +9,7 @@ mod configuration;
 mod duplicates;
 mod first;
 mod forms;
+mod heapster;
 mod identity;
 mod keeps;
 mod outages;
@@ -78,7 +79,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 17] = [
+    let groups: [(&str, &[Check]); 18] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 2: ", summaries::CHECKS),
@@ -90,6 +91,7 @@ pub fn checks() -> Vec<Check> {
         ("promise 8: ", rotation::CHECKS),
         ("promise 8: ", serving::CHECKS),
         ("", first::CHECKS),
+        ("", heapster::CHECKS),
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
         ("", identity::CHECKS),

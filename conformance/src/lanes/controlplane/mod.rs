@@ -4,6 +4,7 @@
 mod autoscaler;
 mod clients;
 mod foreign;
+mod heapster;
 mod kubectl;
 mod older;
 mod serving;
@@ -19,6 +20,7 @@ use serde_json::json;
 
 use crate::lab::{Identity, Lab, LabConfig};
 use crate::loadline::{Loadline, Start};
+use crate::process::free_address;
 use crate::real::{ControlPlane, Hopeless, Kubectl, Mirror, Overlay, Place, Scratch, Tools, until};
 use crate::report::Lane;
 
@@ -44,6 +46,8 @@ struct Scene {
     lab: Lab,
     /// How the program under test is started.
     start: Start,
+    /// Heapster's port.
+    heapster: u16,
 }
 
 impl Scene {
@@ -90,6 +94,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     kubectl::access(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
     foreign::checks(lane, &scene, &scratch, &tools, &logs).await;
+    heapster::checks(lane, &scene).await;
     watches::checks(lane, &mut scene, &tools, &logs).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
@@ -132,7 +137,11 @@ async fn scene(
         .add_token(&token, Identity::new(name, &["system:serviceaccounts"]));
 
     let kubeconfig = loadline.kubeconfig().clone();
-    let start = start(&lab, tools, &kubeconfig)?.log(&logs.join("loadline.log"));
+    let heapster = free_address()?.port();
+    let start = start(&lab, tools, &kubeconfig)?
+        .with("rollup-resolution", "5s")
+        .with("heapster-port", &heapster.to_string())
+        .log(&logs.join("loadline.log"));
     register(&admin, scratch, start.port()).await?;
     let loadline = start.launch(&lab)?;
     Ok(Scene {
@@ -143,6 +152,7 @@ async fn scene(
         cluster,
         lab,
         kubeconfig,
+        heapster,
     })
 }
 
