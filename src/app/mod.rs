@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{OptionFuture, join};
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
 use crate::cluster::{self, Cluster, Credentials};
 use crate::config::Settings;
-use crate::domain::{Clock, Inventory, SystemClock};
+use crate::domain::{Batch, Clock, Inventory, SystemClock};
 use crate::heapster::RouteTable;
 use crate::kubelet::KubeletClient;
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
@@ -29,6 +30,7 @@ use crate::live::{self, Live};
 use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, Route, SecretKeeper, Server, ServingCertificate};
+use crate::sinks::Sinks;
 use crate::telemetry::Registry;
 use over_time::{OpenPort, OverTime};
 
@@ -43,6 +45,7 @@ pub struct Bound {
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
     rollup: Option<Rollup>,
+    sinks: Option<(Sinks, mpsc::Receiver<Arc<Batch>>)>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -107,7 +110,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         .add(server::shutdown_check(ground.stop.1.clone()));
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
-    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry);
+    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
     let api = ground.api(live, inventory);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
@@ -121,6 +124,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         scraper,
         keeper,
         rollup: over_time.rollup,
+        sinks: over_time.sinks,
         trust: [Some(lookup), guests.flatten()]
             .into_iter()
             .flatten()
@@ -164,6 +168,10 @@ impl Bound {
                 quit.clone(),
                 async move { rollup.run(until).await },
             );
+        }
+        if let Some((sinks, batches)) = self.sinks {
+            let run = sinks.run(batches, tasks.clone(), quit.clone());
+            tasks.spawn_vital("sinks", quit.clone(), run);
         }
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {

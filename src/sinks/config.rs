@@ -6,7 +6,7 @@ use super::uri::SinkUri;
 use super::{graphite, influxdb, opentsdb, statsd};
 
 /// One sink, with all its options understood. Prints no secret.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkConfig {
     /// Its key, and a number behind it if there are several of the kind: `influxdb`, `influxdb-2`.
     pub name: String,
@@ -18,7 +18,7 @@ pub struct SinkConfig {
 }
 
 /// A backend and its options.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Backend {
     Log,
     Influxdb(influxdb::Config),

@@ -14,14 +14,14 @@ use crate::domain::{EntityKey, MetricSet};
 ///
 /// Names are lists by comma in which `*` stands for any text. What an option does not speak of it
 /// admits: nodes and the cluster are in no namespace, only pods have a pod's labels.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
     metrics: Patterns,
     namespaces: Patterns,
     selector: Option<LabelSelector>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Patterns {
     only: Vec<String>,
     except: Vec<String>,

@@ -20,14 +20,14 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use secrecy::{ExposeSecret, SecretString};
 
 use super::export::ExportError;
+use super::secret::Secret;
 use super::trust::{AnyServer, ClockTime};
 use crate::domain::Clock;
 
 /// How a server is spoken to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HttpConfig {
     /// `host:port`.
     pub authority: String,
@@ -36,7 +36,7 @@ pub(super) struct HttpConfig {
     pub credentials: Credentials,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TlsConfig {
     /// Whoever answers is believed to be the server.
     pub insecure: bool,
@@ -44,11 +44,11 @@ pub(super) struct TlsConfig {
     pub ca_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Credentials {
     None,
-    Basic(String, SecretString),
-    Token(SecretString),
+    Basic(String, Secret),
+    Token(Secret),
 }
 
 /// One server.
@@ -100,10 +100,10 @@ impl Http {
         let authorization = match &config.credentials {
             Credentials::None => None,
             Credentials::Basic(user, password) => {
-                let pair = format!("{user}:{}", password.expose_secret());
+                let pair = format!("{user}:{}", password.expose());
                 Some(format!("Basic {}", STANDARD.encode(pair)))
             }
-            Credentials::Token(token) => Some(format!("Token {}", token.expose_secret())),
+            Credentials::Token(token) => Some(format!("Token {}", token.expose())),
         };
         let sensitive = |text: String| {
             let mut value = HeaderValue::try_from(text)

@@ -25,6 +25,7 @@ mod metrics;
 mod opentsdb;
 mod options;
 mod queue;
+mod secret;
 mod statsd;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use tracing::warn;
 pub use column::{LabelSet, Labeller};
 pub use config::{KEYS, SetupError, SinkConfig};
 pub use options::{Problem, Problems};
+pub use secret::Secret;
 pub use uri::{InvalidUri, SinkUri};
 
 use crate::domain::{Batch, Clock};

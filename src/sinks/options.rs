@@ -5,8 +5,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use secrecy::SecretString;
-
+use super::secret::Secret;
 use super::uri::InvalidUri;
 use crate::apimachinery::Query;
 
@@ -89,9 +88,8 @@ impl<'a> Options<'a> {
         self.text(name).unwrap_or(default).to_owned()
     }
 
-    pub(super) fn secret(&mut self, name: &'static str) -> Option<SecretString> {
-        self.text(name)
-            .map(|text| SecretString::from(text.to_owned()))
+    pub(super) fn secret(&mut self, name: &'static str) -> Option<Secret> {
+        self.text(name).map(Secret::from)
     }
 
     /// A boolean as Go's `strconv.ParseBool` reads it.

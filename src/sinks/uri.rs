@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use secrecy::SecretString;
-
+use super::secret::Secret;
 use crate::apimachinery::{Query, decode_path};
 
 /// What stands after `--sink=`. `Debug` shows neither the user nor the options: they may hold a
@@ -15,7 +14,7 @@ pub struct SinkUri {
     /// What stands before `:`, in lower case.
     pub scheme: Option<String>,
     /// The user and the password before `@`.
-    pub user: Option<(String, SecretString)>,
+    pub user: Option<(String, Secret)>,
     /// The host, an IPv6 address without its brackets; `None` when there is none.
     pub host: Option<String>,
     /// What stands after the host's `:`. `Some(None)` is a colon without a number.
@@ -105,7 +104,7 @@ impl SinkUri {
                 Ok(text.into_owned())
             };
             let (name, password) = user.split_once(':').unwrap_or((user, ""));
-            self.user = Some((decode(name)?, SecretString::from(decode(password)?)));
+            self.user = Some((decode(name)?, Secret::from(decode(password)?)));
         }
         if host.chars().any(|c| " <>\"`\\^{|}".contains(c)) {
             return Err(InvalidUri::Character);
@@ -187,8 +186,6 @@ fn variable(text: &str) -> (Option<&str>, &str) {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn read(value: &str) -> SinkUri {
@@ -275,7 +272,7 @@ mod tests {
     fn a_secret_is_read_but_never_shown() {
         let uri = read("k:http://me:s3%63ret@h/?pw=s3cret&token=s3cret");
         let (name, password) = uri.user.as_ref().unwrap();
-        assert_eq!((name.as_str(), password.expose_secret()), ("me", "s3cret"));
+        assert_eq!((name.as_str(), password.expose()), ("me", "s3cret"));
         assert!(!format!("{uri:?}").contains("s3cret"));
     }
 }

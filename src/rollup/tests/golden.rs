@@ -18,9 +18,9 @@ use crate::rollup::column::{Column, Maker};
 
 const SAMPLES: usize = 6;
 
-type Sets = BTreeMap<EntityKey, MetricSet>;
+pub(super) type Sets = BTreeMap<EntityKey, MetricSet>;
 
-fn read(name: &str) -> String {
+pub(super) fn read(name: &str) -> String {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/heapster");
     std::fs::read_to_string(golden.join(name)).unwrap()
 }
@@ -103,7 +103,7 @@ fn inventory() -> Inventory {
 }
 
 /// The columns of the six samples.
-fn columns() -> Vec<Sets> {
+pub(super) fn columns() -> Vec<Sets> {
     let (inventory, collected) = (inventory(), Collected::default());
     let mut maker = Maker::default();
     for k in 0..SAMPLES {
@@ -123,7 +123,7 @@ fn columns() -> Vec<Sets> {
 }
 
 /// What Heapster 1.5.4 did not have of these entities, and later versions or we do.
-fn is_newer(key: &EntityKey, metric: Metric) -> bool {
+pub(super) fn is_newer(key: &EntityKey, metric: Metric) -> bool {
     let name = metric.name();
     let of_pods = matches!(
         metric,

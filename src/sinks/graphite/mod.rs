@@ -15,7 +15,7 @@ use super::options::Options;
 use super::uri::SinkUri;
 
 /// The options of `graphite`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
     tcp: bool,
     authority: String,

@@ -7,7 +7,7 @@ use super::super::column::{Column, LabelSet, Sample};
 use crate::domain::{EntityKey, MetricSet, Value};
 
 /// What stands before every path; empty for nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Paths {
     pub prefix: String,
 }

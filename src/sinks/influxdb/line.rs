@@ -7,7 +7,7 @@ use super::super::column::Column;
 use crate::domain::{MetricSet, Value};
 
 /// How points are laid out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lines {
     /// The tag `cluster_name`.
     pub cluster_name: String,

@@ -22,7 +22,7 @@ use super::uri::SinkUri;
 use crate::domain::Clock;
 
 /// The options of `influxdb`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
     http: HttpConfig,
     target: Target,
@@ -31,7 +31,7 @@ pub(super) struct Config {
 }
 
 /// Where points go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
     /// A database of 1.x.
     Database {
@@ -65,9 +65,7 @@ impl Config {
         let user = options.text_or("user", "root");
         let password = options.secret("pw");
         let (user, in_uri) = uri.user.clone().map_or((user, None), |(u, p)| (u, Some(p)));
-        let password = in_uri
-            .or(password)
-            .unwrap_or_else(|| "root".to_owned().into());
+        let password = in_uri.or(password).unwrap_or_else(|| "root".into());
         let retention = options.parsed("retention", "duration of an hour or more, as 30d");
         let database = options.text_or("db", "k8s");
         let (bucket, org) = (options.text("bucket"), options.text("org"));

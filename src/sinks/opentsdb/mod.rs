@@ -19,7 +19,7 @@ use super::uri::SinkUri;
 use crate::domain::Clock;
 
 /// The options of `opentsdb`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
     http: HttpConfig,
     points: Points,

@@ -10,7 +10,7 @@ use super::super::column::Column;
 use crate::domain::{MetricKind, MetricSet, Value};
 
 /// How points are made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Points {
     /// The tag `cluster`.
     pub cluster: String,

@@ -14,7 +14,7 @@ use super::options::Options;
 use super::uri::SinkUri;
 
 /// The options of `statsd`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
     authority: String,
     lines: Lines,

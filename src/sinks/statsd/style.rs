@@ -10,7 +10,7 @@ use super::super::column::{Column, LabelSet, Sample};
 use crate::domain::{EntityKey, MetricSet, Value};
 
 /// How lines are made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lines {
     pub prefix: String,
     pub protocol: Protocol,
@@ -27,7 +27,7 @@ pub(super) enum Protocol {
 }
 
 /// What becomes of the names of labels.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LabelNames {
     /// The new names by the old.
     pub renamed: BTreeMap<String, String>,
