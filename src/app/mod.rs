@@ -15,14 +15,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{OptionFuture, join};
-use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
 use crate::cluster::{self, Cluster, Credentials};
 use crate::config::Settings;
-use crate::domain::{Batch, Clock, Inventory, SystemClock};
+use crate::domain::{Clock, Inventory, SystemClock};
 use crate::heapster::RouteTable;
 use crate::kubelet::KubeletClient;
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
@@ -30,9 +29,8 @@ use crate::live::{self, Live};
 use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, Route, SecretKeeper, Server, ServingCertificate};
-use crate::sinks::Sinks;
 use crate::telemetry::Registry;
-use over_time::{OpenPort, OverTime};
+use over_time::{OpenPort, OverTime, Receiving};
 
 pub use signals::Signals;
 
@@ -45,7 +43,7 @@ pub struct Bound {
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
     rollup: Option<Rollup>,
-    sinks: Option<(Sinks, mpsc::Receiver<Arc<Batch>>)>,
+    sinks: Option<Receiving>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -161,18 +159,7 @@ impl Bound {
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
-        if let Some(rollup) = self.rollup {
-            let until = quit.clone();
-            tasks.spawn_vital(
-                "rollup",
-                quit.clone(),
-                async move { rollup.run(until).await },
-            );
-        }
-        if let Some((sinks, batches)) = self.sinks {
-            let run = sinks.run(batches, tasks.clone(), quit.clone());
-            tasks.spawn_vital("sinks", quit.clone(), run);
-        }
+        start_columns(self.rollup, self.sinks, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
@@ -208,6 +195,19 @@ impl Bound {
                 Ended::Stopped
             }
         }
+    }
+}
+
+/// Starts the columns' maker and the sinks that receive them.
+fn start_columns(rollup: Option<Rollup>, sinks: Option<Receiving>, tasks: &Tasks, quit: &Stop) {
+    if let Some(rollup) = rollup {
+        let until = quit.clone();
+        let run = async move { rollup.run(until).await };
+        tasks.spawn_vital("rollup", quit.clone(), run);
+    }
+    if let Some((sinks, batches)) = sinks {
+        let run = sinks.run(batches, tasks.clone(), quit.clone());
+        tasks.spawn_vital("sinks", quit.clone(), run);
     }
 }
 

@@ -26,12 +26,15 @@ pub(super) struct OverTime {
     /// `None` when nobody wants columns: nothing is kept, as `--disable-metric-sink` has it, and
     /// there is no sink.
     pub(super) rollup: Option<Rollup>,
-    /// The sinks and what comes in for them; `None` without any.
-    pub(super) sinks: Option<(Sinks, mpsc::Receiver<Arc<Batch>>)>,
+    /// `None` without any.
+    pub(super) sinks: Option<Receiving>,
     /// Whether columns are kept.
     kept: bool,
     pub(super) heapster: Arc<Heapster>,
 }
+
+/// The sinks, and where batches come in for them.
+pub(super) type Receiving = (Sinks, mpsc::Receiver<Arc<Batch>>);
 
 /// Keeps nothing: columns are made for sinks alone.
 #[derive(Debug)]

@@ -119,7 +119,7 @@ impl Http {
     }
 
     /// Posts a body; the caller sets the deadline by dropping the future. 401 is
-    /// [`ExportError::Denied`], 429 and what the server blames itself for [`ExportError::Failing`].
+    /// [`ExportError::Denied`], 408, 429 and what the server blames itself for [`ExportError::Failing`].
     pub(super) async fn post(
         &self,
         path: &str,
@@ -147,7 +147,9 @@ impl Http {
         let answer = Answer { status, body };
         match status {
             StatusCode::UNAUTHORIZED => Err(ExportError::Denied(answer.shown())),
-            StatusCode::TOO_MANY_REQUESTS => Err(ExportError::Failing(answer.shown())),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+                Err(ExportError::Failing(answer.shown()))
+            }
             status if status.is_server_error() => Err(ExportError::Failing(answer.shown())),
             _ => Ok(answer),
         }
@@ -206,6 +208,7 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
         return Ok(builder.with_no_client_auth());
     }
     let mut roots = RootCertStore::empty();
+    let own = config.ca_file.is_some();
     let files = match config.ca_file {
         Some(file) => vec![file],
         None => SYSTEM
@@ -222,6 +225,9 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
             // The system's bundle may hold ones that cannot be read; they vouch for nobody.
             let _ = roots.add(certificate);
         }
+    }
+    if own && roots.is_empty() {
+        return Err("the file of cacert holds no certificate".to_owned());
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

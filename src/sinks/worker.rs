@@ -42,8 +42,8 @@ pub(super) struct State {
 }
 
 impl Worker {
-    /// Works until the queue is closed and empty. Once `stop` is given, every batch has one attempt
-    /// left, and all of them together the time to flush; what is left then is dropped.
+    /// Works until the queue is closed and empty. Once `stop` is given, the first attempt that
+    /// fails, or the end of the time to flush, ends it; what is left then is dropped.
     pub(super) async fn run(mut self, stop: Stop) {
         let flush = self.flush;
         let over = async {

@@ -102,12 +102,17 @@ fn inventory() -> Inventory {
     inventory
 }
 
-/// The columns of the six samples.
-pub(super) fn columns() -> Vec<Sets> {
+/// The columns of the six samples, as if the first came with the epoch.
+fn columns() -> Vec<Sets> {
+    columns_from(0)
+}
+
+/// The columns of the six samples, a minute apart, the first at this time in milliseconds.
+pub(super) fn columns_from(first: i64) -> Vec<Sets> {
     let (inventory, collected) = (inventory(), Collected::default());
     let mut maker = Maker::default();
     for k in 0..SAMPLES {
-        let at = Timestamp::from_millis(60_000 * i64::try_from(k).unwrap());
+        let at = Timestamp::from_millis(first + 60_000 * i64::try_from(k).unwrap());
         let mut column = Column::new(&mut maker, &inventory, &collected, at, None);
         for node in inventory.nodes() {
             let body = read(&format!("in/summary-{}-{k}.json", node.name));

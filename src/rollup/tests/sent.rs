@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
-use super::golden::{columns, is_newer, read};
+use super::golden::{columns_from, is_newer, read};
 use super::*;
 use crate::domain::{Batch, SystemClock};
 use crate::lifecycle::{Stop, Tasks};
@@ -44,6 +44,9 @@ const MENDED: [Mended; 3] = [
     },
 ];
 
+/// The time of the recorded batch, in milliseconds.
+const RECORDED: i64 = 1_795_230_980_000;
+
 struct Mended {
     sink: &'static str,
     what: &'static str,
@@ -58,14 +61,14 @@ fn is_mended(sink: &str, series: &str) -> bool {
 
 /// The second column, at Heapster's time, without what is newer.
 fn batch() -> Arc<Batch> {
-    let column = columns().swap_remove(1);
+    let column = columns_from(RECORDED - 60_000).swap_remove(1);
     let sets = column.into_values().map(|mut set| {
         let key = set.key.clone();
         set.points.retain(|point| !is_newer(&key, point.metric()));
         set
     });
     Arc::new(Batch {
-        timestamp: Timestamp::from_millis(1_795_230_980_000),
+        timestamp: Timestamp::from_millis(RECORDED),
         parts: vec![sets.collect()],
     })
 }

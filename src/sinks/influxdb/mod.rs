@@ -203,10 +203,11 @@ impl Influxdb {
             status if status.is_success() => Ok(Verdict::Accepted),
             StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
             StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
-            _ => Ok(Verdict::Refused {
+            status if status.is_client_error() => Ok(Verdict::Refused {
                 points: dropped(&answer),
                 why: answer.shown(),
             }),
+            _ => Err(ExportError::Failing(answer.shown())),
         }
     }
 }

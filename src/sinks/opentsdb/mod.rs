@@ -87,7 +87,7 @@ impl Opentsdb {
             status if status.is_success() => Ok(Verdict::Accepted),
             StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
             StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
-            _ => {
+            status if status.is_client_error() => {
                 // With points of its own it fails the others too only in words.
                 let json: Json = serde_json::from_str(&answer.body).unwrap_or_default();
                 let failed = json.get("failed").and_then(Json::as_u64);
@@ -96,6 +96,7 @@ impl Opentsdb {
                     why: answer.shown(),
                 })
             }
+            _ => Err(ExportError::Failing(answer.shown())),
         }
     }
 }

@@ -112,9 +112,8 @@ pub(super) fn influxdb(password: &str) -> impl Fn(&Asked) -> Act + Send + Sync +
         }
         if let Some(query) = asked.line.strip_prefix("POST /query?db=&q=") {
             if let Some(rest) = query.strip_prefix("CREATE+DATABASE+") {
-                databases
-                    .lock()
-                    .insert(rest.split('+').next().unwrap().to_owned());
+                let name = rest.split('+').next().unwrap();
+                databases.lock().insert(name.replace("%22", ""));
             }
             return Act::Answer(200, "{\"results\":[{\"statement_id\":0}]}".to_owned());
         }

@@ -241,6 +241,31 @@ async fn a_wrong_password_loses_nothing_once_it_is_right() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_gone_is_made_again() {
+    let (listener, address) = listener().await;
+    let emptied = Arc::new(AtomicBool::new(false));
+    let (before, after, flag) = (influxdb("root"), influxdb("root"), Arc::clone(&emptied));
+    let seen = serve(listener, move |asked| match flag.load(Ordering::Relaxed) {
+        true => after(asked),
+        false => before(asked),
+    });
+    let rig = Rig::new(quick(), &[format!("influxdb:http://{address}?db=my-db")]);
+    let points = "loadline_sink_sent_points_total{sink=\"influxdb\"}";
+    rig.send(batch(60, vec![cluster()])).await;
+    until("the first came", || rig.metric(points) == 1).await;
+    emptied.store(true, Ordering::Relaxed);
+    rig.send(batch(120, vec![cluster()])).await;
+    until("the second came", || rig.metric(points) == 2).await;
+    let lines: Vec<String> = seen.lock().iter().map(|asked| asked.line.clone()).collect();
+    let made = lines
+        .iter()
+        .filter(|line| line.contains("CREATE+DATABASE+%22my-db%22+"))
+        .count();
+    assert_eq!((made, lines.len()), (2, 5));
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_bucket_is_written_to_with_a_token_and_not_made() {
     let (listener, address) = listener().await;
     let seen = serve(listener, |_| Act::Answer(204, String::new()));
