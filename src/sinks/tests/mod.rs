@@ -31,7 +31,10 @@ impl Labeller for Plain {
             EntityKey::SystemContainer(_, name) => {
                 labels.insert("container_name", name.as_ref().into());
             }
-            _ => return labels,
+            EntityKey::Cluster
+            | EntityKey::Node(_)
+            | EntityKey::Namespace(_)
+            | EntityKey::Container(..) => return labels,
         }
         labels.insert("nodename", "n1".into());
         labels.insert("hostname", "h.1".into());

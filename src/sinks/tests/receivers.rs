@@ -50,10 +50,10 @@ pub(super) fn serve(
     let (seen, act) = (Seen::default(), Arc::new(act));
     let (kept, tasks) = (Arc::clone(&seen), tasks());
     let serving = tasks.clone();
-    let _ = tasks.spawn_passing("listener", async move {
+    tasks.spawn_passing("listener", async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (seen, act) = (Arc::clone(&kept), Arc::clone(&act));
-            let _ = serving.spawn_passing("connection", async move {
+            serving.spawn_passing("connection", async move {
                 let mut stream = BufReader::new(stream);
                 while let Some(asked) = request(&mut stream).await {
                     seen.lock().push(asked.clone());
@@ -156,7 +156,7 @@ fn is_point(line: &str) -> bool {
 pub(super) fn lines(listener: TcpListener, up_to: usize) -> Lines {
     let lines = Lines::default();
     let kept = Arc::clone(&lines);
-    let _ = tasks().spawn_passing("lines", async move {
+    tasks().spawn_passing("lines", async move {
         use tokio::io::AsyncBufReadExt;
         while let Ok((stream, _)) = listener.accept().await {
             let (mut lines, mut read) = (BufReader::new(stream).lines(), 0);

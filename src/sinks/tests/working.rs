@@ -42,7 +42,7 @@ impl Rig {
         let tasks = Tasks::new(stop.clone());
         let (batches, receiver) = mpsc::channel(1);
         let run = sinks.run(receiver, tasks.clone(), stopped);
-        let _ = tasks.spawn_passing("sinks", run);
+        tasks.spawn_passing("sinks", run);
         Self {
             registry,
             batches,
