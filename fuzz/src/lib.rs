@@ -5,6 +5,7 @@
 
 mod accept;
 mod amounts;
+mod core_objects;
 mod encodings;
 mod exposition;
 mod heapster_path;
@@ -18,9 +19,10 @@ mod summary_json;
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 10] = [
+pub const PROPERTIES: [(&str, Property); 11] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
+    ("core_objects", core_objects::check),
     ("encodings", encodings::check),
     ("exposition", exposition::check),
     ("heapster_path", heapster_path::check),

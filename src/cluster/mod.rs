@@ -1,8 +1,8 @@
 //! Who is out there: the watches of nodes, pods and namespaces, and the client all rooms ask the API server
 //! with.
 //!
-//! Each watch lists once, page by page, and then follows the changes from the list's resource
-//! version. What it hears is decoded into the compact records of [`crate::domain`] and written
+//! Each watch lists once and then follows the changes from the list's resource version. Both come as
+//! protobuf, from an API server that has it. What it hears is decoded into the compact records of [`crate::domain`] and written
 //! straight into the [`Inventory`]; no object is kept. A fresh list replaces what was known only
 //! when its last page has been read, so an API server that is away, or a list that fails halfway,
 //! never empties the inventory.
@@ -15,10 +15,14 @@
 //! is said once in the log; nothing waits for them.
 
 mod bearer;
+mod body;
 mod client;
 mod credentials;
+mod events;
+mod frames;
 mod interner;
 mod lines;
+mod list;
 mod metrics;
 mod namespaces;
 mod nodes;
@@ -34,13 +38,15 @@ use std::sync::Arc;
 
 pub use client::{Config, Error, Identity, connect};
 pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
+pub use object::{Object, Rejected, Unreadable};
 pub use request::{Target, WatchError, describe};
 pub use state::{Connection, WatchStatus};
 pub use watch::{Follower, Watch};
 
-use crate::domain::{Clock, Inventory};
+use crate::domain::{Clock, Inventory, NodeRecord, PodRecord};
 use crate::lifecycle::{Check, Probe, Stop};
 use crate::telemetry::Registry;
+use interner::Interner;
 use metrics::Metrics;
 use namespaces::Namespaces;
 use nodes::Nodes;
@@ -148,6 +154,22 @@ impl Cluster {
             }),
         ]
     }
+}
+
+/// Reads one Pod as the watch of pods does, sharing nothing with other records.
+///
+/// # Errors
+/// When it would be left out.
+pub fn pod_record(object: Object<'_>) -> Result<PodRecord, Rejected> {
+    pods::record(object, &mut Interner::default())
+}
+
+/// Reads one Node as the watch of nodes does.
+///
+/// # Errors
+/// When it would be left out.
+pub fn node_record(object: Object<'_>) -> Result<NodeRecord, Rejected> {
+    nodes::record(object, None, &mut Interner::default())
 }
 
 fn listed(resource: &str, state: &WatchState) -> Result<(), String> {

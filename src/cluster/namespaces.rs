@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tracing::debug;
 
-use super::object::{Metadata, Rejected};
+use super::object::{Metadata, Object, Rejected};
 use super::request::Target;
 use super::watch::Follower;
+use crate::apimachinery::protobuf::{Field, Malformed, Message};
 use crate::domain::{Inventory, Namespace};
 
 /// All namespaces.
@@ -27,10 +27,19 @@ pub(super) struct Namespaces {
     listed: Vec<(Namespace, Arc<str>)>,
 }
 
-#[derive(Deserialize)]
-struct Object<'a> {
+#[derive(Default, Deserialize)]
+struct Named<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
+}
+
+impl<'a> Message<'a> for Named<'a> {
+    fn field(&mut self, field: &Field<'a>) -> Result<(), Malformed> {
+        match field.number {
+            1 => self.metadata.merge(field.bytes()?),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Namespaces {
@@ -42,7 +51,7 @@ impl Namespaces {
         }
     }
 
-    fn read(&self, object: &RawValue) -> Option<(Namespace, Arc<str>)> {
+    fn read(&self, object: Object<'_>) -> Option<(Namespace, Arc<str>)> {
         record(object)
             .inspect_err(|error| {
                 self.skipped.inc();
@@ -58,7 +67,7 @@ impl Follower for Namespaces {
         self.listed.clear();
     }
 
-    fn listed(&mut self, object: &RawValue) {
+    fn listed(&mut self, object: Object<'_>) {
         let namespace = self.read(object);
         self.listed.extend(namespace);
     }
@@ -68,22 +77,22 @@ impl Follower for Namespaces {
             .replace_namespaces(std::mem::take(&mut self.listed));
     }
 
-    fn applied(&mut self, object: &RawValue) {
+    fn applied(&mut self, object: Object<'_>) {
         if let Some((name, uid)) = self.read(object) {
             self.inventory.apply_namespace(name, uid);
         }
     }
 
-    fn deleted(&mut self, object: &RawValue) {
+    fn deleted(&mut self, object: Object<'_>) {
         if let Some((name, uid)) = self.read(object) {
             self.inventory.remove_namespace(&name, &uid);
         }
     }
 }
 
-/// Reads a Namespace object.
-fn record(object: &RawValue) -> Result<(Namespace, Arc<str>), Rejected> {
-    let Object { metadata } = serde_json::from_str(object.get())?;
+/// Reads a Namespace.
+pub(super) fn record(object: Object<'_>) -> Result<(Namespace, Arc<str>), Rejected> {
+    let Named { metadata } = object.read()?;
     Ok((Namespace::new(&*metadata.name)?, (&*metadata.uid).into()))
 }
 
@@ -93,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_namespace_is_its_name_and_uid() {
-        let read = |json: &str| record(serde_json::from_str(json).unwrap());
+        let read = |json: &str| record(Object::Json(serde_json::from_str(json).unwrap()));
         let json = r#"{"metadata":{"name":"team-a","uid":"u1","annotations":{"a":"b"}},
             "spec":{"finalizers":["kubernetes"]},"status":{"phase":"Active"}}"#;
         let (name, uid) = read(json).unwrap();

@@ -148,7 +148,7 @@ async fn readers(scene: &Scene) -> Result<()> {
         .admin
         .run(&format!("{bind} --serviceaccount=web:reader"))
         .await?;
-    let nobody = scene.loadline.client(Protocol::Http2, None)?;
+    let nobody = scene.client(Protocol::Http2, None).await?;
     let path = "/api/v1/model/namespaces/web/pods";
     for (name, status) in [("reader", 200), ("stranger", 403)] {
         let account = scene

@@ -1,18 +1,18 @@
 //! Nodes: which part of the object is read, and how it becomes a record.
 
-use std::collections::BTreeMap;
+mod object;
+
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tracing::debug;
 
 use super::interner::Interner;
-use super::object::{Metadata, Quantities, Rejected, Text, amounts, quantity};
+use super::object::{Given, Object, Rejected, Text, amounts};
 use super::request::Target;
 use super::watch::Follower;
 use crate::domain::{AddressType, Inventory, Nanocores, NodeAddress, NodeName, NodeRecord};
+use object::{Address, Node};
 
 /// All nodes, ready or not: each has a kubelet that may answer.
 pub(super) const TARGET: Target = Target {
@@ -31,59 +31,6 @@ pub(super) struct Nodes {
     listed: Vec<NodeRecord>,
 }
 
-#[derive(Deserialize)]
-struct Node<'a> {
-    #[serde(borrow)]
-    metadata: Metadata<'a>,
-    #[serde(borrow)]
-    status: Option<Status<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status<'a> {
-    #[serde(borrow)]
-    addresses: Option<Vec<Address<'a>>>,
-    #[serde(borrow)]
-    capacity: Option<Quantities<'a>>,
-    #[serde(borrow)]
-    allocatable: Option<Quantities<'a>>,
-    #[serde(borrow)]
-    conditions: Option<Vec<Condition<'a>>>,
-    #[serde(borrow)]
-    daemon_endpoints: Option<DaemonEndpoints<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Address<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    address: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Condition<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    status: Text<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DaemonEndpoints<'a> {
-    #[serde(borrow)]
-    kubelet_endpoint: Option<Endpoint<'a>>,
-}
-
-/// Its field is upper case on the wire.
-#[derive(Deserialize)]
-struct Endpoint<'a> {
-    #[serde(rename = "Port", borrow)]
-    port: Option<&'a RawValue>,
-}
-
 impl Nodes {
     /// `host_id_annotation` names the annotation that becomes a node's host ID.
     pub(super) fn new(
@@ -100,7 +47,7 @@ impl Nodes {
         }
     }
 
-    fn read(&mut self, object: &RawValue) -> Option<NodeRecord> {
+    fn read(&mut self, object: Object<'_>) -> Option<NodeRecord> {
         self.interner.tidy_when_grown();
         let host_id = self.host_id_annotation.as_deref();
         record(object, host_id, &mut self.interner)
@@ -118,7 +65,7 @@ impl Follower for Nodes {
         self.listed.clear();
     }
 
-    fn listed(&mut self, object: &RawValue) {
+    fn listed(&mut self, object: Object<'_>) {
         let node = self.read(object);
         self.listed.extend(node);
     }
@@ -129,13 +76,13 @@ impl Follower for Nodes {
         self.interner.tidy();
     }
 
-    fn applied(&mut self, object: &RawValue) {
+    fn applied(&mut self, object: Object<'_>) {
         if let Some(node) = self.read(object) {
             self.inventory.apply_node(node);
         }
     }
 
-    fn deleted(&mut self, object: &RawValue) {
+    fn deleted(&mut self, object: Object<'_>) {
         if let Some(node) = self.read(object) {
             self.inventory.remove_node(&node.name);
         }
@@ -145,18 +92,15 @@ impl Follower for Nodes {
 /// The annotation that replaces the path of a node's metrics.
 const RESOURCE_METRICS_PATH: &str = "metrics.k8s.io/resource-metrics-path";
 
-/// Reads a Node object.
-fn record(
-    object: &RawValue,
+/// Reads a Node.
+pub(super) fn record(
+    object: Object<'_>,
     host_id_annotation: Option<&str>,
     interner: &mut Interner,
 ) -> Result<NodeRecord, Rejected> {
-    let Node { metadata, status } = serde_json::from_str(object.get())?;
+    let Node { metadata, status } = object.read()?;
     let status = status.unwrap_or_default();
-    let annotations: BTreeMap<Text<'_>, Text<'_>> = match metadata.annotations {
-        Some(annotations) => serde_json::from_str(annotations.get())?,
-        None => BTreeMap::new(),
-    };
+    let annotations = metadata.annotations.read()?;
     let annotation = |name| {
         let value = annotations.get(&Text::from(name));
         value.filter(|v| !v.is_empty()).map(|v| Arc::from(&**v))
@@ -170,9 +114,9 @@ fn record(
         name: NodeName::new(interner.text(&metadata.name))?,
         labels: interner.labels(metadata.labels.unwrap_or_default()),
         addresses: addresses(status.addresses.unwrap_or_default()),
-        kubelet_port: port.and_then(port_number),
+        kubelet_port: port.filter(|port| *port != 0),
         resource_metrics_path: annotation(RESOURCE_METRICS_PATH),
-        cpu_capacity: capacity.get(&Text::from("cpu")).and_then(|raw| cpu(raw)),
+        cpu_capacity: capacity.get(&Text::from("cpu")).copied().and_then(cpu),
         capacity: amounts(&capacity),
         allocatable: amounts(&status.allocatable.unwrap_or_default()),
         host_id: host_id_annotation.and_then(annotation),
@@ -194,13 +138,9 @@ fn addresses(addresses: Vec<Address<'_>>) -> Box<[NodeAddress]> {
         .collect()
 }
 
-fn port_number(port: &RawValue) -> Option<u16> {
-    port.get().parse().ok().filter(|port| *port != 0)
-}
-
 /// A capacity of zero bounds nothing.
-fn cpu(raw: &RawValue) -> Option<Nanocores> {
-    Some(quantity(raw)?.as_nanocores()).filter(|cpu| *cpu > Nanocores::default())
+fn cpu(given: Given) -> Option<Nanocores> {
+    Some(given.0?.as_nanocores()).filter(|cpu| *cpu > Nanocores::default())
 }
 
 #[cfg(test)]
@@ -209,7 +149,7 @@ mod tests {
     use crate::domain::{Amounts, Bytes, Labels};
 
     fn read(json: &str) -> Result<NodeRecord, Rejected> {
-        let object = serde_json::from_str(json).unwrap();
+        let object = Object::Json(serde_json::from_str(json).unwrap());
         record(
             object,
             Some("csi.volume.kubernetes.io/nodeid"),
@@ -262,7 +202,7 @@ mod tests {
             host_id: Some(r#"{"ebs.csi.aws.com":"i-0f3c"}"#.into()),
             ready: true,
         };
-        assert_eq!(read(include_str!("tests/node.json")).unwrap(), expected);
+        assert_eq!(read(include_str!("../tests/node.json")).unwrap(), expected);
     }
 
     #[test]
