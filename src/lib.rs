@@ -39,6 +39,7 @@ pub mod scrape;
 
 // over time
 pub mod history;
+pub mod sinks;
 pub mod rollup;
 
 // out

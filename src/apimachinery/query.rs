@@ -45,6 +45,11 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Every key as often as it stands there, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.as_str())
+    }
+
     /// Whether `key` asks for something, by the rule of Kubernetes' conversion of booleans: absent,
     /// `0` and `false` (in any case) are false, everything else is true, the empty text included.
     #[must_use]

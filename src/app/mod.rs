@@ -29,7 +29,7 @@ use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
 use ground::Ground;
-use over_time::OverTime;
+use over_time::{OverTime, Receiving};
 
 pub use signals::Signals;
 
@@ -42,6 +42,7 @@ pub struct Bound {
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
     rollup: Option<Rollup>,
+    sinks: Option<Receiving>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -97,7 +98,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         .add(server::shutdown_check(ground.stop.1.clone()));
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
-    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry);
+    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
     let api = ground.api(live, inventory);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
@@ -111,6 +112,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         scraper,
         keeper,
         rollup: over_time.rollup,
+        sinks: over_time.sinks,
         trust: [Some(lookup), guests.flatten()]
             .into_iter()
             .flatten()
@@ -147,14 +149,7 @@ impl Bound {
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
-        if let Some(rollup) = self.rollup {
-            let until = quit.clone();
-            tasks.spawn_vital(
-                "rollup",
-                quit.clone(),
-                async move { rollup.run(until).await },
-            );
-        }
+        start_columns(self.rollup, self.sinks, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
@@ -190,6 +185,19 @@ impl Bound {
                 Ended::Stopped
             }
         }
+    }
+}
+
+/// Starts the columns' maker and the sinks that receive them.
+fn start_columns(rollup: Option<Rollup>, sinks: Option<Receiving>, tasks: &Tasks, quit: &Stop) {
+    if let Some(rollup) = rollup {
+        let until = quit.clone();
+        let run = async move { rollup.run(until).await };
+        tasks.spawn_vital("rollup", quit.clone(), run);
+    }
+    if let Some((sinks, batches)) = sinks {
+        let run = sinks.run(batches, tasks.clone(), quit.clone());
+        tasks.spawn_vital("sinks", quit.clone(), run);
     }
 }
 

@@ -5,26 +5,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::settings;
 use crate::apimachinery::{RequestInfo, ResourceInfo};
 use crate::auth::{AllowedUsers, LiveTrust, TrustConfig, TrustLookup};
 use crate::config::{HeapsterPort, HeapsterTls, Settings};
-use crate::domain::{Clock, Inventory};
+use crate::domain::{Batch, Clock, Inventory, MetricSet, Timestamp};
 use crate::heapster::{self, Heapster, RouteTable};
 use crate::history::{self, HistoricalSource, History};
 use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};
 use crate::server::{self, Handler, OpenDeps, Route, Server};
+use crate::sinks::{self, Labeller, Sinks};
 use crate::telemetry::Registry;
 
 /// The columns' maker and who reads them.
 pub(super) struct OverTime {
-    /// `None` when nothing is kept: `--disable-metric-sink`.
+    /// `None` when nobody wants columns: nothing is kept, as `--disable-metric-sink` has it, and
+    /// there is no sink.
     pub(super) rollup: Option<Rollup>,
+    /// `None` without any.
+    pub(super) sinks: Option<Receiving>,
+    /// Whether columns are kept.
+    kept: bool,
     pub(super) heapster: Arc<Heapster>,
 }
+
+/// The sinks, and where batches come in for them.
+pub(super) type Receiving = (Sinks, mpsc::Receiver<Arc<Batch>>);
+
+/// Keeps nothing: columns are made for sinks alone.
+#[derive(Debug)]
+struct Unkept;
 
 /// A port without Kubernetes' authentication, and what keeps its authorities current.
 pub(super) struct OpenPort {
@@ -34,6 +48,8 @@ pub(super) struct OpenPort {
 
 /// `/healthz` on Heapster's port fails when the newest column is older, or three resolutions old.
 const STALE: Duration = Duration::from_mins(3);
+/// How long sinks have at the end for what waits: a little less than is waited for any task then.
+const FLUSH: Duration = Duration::from_secs(4);
 
 impl OverTime {
     pub(super) fn new(
@@ -42,7 +58,7 @@ impl OverTime {
         inventory: &Arc<Inventory>,
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
-    ) -> Self {
+    ) -> Result<Self> {
         let resolution = settings.rollup.resolution;
         let history = settings.heapster.model.then(|| {
             let config = history::Config {
@@ -52,7 +68,13 @@ impl OverTime {
             };
             Arc::new(History::new(config, registry))
         });
-        let rollup = history.as_ref().map(|history| {
+        let columns: Arc<dyn rollup::Columns> = match &history {
+            Some(history) => Arc::clone(history) as Arc<dyn rollup::Columns>,
+            None => Arc::new(Unkept),
+        };
+        let kept = history.is_some();
+        let sends = !settings.heapster.sinks.is_empty();
+        let rollup = (kept || sends).then(|| {
             let config = rollup::Config {
                 resolution,
                 ..rollup::Config::default()
@@ -61,11 +83,18 @@ impl OverTime {
                 config,
                 Arc::clone(inventory),
                 Arc::clone(live) as Arc<dyn rollup::Source>,
-                Arc::clone(history) as Arc<dyn rollup::Columns>,
+                columns,
                 Arc::clone(clock),
                 registry,
             )
         });
+        let sinks = match rollup.as_ref().filter(|_| sends) {
+            Some(rollup) => {
+                let batches = rollup.subscribe(Sinks::QUEUE);
+                Some((sinks(settings, clock, registry)?, batches))
+            }
+            None => None,
+        };
         let config = heapster::Config {
             resolution,
             stale_after: STALE.max(resolution * 3),
@@ -78,14 +107,39 @@ impl OverTime {
         let inventory = Arc::clone(inventory);
         let heapster = Heapster::new(config, history, historical, inventory, Arc::clone(clock));
         let heapster = Arc::new(heapster);
-        Self { rollup, heapster }
+        Ok(Self {
+            rollup,
+            sinks,
+            kept,
+            heapster,
+        })
     }
+}
+
+/// Sets up the sinks that were given.
+fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -> Result<Sinks> {
+    let config = sinks::Config {
+        export_timeout: settings.heapster.export_timeout,
+        flush: FLUSH,
+        ..sinks::Config::default()
+    };
+    let labelling = Labelling::new(settings.rollup.labels.clone());
+    let labeller: Arc<dyn Labeller> = Arc::new(labelling);
+    let given = settings.heapster.sinks.clone();
+    Sinks::new(config, given, &labeller, clock, registry)
+        .map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
+}
+
+impl rollup::Columns for Unkept {
+    fn append(&self, _: Timestamp, _: &[MetricSet]) {}
+    fn finish(&self, _: Timestamp) {}
+    fn begin_anew(&self) {}
 }
 
 /// Heapster's API on the secure port; none when nothing is kept. It tells of all pods, so its
 /// callers must be allowed to list their metrics.
 pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
-    if over_time.rollup.is_none() {
+    if !over_time.kept {
         return Vec::new();
     }
     let lists_pods = Arc::new(RequestInfo {

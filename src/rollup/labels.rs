@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use crate::domain::{ContainerRecord, EntityKey, Labels, MetricSet, PodKey};
+use crate::sinks::Labeller;
 
 /// What becomes of the labels of nodes and pods (`--label-separator`, `--store-label`,
 /// `--ignore-label`).
@@ -113,13 +114,17 @@ impl Labelling {
     /// The label `labels`: `key:value` pairs without the ignored ones, sorted as texts.
     #[must_use]
     pub fn joined(&self, labels: &Labels) -> String {
-        let kept = labels
-            .iter()
-            .filter(|(key, _)| !self.copying.ignored.contains(*key));
+        let kept = self.kept(labels);
         let mut pairs: Vec<String> = kept.map(|(key, value)| format!("{key}:{value}")).collect();
         // `app.x:1` comes before `app:1`, though its key is the longer one.
         pairs.sort_unstable();
         pairs.join(&self.copying.separator)
+    }
+
+    /// The labels that are not ignored.
+    fn kept<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let kept = |(key, _): &(&str, &str)| !self.copying.ignored.contains(*key);
+        labels.iter().filter(kept)
     }
 
     fn pod<'a>(&'a self, set: &'a MetricSet, key: &'a PodKey, labels: &mut LabelSet<'a>) {
@@ -142,6 +147,25 @@ impl Labelling {
                 to.insert(&stored.to, value.into());
             }
         }
+    }
+}
+
+impl Labeller for Labelling {
+    fn labels<'a>(&'a self, set: &'a MetricSet) -> LabelSet<'a> {
+        Self::labels(self, set)
+    }
+
+    fn object_labels<'a>(&'a self, set: &'a MetricSet) -> Vec<(&'a str, &'a str)> {
+        let labels = match &set.key {
+            EntityKey::Cluster | EntityKey::Namespace(_) | EntityKey::SystemContainer(..) => None,
+            EntityKey::Node(_) => set.about.node.as_ref().map(|node| &node.labels),
+            EntityKey::Pod(_) | EntityKey::Container(..) => {
+                set.about.pod.as_ref().map(|pod| &pod.labels)
+            }
+        };
+        labels
+            .map(|labels| self.kept(labels).collect())
+            .unwrap_or_default()
     }
 }
 

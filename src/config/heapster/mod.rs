@@ -16,9 +16,11 @@ pub(super) use inert::{LOGGING, SERVING};
 pub(super) use source::{SOURCE, Source};
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
+use crate::sinks::SinkConfig;
 
 /// What is served of Heapster, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub struct Heapster {
     pub export: bool,
     /// The port of its own; `None` when all is on the secure port alone.
     pub port: Option<HeapsterPort>,
+    /// Where numbers are sent to: `--sink`, our own history aside.
+    pub sinks: Vec<SinkConfig>,
+    /// `--sink-export-data-timeout`: the longest time one attempt to send may take.
+    pub export_timeout: Duration,
 }
 
 const API_SERVER: Flag = Flag::inert(
@@ -55,11 +61,11 @@ const MAX_PROCS: Flag = Flag::new(
     "0",
     "Most processor cores to use; 0 for all",
 );
-const EXPORT_TIMEOUT: Flag = Flag::inert(
+const EXPORT_TIMEOUT: Flag = Flag::new(
     "sink-export-data-timeout",
     Kind::Duration,
     "20s",
-    "There is no sink yet to wait for",
+    "Longest time one attempt to send a sink a batch may take, to its end",
 );
 
 pub(super) const TOPIC: Topic = Topic {
@@ -122,7 +128,8 @@ pub(super) fn has(name: &str) -> bool {
 }
 
 pub(super) fn read(given: &mut Given) -> Option<Heapster> {
-    sinks::read(given);
+    let sinks = sinks::read(given);
+    let export_timeout = given.positive_duration(&EXPORT_TIMEOUT);
     sinks::read_historical(given);
     let disable_metric_sink = given.flag(&DISABLE_METRIC_SINK);
     let disable_export = given.flag(&DISABLE_EXPORT);
@@ -131,6 +138,8 @@ pub(super) fn read(given: &mut Given) -> Option<Heapster> {
         model: !disable_metric_sink?,
         export: !disable_export?,
         port: port?,
+        sinks,
+        export_timeout: export_timeout?,
     })
 }
 

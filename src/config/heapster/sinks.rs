@@ -1,8 +1,9 @@
-//! `--sink`: where numbers are sent to, as far as that is built.
+//! `--sink`: where numbers are sent to.
 
 use super::super::flag::{Flag, Kind};
 use super::super::given::Given;
 use super::uri::KeyedUri;
+use crate::sinks::{self, SinkConfig};
 
 pub(super) const SINK: Flag = Flag::new(
     "sink",
@@ -19,30 +20,29 @@ pub(super) const HISTORICAL_SOURCE: Flag = Flag::new(
 
 /// Our own history, behind the model API.
 const METRIC: &str = "metric";
-/// Heapster's other sinks.
-const UNBUILT: [&str; 15] = [
+/// Heapster's sinks that are not here.
+const UNBUILT: [&str; 10] = [
     "elasticsearch",
     "gcl",
     "gcm",
-    "graphite",
     "hawkular",
     "honeycomb",
-    "influxdb",
     "kafka",
     "librato",
-    "log",
-    "opentsdb",
     "riemann",
     "stackdriver",
-    "statsd",
     "wavefront",
 ];
 
-/// Reads all sinks, and tells which of them cannot be used.
-pub(super) fn read(given: &mut Given) {
-    let mut unbuilt: Vec<String> = Vec::new();
+/// Reads all sinks, and tells which of them cannot be used. Our own history is none of them.
+pub(super) fn read(given: &mut Given) -> Vec<SinkConfig> {
+    let (mut unbuilt, mut built) = (Vec::<String>::new(), Vec::new());
     for value in given.words(&SINK) {
         let key = value.split(':').next().unwrap_or_default().to_owned();
+        if sinks::KEYS.contains(&key.as_str()) {
+            built.push(value);
+            continue;
+        }
         if UNBUILT.contains(&key.as_str()) {
             if !unbuilt.contains(&key) {
                 unbuilt.push(key);
@@ -61,6 +61,13 @@ pub(super) fn read(given: &mut Given) {
             unbuilt.join(", ")
         ));
     }
+    let read = SinkConfig::read(&built, &|name| given.variable(name));
+    read.unwrap_or_else(|problems| {
+        for problem in problems.0 {
+            given.refuse(format!("--sink {problem}"));
+        }
+        Vec::new()
+    })
 }
 
 /// Reads the sink that is to be asked for what was.

@@ -238,18 +238,23 @@ fn a_source_that_cannot_be_read_is_refused_in_heapsters_words() {
 fn sinks_that_are_not_built_are_named_and_their_secrets_are_not() {
     heapster(&["--sink=metric"]);
     let told = errors(&[
-        "--sink=influxdb:http://db:8086?user=a&pw=s3cret",
+        "--sink=kafka:http://db:8086?user=a&password=s3cret",
         "--sink=log",
         "--sink=wavefront:10.0.0.1:2878?x",
-        "--sink=influxdb:http://other",
+        "--sink=kafka:http://other",
+        "--sink=influxdb:http://db:8086?pw=s3cret&withfields=s3cret",
         "--sink=nowhere:?pw=s3cret",
         "--historical-source=influxdb:http://db?pw=s3cret",
     ]);
-    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told.len(), 4, "{told:?}");
     assert_eq!(told[0], "--sink: Sink not recognized: nowhere");
-    assert!(told[1].contains(": influxdb, log, wavefront ("), "{told:?}");
+    assert!(told[1].contains(": kafka, wavefront ("), "{told:?}");
+    assert_eq!(
+        told[2],
+        "--sink influxdb: option withfields: is neither true nor false"
+    );
     assert!(
-        told[2].contains("--historical-source: influxdb"),
+        told[3].contains("--historical-source: influxdb"),
         "{told:?}"
     );
     assert!(!told.concat().contains("s3cret"));
@@ -352,10 +357,16 @@ fn the_rest_of_heapsters_flags_is_understood() {
         "--disable-export",
         "--disable-metric-sink",
         "--logtostderr",
-        "--sink-export-data-timeout=20s",
+        "--sink-export-data-timeout=7s",
+        "--sink=log",
+        "--sink=influxdb:http://db:8086?pw=s3cret",
     ]);
+    assert_eq!(s.heapster.export_timeout.as_secs(), 7);
+    let names = s.heapster.sinks.iter().map(|sink| sink.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["log", "influxdb"]);
+    assert!(!format!("{s:?}").contains("s3cret"));
     assert_eq!(s.max_procs.unwrap().get(), 3);
     assert!(!s.heapster.export && !s.heapster.model);
-    assert_eq!(s.inert, ["sink-export-data-timeout", "logtostderr"]);
+    assert_eq!(s.inert, ["logtostderr"]);
     assert_eq!(heapster(&["--max-procs=-1"]).max_procs, None);
 }

@@ -18,9 +18,9 @@ use crate::rollup::column::{Column, Maker};
 
 const SAMPLES: usize = 6;
 
-type Sets = BTreeMap<EntityKey, MetricSet>;
+pub(super) type Sets = BTreeMap<EntityKey, MetricSet>;
 
-fn read(name: &str) -> String {
+pub(super) fn read(name: &str) -> String {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/heapster");
     std::fs::read_to_string(golden.join(name)).unwrap()
 }
@@ -102,12 +102,17 @@ fn inventory() -> Inventory {
     inventory
 }
 
-/// The columns of the six samples.
+/// The columns of the six samples, as if the first came with the epoch.
 fn columns() -> Vec<Sets> {
+    columns_from(0)
+}
+
+/// The columns of the six samples, a minute apart, the first at this time in milliseconds.
+pub(super) fn columns_from(first: i64) -> Vec<Sets> {
     let (inventory, collected) = (inventory(), Collected::default());
     let mut maker = Maker::default();
     for k in 0..SAMPLES {
-        let at = Timestamp::from_millis(60_000 * i64::try_from(k).unwrap());
+        let at = Timestamp::from_millis(first + 60_000 * i64::try_from(k).unwrap());
         let mut column = Column::new(&mut maker, &inventory, &collected, at, None);
         for node in inventory.nodes() {
             let body = read(&format!("in/summary-{}-{k}.json", node.name));
@@ -123,7 +128,7 @@ fn columns() -> Vec<Sets> {
 }
 
 /// What Heapster 1.5.4 did not have of these entities, and later versions or we do.
-fn is_newer(key: &EntityKey, metric: Metric) -> bool {
+pub(super) fn is_newer(key: &EntityKey, metric: Metric) -> bool {
     let name = metric.name();
     let of_pods = matches!(
         metric,

@@ -2,6 +2,7 @@
 
 mod closed_form;
 mod golden;
+mod sent;
 mod speed;
 
 use std::collections::BTreeMap;

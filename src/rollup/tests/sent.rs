@@ -1,0 +1,296 @@
+//! What our sinks send, beside the bytes the real Heapster 1.5.4 sent of the same samples.
+//!
+//! Everything goes the whole way: the kubelet's answer is decoded, rolled up, made a batch, and
+//! sent by the sink to a socket.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use serde_json::Value as Json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::mpsc;
+
+use super::golden::{columns_from, is_newer, read};
+use super::*;
+use crate::domain::{Batch, SystemClock};
+use crate::lifecycle::{Stop, Tasks};
+use crate::rollup::Labelling;
+use crate::sinks::{self, Labeller, SinkConfig, Sinks};
+use crate::telemetry::Registry;
+
+/// What is sent differently on purpose. Besides these, what Heapster 1.5.4 did not know at all is
+/// not sent here: `is_newer`.
+///
+/// | sink | Heapster | we |
+/// |---|---|---|
+/// | all | `uptime` by its own clock | by its own clock too; only the series are compared |
+/// | graphite | `filesystem.usage` of every file system in one series | `filesystem.ID.usage` |
+/// | opentsdb | nothing of file systems | with the tag `resource_id` |
+/// | etsystatsd | `:` in a name, where a server takes the value to begin | `_` |
+/// | influxdb | `GET /query`, after a `GET /ping` | `POST /query` |
+const MENDED: [Mended; 3] = [
+    Mended {
+        sink: "graphite",
+        what: ".filesystem.",
+    },
+    Mended {
+        sink: "opentsdb",
+        what: "filesystem_",
+    },
+    Mended {
+        sink: "etsystatsd",
+        what: ".Volume",
+    },
+];
+
+/// The time of the recorded batch, in milliseconds.
+const RECORDED: i64 = 1_795_230_980_000;
+
+struct Mended {
+    sink: &'static str,
+    what: &'static str,
+}
+
+type Values = BTreeMap<String, String>;
+
+fn is_mended(sink: &str, series: &str) -> bool {
+    let mut of_sink = MENDED.iter().filter(|mended| mended.sink == sink);
+    of_sink.any(|mended| series.contains(mended.what))
+}
+
+/// The second column, at Heapster's time, without what is newer.
+fn batch() -> Arc<Batch> {
+    let column = columns_from(RECORDED - 60_000).swap_remove(1);
+    let sets = column.into_values().map(|mut set| {
+        let key = set.key.clone();
+        set.points.retain(|point| !is_newer(&key, point.metric()));
+        set
+    });
+    Arc::new(Batch {
+        timestamp: Timestamp::from_millis(RECORDED),
+        parts: vec![sets.collect()],
+    })
+}
+
+/// Has one sink send the batch, then end.
+async fn export(value: String) {
+    let sinks = SinkConfig::read(&[value], &|_| None).unwrap();
+    let labeller: Arc<dyn Labeller> = Arc::new(Labelling::default());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut registry = Registry::default();
+    let config = sinks::Config::default();
+    let sinks = Sinks::new(config, sinks, &labeller, &clock, &mut registry).unwrap();
+    let (stop, stopped) = Stop::channel();
+    let tasks = Tasks::new(stop);
+    let (sender, receiver) = mpsc::channel(1);
+    sender.send(batch()).await.unwrap();
+    drop(sender);
+    sinks.run(receiver, tasks.clone(), stopped).await;
+    tasks.finished().await;
+}
+
+/// The bodies of what is posted, by path; every request is said to have succeeded.
+async fn posted(value: impl Fn(SocketAddr) -> String) -> Vec<(String, String)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = async {
+        let mut seen = Vec::new();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+        loop {
+            let length = stream.read(&mut buffer).await.unwrap();
+            if length == 0 {
+                return seen;
+            }
+            bytes.extend_from_slice(&buffer[..length]);
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                continue;
+            };
+            let mut lines = head.lines().map(str::to_ascii_lowercase);
+            let length = lines.find_map(|l| l.strip_prefix("content-length: ").map(str::to_owned));
+            if body.len() == length.map_or(0, |length| length.parse().unwrap()) {
+                let line = head.lines().next().unwrap().to_owned();
+                seen.push((line, body.to_owned()));
+                bytes.clear();
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+                stream.write_all(answer).await.unwrap();
+            }
+        }
+    };
+    let (seen, ()) = tokio::join!(serve, export(value(address)));
+    seen
+}
+
+/// Every line as it was sent over UDP.
+async fn datagrams(value: impl Fn(SocketAddr) -> String) -> Vec<String> {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let export = export(value(address));
+    tokio::pin!(export);
+    let (mut lines, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+    let mut take = |message: &[u8]| {
+        let text = std::str::from_utf8(message).unwrap();
+        assert!(text.ends_with('\n') && text.lines().count() <= 5, "{text}");
+        lines.extend(text.lines().map(str::to_owned));
+    };
+    let mut over = false;
+    while !over {
+        tokio::select! {
+            biased;
+            length = socket.recv(&mut buffer) => take(&buffer[..length.unwrap()]),
+            () = &mut export => over = true,
+        }
+    }
+    while let Ok(length) = socket.try_recv(&mut buffer) {
+        take(&buffer[..length]);
+    }
+    lines
+}
+
+/// Compares series and values; of `uptime` the series alone.
+fn assert_same(sink: &str, ours: &Values, heapsters: &Values) {
+    assert!(
+        heapsters.len() > 300,
+        "only {} of Heapster",
+        heapsters.len()
+    );
+    let mut compared = 0;
+    for (series, value) in heapsters {
+        if is_mended(sink, series) {
+            continue;
+        }
+        let found = ours.get(series);
+        assert!(found.is_some(), "{sink} does not send {series}");
+        if !series.contains("uptime") {
+            assert_eq!(found, Some(value), "{sink}: {series}");
+        }
+        compared += 1;
+    }
+    assert!(compared > 300, "{compared}");
+    let more: BTreeSet<_> = ours
+        .keys()
+        .filter(|series| !heapsters.contains_key(*series) && !is_mended(sink, series))
+        .collect();
+    assert_eq!(more, BTreeSet::new(), "{sink}");
+}
+
+/// Series and value of lines in which a sign stands between them; every series once.
+fn values<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    split: impl Fn(&str) -> (&str, &str),
+) -> Values {
+    let mut values = Values::new();
+    for line in lines {
+        let (series, value) = split(line);
+        let before = values.insert(series.to_owned(), value.to_owned());
+        assert_eq!(before, None, "{series} came twice");
+    }
+    values
+}
+
+fn before_value(line: &str) -> (&str, &str) {
+    line.split_once(" value=").unwrap()
+}
+
+#[tokio::test]
+async fn influxdb_is_sent_heapsters_lines() {
+    let golden = read("sinks/influxdb.txt");
+    let (_, golden) = golden.split_once("POST /write?").unwrap();
+    let (parameters, golden) = golden.split_once('\n').unwrap();
+    let seen = posted(|address| format!("influxdb:http://{address}")).await;
+    assert_eq!(seen.len(), 2);
+    assert_eq!(
+        seen[0].0,
+        "POST /query?db=&q=CREATE+DATABASE+k8s+WITH+NAME+%22default%22 HTTP/1.1"
+    );
+    assert_eq!(seen[1].0, format!("POST /write?{parameters} HTTP/1.1"));
+    let ours = values(seen[1].1.lines(), before_value);
+    let heapsters = values(golden.lines().filter(|line| !line.is_empty()), before_value);
+    assert_same("influxdb", &ours, &heapsters);
+}
+
+#[tokio::test]
+async fn graphite_is_sent_heapsters_lines_and_file_systems_apart() {
+    let golden = read("sinks/graphite.txt");
+    let split = |line: &str| -> (String, String) {
+        let (path, rest) = line.split_once(' ').unwrap();
+        (path.to_owned(), rest.to_owned())
+    };
+    let lines = datagrams_of_one_line().await;
+    let count = lines.len();
+    let ours: Values = lines.iter().map(|line| split(line)).collect();
+    assert_eq!(ours.len(), count, "two series of one path");
+    let heapsters: Values = golden.lines().map(split).collect();
+    assert!(
+        heapsters.len() < golden.lines().count(),
+        "Heapster's series collide"
+    );
+    assert_same("graphite", &ours, &heapsters);
+    // All that Heapster sent is here, each in a series of its own.
+    assert_eq!(count, golden.lines().count());
+    assert!(ours.contains_key("kubernetes.nodes.node-1.filesystem._.usage"));
+}
+
+async fn datagrams_of_one_line() -> Vec<String> {
+    datagrams(|address| format!("graphite:udp://{address}")).await
+}
+
+#[tokio::test]
+async fn opentsdb_is_sent_heapsters_points() {
+    let points = |text: &str| -> Vec<Json> { serde_json::from_str(text).unwrap() };
+    let series = |point: &Json| {
+        let value = point["value"].as_f64().unwrap();
+        let series = format!("{} {}", point["metric"].as_str().unwrap(), point["tags"]);
+        (series, format!("{value} {}", point["timestamp"]))
+    };
+    let seen = posted(|address| format!("opentsdb:http://{address}")).await;
+    assert!(
+        seen.iter()
+            .all(|(line, _)| line == "POST /api/put?summary HTTP/1.1")
+    );
+    let ours: Values = seen
+        .iter()
+        .flat_map(|(_, body)| points(body))
+        .map(|p| series(&p))
+        .collect();
+    let golden = points(&read("sinks/opentsdb.json"));
+    let heapsters: Values = golden.iter().map(series).collect();
+    assert_eq!(heapsters.len(), golden.len());
+    assert_same("opentsdb", &ours, &heapsters);
+}
+
+/// The recording holds four batches, one after the other: each series' value in the second, which
+/// is the first that has rates.
+fn statsd_golden(name: &str) -> Values {
+    let golden = read(name);
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in golden.lines().filter(|line| !matches!(*line, "" | "--")) {
+        let (series, value) = line.rsplit_once(':').unwrap();
+        all.entry(series).or_default().push(value);
+    }
+    let second = |values: Vec<&str>| values[values.len() - 3].to_owned();
+    all.into_iter()
+        .map(|(series, values)| (series.to_owned(), second(values)))
+        .collect()
+}
+
+#[tokio::test]
+async fn statsd_is_sent_heapsters_lines_in_both_styles() {
+    for (protocol, prefix, golden) in [
+        ("etsystatsd", "k8s", "sinks/statsd-etsy.txt"),
+        ("influxstatsd", "k8s.", "sinks/statsd-influx.txt"),
+    ] {
+        let options = format!("protocolType={protocol}&prefix={prefix}");
+        let lines = datagrams(|address| format!("statsd:udp://{address}?{options}")).await;
+        let split = |line: &str| {
+            line.rsplit_once(':')
+                .map(|(s, v)| (s.to_owned(), v.to_owned()))
+        };
+        let ours: Values = lines.iter().filter_map(|line| split(line)).collect();
+        assert_eq!(ours.len(), lines.len());
+        assert_same(protocol, &ours, &statsd_golden(golden));
+        assert!(ours.keys().all(|series| !series.contains(':')));
+    }
+}

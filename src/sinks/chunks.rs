@@ -1,0 +1,210 @@
+//! A batch in pieces small enough to send.
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use std::collections::BTreeSet;
+
+use super::column::Column;
+use super::export::ExportError;
+use crate::domain::MetricSet;
+
+/// Writes the points of a set, each as one record.
+pub(super) trait Encoder: Sync {
+    fn encode<'a>(&self, column: Column<'a>, set: &'a MetricSet, records: &mut Records);
+}
+
+/// Records one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// How records are put together, and how many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub open: &'static [u8],
+    pub between: &'static [u8],
+    pub close: &'static [u8],
+    /// The most records of a piece.
+    pub records: usize,
+    /// The most bytes of a piece, unless one record is longer.
+    pub bytes: usize,
+}
+
+/// One piece.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chunk {
+    /// Which one it is; the same every time the batch is cut again.
+    pub at: usize,
+    pub points: usize,
+    pub body: Vec<u8>,
+}
+
+/// The pieces of a batch, made one at a time.
+pub(super) struct Chunks<'a, E> {
+    column: Column<'a>,
+    sets: Box<dyn Iterator<Item = &'a MetricSet> + Send + 'a>,
+    encoder: &'a E,
+    frame: Frame,
+    records: Records,
+    taken: usize,
+    at: usize,
+}
+
+/// How far a batch has got, over all attempts.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    done: BTreeSet<usize>,
+    /// Points the backend took.
+    pub sent: u64,
+    /// Points the backend will never take.
+    pub refused: u64,
+    /// Why, of the last such.
+    pub complaint: Option<String>,
+}
+
+/// What a backend said of a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accepted,
+    /// It will never take so many of its points, all if it did not say.
+    Refused {
+        points: Option<usize>,
+        why: String,
+    },
+}
+
+impl Frame {
+    /// Records that bring their own line end.
+    pub(super) const fn lines(records: usize, bytes: usize) -> Self {
+        Self {
+            open: b"",
+            between: b"",
+            close: b"",
+            records,
+            bytes,
+        }
+    }
+}
+
+impl Records {
+    /// Where a record is written to; [`Records::end`] ends it.
+    pub(super) const fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    pub(super) fn end(&mut self) {
+        self.ends.push(self.bytes.len());
+    }
+
+    fn get(&self, at: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(at)?;
+        let before = at.checked_sub(1).and_then(|at| self.ends.get(at));
+        self.bytes.get(before.copied().unwrap_or(0)..end)
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+impl<'a, E: Encoder> Chunks<'a, E> {
+    pub(super) fn new(column: Column<'a>, encoder: &'a E, frame: Frame) -> Self {
+        Self {
+            column,
+            sets: Box::new(column.sets()),
+            encoder,
+            frame,
+            records: Records::default(),
+            taken: 0,
+            at: 0,
+        }
+    }
+}
+
+impl<E: Encoder> Iterator for Chunks<'_, E> {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        let mut chunk = Chunk::default();
+        let frame = self.frame;
+        'full: loop {
+            while let Some(record) = self.records.get(self.taken) {
+                let longer = chunk.body.len() + record.len() > frame.bytes;
+                if chunk.points == frame.records || (chunk.points > 0 && longer) {
+                    break 'full;
+                }
+                let before = if chunk.points == 0 {
+                    frame.open
+                } else {
+                    frame.between
+                };
+                chunk.body.extend_from_slice(before);
+                chunk.body.extend_from_slice(record);
+                chunk.points += 1;
+                self.taken += 1;
+            }
+            let Some(set) = self.sets.next() else { break };
+            self.records.clear();
+            self.taken = 0;
+            self.encoder.encode(self.column, set, &mut self.records);
+        }
+        if chunk.points == 0 {
+            return None;
+        }
+        chunk.body.extend_from_slice(frame.close);
+        chunk.at = self.at;
+        self.at += 1;
+        Some(chunk)
+    }
+}
+
+impl Progress {
+    pub(super) fn is_done(&self, at: usize) -> bool {
+        self.done.contains(&at)
+    }
+
+    pub(super) fn note(&mut self, at: usize, points: usize, verdict: Verdict) {
+        self.done.insert(at);
+        let of = |points: usize| u64::try_from(points).unwrap_or(u64::MAX);
+        match verdict {
+            Verdict::Accepted => self.sent += of(points),
+            Verdict::Refused { points: some, why } => {
+                let refused = some.unwrap_or(points).min(points);
+                self.refused += of(refused);
+                self.sent += of(points - refused);
+                self.complaint = Some(why);
+            }
+        }
+    }
+}
+
+/// Sends what is not done yet, so many pieces at once, until all is done or one fails.
+pub(super) async fn send_all<'a, E, F>(
+    mut chunks: Chunks<'a, E>,
+    progress: &mut Progress,
+    at_once: usize,
+    send: impl Fn(Vec<u8>) -> F,
+) -> Result<(), ExportError>
+where
+    E: Encoder,
+    F: Future<Output = Result<Verdict, ExportError>>,
+{
+    let mut flying = FuturesUnordered::new();
+    loop {
+        while flying.len() < at_once.max(1) {
+            let Some(chunk) = chunks.next() else { break };
+            if progress.is_done(chunk.at) {
+                continue;
+            }
+            let (at, points, sent) = (chunk.at, chunk.points, send(chunk.body));
+            flying.push(async move { (at, points, sent.await) });
+        }
+        let Some((at, points, verdict)) = flying.next().await else {
+            return Ok(());
+        };
+        progress.note(at, points, verdict?);
+    }
+}

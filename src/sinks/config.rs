@@ -1,0 +1,118 @@
+//! Sinks as they are given to `--sink`.
+
+use super::filter::Filter;
+use super::options::{Options, Problem, Problems};
+use super::uri::SinkUri;
+use super::{graphite, influxdb, opentsdb, statsd};
+
+/// One sink, with all its options understood. Prints no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkConfig {
+    /// Its key, and a number behind it if there are several of the kind: `influxdb`, `influxdb-2`.
+    pub name: String,
+    /// The options nobody knows; Heapster did not mind them either.
+    pub ignored: Vec<String>,
+    pub(super) backend: Backend,
+    pub(super) filter: Filter,
+    pub(super) queue: usize,
+}
+
+/// A backend and its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Backend {
+    Log,
+    Influxdb(influxdb::Config),
+    Graphite(graphite::Config),
+    Opentsdb(opentsdb::Config),
+    Statsd(statsd::Config),
+}
+
+/// A sink cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("TLS cannot be set up: {what}")]
+pub struct SetupError {
+    what: String,
+}
+
+/// The sinks there are, by their keys.
+pub const KEYS: [&str; 5] = ["graphite", "influxdb", "log", "opentsdb", "statsd"];
+
+/// How many batches wait for a sink that does not say otherwise.
+const QUEUE: usize = 10;
+
+impl SetupError {
+    pub(super) const fn tls(what: String) -> Self {
+        Self { what }
+    }
+}
+
+impl SinkConfig {
+    /// Reads the values of `--sink`, each `KEY[:URI]`; `env` are the variables that stand in URIs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them, by sink and option. No problem holds a value.
+    pub fn read<S: AsRef<str>>(
+        values: &[S],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<Self>, Problems> {
+        let (mut sinks, mut problems) = (Vec::<Self>::new(), Vec::new());
+        for value in values {
+            let value = value.as_ref();
+            let uri = match SinkUri::read(value, env) {
+                Ok(uri) => uri,
+                Err(error) => {
+                    problems.push(Problem::of_uri(value, &error));
+                    continue;
+                }
+            };
+            let mut options = Options::new(&uri.key, &uri.options);
+            let sink = Self::of(&uri, &mut options);
+            let (ignored, wrong) = options.finish();
+            problems.extend(wrong);
+            if let Some(mut sink) = sink {
+                let same = |other: &&Self| other.name.split('-').next() == Some(uri.key.as_str());
+                let before = sinks.iter().filter(same).count();
+                if before > 0 {
+                    sink.name = format!("{}-{}", uri.key, before + 1);
+                }
+                sink.ignored = ignored;
+                sinks.push(sink);
+            }
+        }
+        if problems.is_empty() {
+            Ok(sinks)
+        } else {
+            Err(Problems(problems))
+        }
+    }
+
+    fn of(uri: &SinkUri, options: &mut Options<'_>) -> Option<Self> {
+        let backend = match uri.key.as_str() {
+            "log" => Backend::Log,
+            "influxdb" => Backend::Influxdb(influxdb::Config::read(uri, options)),
+            "graphite" => Backend::Graphite(graphite::Config::read(uri, options)),
+            "opentsdb" => Backend::Opentsdb(opentsdb::Config::read(uri, options)),
+            "statsd" => Backend::Statsd(statsd::Config::read(uri, options)),
+            _ => {
+                options.refuse(None, "is no sink of this version");
+                return None;
+            }
+        };
+        Some(Self {
+            name: uri.key.clone(),
+            ignored: Vec::new(),
+            backend,
+            filter: Filter::read(options),
+            queue: options.number("queue", QUEUE, 1..=1000),
+        })
+    }
+}
+
+/// `host:port` of a URI, as it stands in another.
+pub(super) fn authority(uri: &SinkUri, host: &str, port: u16) -> String {
+    let port = uri.port.flatten().unwrap_or(port);
+    match uri.host.as_deref().unwrap_or(host) {
+        host if host.contains(':') => format!("[{host}]:{port}"),
+        host => format!("{host}:{port}"),
+    }
+}

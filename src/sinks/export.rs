@@ -1,0 +1,69 @@
+//! The backends behind one face.
+
+use std::sync::Arc;
+
+use super::chunks::Progress;
+use super::column::Column;
+use super::config::{Backend, SetupError};
+use super::graphite::Graphite;
+use super::influxdb::Influxdb;
+use super::log;
+use super::opentsdb::Opentsdb;
+use super::statsd::Statsd;
+use crate::domain::Clock;
+
+/// Why a batch did not get through as a whole. All of it may be tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ExportError {
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("did not take the batch in time")]
+    Slow,
+    #[error("refuses our credentials: {0}")]
+    Denied(String),
+    #[error("answers with an error: {0}")]
+    Failing(String),
+    /// What we write to is not there, and has to be made again.
+    #[error("has lost what we write to: {0}")]
+    Gone(String),
+}
+
+/// The transport of one sink.
+pub(super) enum Exporter {
+    Log,
+    Influxdb(Box<Influxdb>),
+    Graphite(Graphite),
+    Opentsdb(Box<Opentsdb>),
+    Statsd(Statsd),
+}
+
+impl Exporter {
+    /// Makes the transport; nothing is asked over the network.
+    pub(super) fn new(backend: Backend, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
+        Ok(match backend {
+            Backend::Log => Self::Log,
+            Backend::Influxdb(config) => Self::Influxdb(Box::new(Influxdb::new(config, clock)?)),
+            Backend::Graphite(config) => Self::Graphite(Graphite::new(config)),
+            Backend::Opentsdb(config) => Self::Opentsdb(Box::new(Opentsdb::new(config, clock)?)),
+            Backend::Statsd(config) => Self::Statsd(Statsd::new(config)),
+        })
+    }
+
+    /// Sends what of the batch is not sent yet. Safe to drop and call again with the same progress.
+    pub(super) async fn export(
+        &mut self,
+        column: Column<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        match self {
+            Self::Log => {
+                log::write(column, progress);
+                Ok(())
+            }
+            Self::Influxdb(influxdb) => influxdb.export(column, progress).await,
+            Self::Graphite(graphite) => graphite.export(column, progress).await,
+            Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
+            Self::Statsd(statsd) => statsd.export(column, progress).await,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Requests to backends that speak HTTP.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::export::ExportError;
+use super::secret::Secret;
+use super::trust::{AnyServer, ClockTime};
+use crate::domain::Clock;
+
+/// How a server is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HttpConfig {
+    /// `host:port`.
+    pub authority: String,
+    /// TLS, when it is spoken.
+    pub tls: Option<TlsConfig>,
+    pub credentials: Credentials,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TlsConfig {
+    /// Whoever answers is believed to be the server.
+    pub insecure: bool,
+    /// A PEM file with the authorities to trust in place of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Credentials {
+    None,
+    Basic(String, Secret),
+    Token(Secret),
+}
+
+/// One server.
+#[derive(Debug)]
+pub(super) struct Http {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    base: String,
+    authorization: Option<HeaderValue>,
+}
+
+/// What a server answered; of a long body only the beginning.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub body: String,
+}
+
+const AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle connections go before most servers close them.
+const IDLE: Duration = Duration::from_secs(55);
+/// The longest answer that is read; a longer one counts as a failure.
+const LONGEST: usize = 1 << 20;
+/// How much of an answer is shown.
+const SHOWN: usize = 300;
+
+impl Http {
+    /// Reads the CA file; asks nothing over the network. The error is for a person to mend.
+    pub(super) fn new(config: &HttpConfig, clock: &Arc<dyn Clock>) -> Result<Self, String> {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        let tls = tls(config.tls.clone().unwrap_or_default(), clock)?;
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let authorization = match &config.credentials {
+            Credentials::None => None,
+            Credentials::Basic(user, password) => {
+                let pair = format!("{user}:{}", password.expose());
+                Some(format!("Basic {}", STANDARD.encode(pair)))
+            }
+            Credentials::Token(token) => Some(format!("Token {}", token.expose())),
+        };
+        let sensitive = |text: String| {
+            let mut value = HeaderValue::try_from(text)
+                .map_err(|_| "the token holds a character that no header may have")?;
+            value.set_sensitive(true);
+            Ok::<_, String>(value)
+        };
+        Ok(Self {
+            client,
+            base: format!("{scheme}://{}", config.authority),
+            authorization: authorization.map(sensitive).transpose()?,
+        })
+    }
+
+    /// Posts a body; the caller sets the deadline by dropping the future. 401 is
+    /// [`ExportError::Denied`], 408, 429 and what the server blames itself for [`ExportError::Failing`].
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Result<Answer, ExportError> {
+        let mut request = Request::post(format!("{}{path}", self.base))
+            .header(USER_AGENT, AGENT)
+            .header(CONTENT_TYPE, content_type);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| ExportError::Unreachable(error.to_string()))?;
+        let unreachable = |error: &dyn Error| ExportError::Unreachable(chain(error));
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|error| unreachable(&error))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+        let body = body
+            .map_err(|error| unreachable(error.as_ref()))?
+            .to_bytes();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let answer = Answer { status, body };
+        match status {
+            StatusCode::UNAUTHORIZED => Err(ExportError::Denied(answer.shown())),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+                Err(ExportError::Failing(answer.shown()))
+            }
+            status if status.is_server_error() => Err(ExportError::Failing(answer.shown())),
+            _ => Ok(answer),
+        }
+    }
+}
+
+impl Answer {
+    /// Status and the beginning of the body, on one line.
+    pub(super) fn shown(&self) -> String {
+        let body = self.body.trim().chars().take(SHOWN);
+        let body: String = body.map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("{} {body}", self.status.as_u16())
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// Escapes a query's component as Go's `url.QueryEscape` does.
+pub(super) fn query_escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            b' ' => escaped.push('+'),
+            byte => {
+                let _ = write!(escaped, "%{byte:02X}");
+            }
+        }
+    }
+    escaped
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let time = Arc::new(ClockTime(Arc::clone(clock)));
+    let builder = ClientConfig::builder_with_details(Arc::clone(&provider), time)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    if config.insecure {
+        let anybody = Arc::new(AnyServer::new(&provider));
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(anybody);
+        return Ok(builder.with_no_client_auth());
+    }
+    let mut roots = RootCertStore::empty();
+    let own = config.ca_file.is_some();
+    let files = match config.ca_file {
+        Some(file) => vec![file],
+        None => SYSTEM
+            .iter()
+            .map(PathBuf::from)
+            .filter(|file| file.exists())
+            .collect(),
+    };
+    for file in files {
+        let unusable = |error: &dyn Error| format!("cannot use {}: {error}", file.display());
+        let pem = std::fs::read(&file).map_err(|error| unusable(&error))?;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|error| unusable(&error))?;
+            // The system's bundle may hold ones that cannot be read; they vouch for nobody.
+            let _ = roots.add(certificate);
+        }
+    }
+    if own && roots.is_empty() {
+        return Err("the file of cacert holds no certificate".to_owned());
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Where systems keep the authorities they trust.
+const SYSTEM: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];

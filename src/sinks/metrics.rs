@@ -1,0 +1,128 @@
+//! What this room says about itself.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::telemetry::Registry;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Metrics {
+    queued: Family<Sink, Gauge>,
+    sent: Family<Sink, Counter>,
+    points: Family<Sink, Counter>,
+    refused: Family<Sink, Counter>,
+    retried: Family<Sink, Counter>,
+    dropped: Family<Drop, Counter>,
+    lag: Family<Sink, Gauge<f64, AtomicU64>>,
+    up: Family<Sink, Gauge>,
+}
+
+/// The series of one sink.
+#[derive(Clone, Debug)]
+pub(super) struct SinkMetrics {
+    pub queued: Gauge,
+    pub sent: Counter,
+    pub points: Counter,
+    pub refused: Counter,
+    pub retried: Counter,
+    pub dropped_full: Counter,
+    pub dropped_shutdown: Counter,
+    pub lag: Gauge<f64, AtomicU64>,
+    pub up: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Sink {
+    sink: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Drop {
+    sink: String,
+    reason: &'static str,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let Self {
+            queued,
+            sent,
+            points,
+            refused,
+            retried,
+            dropped,
+            lag,
+            up,
+        } = metrics.clone();
+        registry.register(
+            "loadline_sink_queued",
+            "Batches that wait for a sink",
+            queued,
+        );
+        registry.register(
+            "loadline_sink_sent",
+            "Batches a sink has been through with",
+            sent,
+        );
+        registry.register(
+            "loadline_sink_sent_points",
+            "Points a sink's backend took",
+            points,
+        );
+        registry.register(
+            "loadline_sink_refused_points",
+            "Points a sink's backend will never take, and which are not sent again",
+            refused,
+        );
+        registry.register(
+            "loadline_sink_retried",
+            "Attempts to send a batch that failed and were or will be repeated",
+            retried,
+        );
+        registry.register(
+            "loadline_sink_dropped",
+            "Batches that did not reach a sink's backend as a whole, by reason",
+            dropped,
+        );
+        registry.register(
+            "loadline_sink_lag_seconds",
+            "Age of the batch a sink was last at, from its timestamp",
+            lag,
+        );
+        registry.register(
+            "loadline_sink_up",
+            "Whether the last attempt to send a batch succeeded",
+            up,
+        );
+        metrics
+    }
+
+    pub(super) fn of(&self, sink: &str) -> SinkMetrics {
+        let label = Sink {
+            sink: sink.to_owned(),
+        };
+        let dropped = |reason| {
+            let label = Drop {
+                sink: sink.to_owned(),
+                reason,
+            };
+            self.dropped.get_or_create_owned(&label)
+        };
+        SinkMetrics {
+            queued: self.queued.get_or_create_owned(&label),
+            sent: self.sent.get_or_create_owned(&label),
+            points: self.points.get_or_create_owned(&label),
+            refused: self.refused.get_or_create_owned(&label),
+            retried: self.retried.get_or_create_owned(&label),
+            dropped_full: dropped("queue_full"),
+            dropped_shutdown: dropped("shutdown"),
+            lag: self.lag.get_or_create_owned(&label),
+            up: self.up.get_or_create_owned(&label),
+        }
+    }
+}

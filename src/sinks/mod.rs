@@ -1,0 +1,201 @@
+//! Where batches are sent: databases outside, in the form Heapster sent them.
+//!
+//! ```text
+//!                    ┌─ queue ─► worker ─► filter ─► encoder ─► transport ─► influxdb
+//! rollup ── batch ──►├─ queue ─► worker ─► …                              ─► graphite
+//!    one Arc for all └─ queue ─► worker ─► …                              ─► …
+//! ```
+//!
+//! Every sink has a task and a bounded queue of its own, so one that is slow or away costs the
+//! others nothing, nor whoever makes the batches. A batch is tried until it is through or newer ones
+//! have taken its place; what is lost is counted. Pieces a backend took are not sent to it again.
+//! Pieces it will never take (they are wrong, or too large) are counted and not repeated.
+
+mod chunks;
+mod column;
+mod config;
+mod datagram;
+mod export;
+mod filter;
+mod graphite;
+mod http;
+mod influxdb;
+mod log;
+mod metrics;
+mod opentsdb;
+mod options;
+mod queue;
+mod secret;
+mod statsd;
+#[cfg(test)]
+mod tests;
+mod trust;
+mod uri;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tracing::warn;
+
+pub use column::{LabelSet, Labeller};
+pub use config::{KEYS, SetupError, SinkConfig};
+pub use options::{Problem, Problems};
+pub use secret::Secret;
+pub use uri::{InvalidUri, SinkUri};
+
+use crate::domain::{Batch, Clock};
+use crate::lifecycle::{Backoff, Stop, Tasks};
+use crate::telemetry::Registry;
+use export::Exporter;
+use metrics::{Metrics, SinkMetrics};
+use queue::Queue;
+use worker::{State, Worker};
+
+/// How sinks are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How long one attempt to send a batch may take, to its end: Heapster's
+    /// `--sink-export-data-timeout`.
+    pub export_timeout: Duration,
+    /// How long sinks have to send what waits once the process is to stop.
+    pub flush: Duration,
+    /// The first and the longest wait after a failed attempt.
+    pub retry: (Duration, Duration),
+}
+
+/// All sinks.
+pub struct Sinks {
+    inlets: Vec<Inlet>,
+    workers: Vec<Worker>,
+}
+
+/// Where one sink's batches are put in.
+struct Inlet {
+    name: String,
+    queue: Arc<Queue>,
+    metrics: SinkMetrics,
+    full: bool,
+}
+
+impl Default for Config {
+    /// Heapster's 20 seconds, and 10 to flush.
+    fn default() -> Self {
+        Self {
+            export_timeout: Duration::from_secs(20),
+            flush: Duration::from_secs(10),
+            retry: (Duration::from_secs(1), Duration::from_secs(60)),
+        }
+    }
+}
+
+impl Sinks {
+    /// How many batches [`Sinks::run`] may find waiting: it hands them on at once.
+    pub const QUEUE: usize = 2;
+
+    /// Sets up sinks. Asks nothing over the network: a backend may be away.
+    ///
+    /// # Errors
+    /// When a file one of them names cannot be used; with the name of the sink.
+    pub fn new(
+        config: Config,
+        sinks: Vec<SinkConfig>,
+        labeller: &Arc<dyn Labeller>,
+        clock: &Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Result<Self, (String, SetupError)> {
+        let metrics = Metrics::register(registry);
+        let (mut inlets, mut workers) = (Vec::new(), Vec::new());
+        for sink in sinks {
+            let SinkConfig {
+                name,
+                ignored,
+                backend,
+                filter,
+                queue,
+            } = sink;
+            if !ignored.is_empty() {
+                warn!(
+                    sink = name,
+                    options = ignored.join(","),
+                    "options without a meaning"
+                );
+            }
+            let exporter = Exporter::new(backend, clock).map_err(|e| (name.clone(), e))?;
+            let metrics = metrics.of(&name);
+            let queue = Arc::new(Queue::new(queue));
+            inlets.push(Inlet {
+                name: name.clone(),
+                queue: Arc::clone(&queue),
+                metrics: metrics.clone(),
+                full: false,
+            });
+            let (first, cap) = config.retry;
+            workers.push(Worker {
+                name,
+                exporter,
+                filter,
+                queue,
+                labeller: Arc::clone(labeller),
+                clock: Arc::clone(clock),
+                metrics,
+                backoff: Backoff::doubling(first, cap),
+                export_timeout: config.export_timeout,
+                flush: config.flush,
+                state: State::default(),
+            });
+        }
+        Ok(Self { inlets, workers })
+    }
+
+    /// Hands batches to all sinks until `stop`, or until no more can come; each sink runs as a task
+    /// of its own, which ends when its queue is flushed.
+    pub async fn run(mut self, mut batches: mpsc::Receiver<Arc<Batch>>, tasks: Tasks, stop: Stop) {
+        for worker in self.workers {
+            tasks.spawn_passing("sink", worker.run(stop.clone()));
+        }
+        while let Some(Some(batch)) = stop.until(batches.recv()).await {
+            for inlet in &mut self.inlets {
+                inlet.put(Arc::clone(&batch));
+            }
+        }
+        // What was made before the stop is sent too.
+        while let Ok(batch) = batches.try_recv() {
+            for inlet in &mut self.inlets {
+                inlet.put(Arc::clone(&batch));
+            }
+        }
+        for inlet in &self.inlets {
+            inlet.queue.close();
+        }
+    }
+}
+
+impl Inlet {
+    fn put(&mut self, batch: Arc<Batch>) {
+        // A spool on disk would take what leaves the queue here.
+        let over = self.queue.push(batch).is_some();
+        if over {
+            self.metrics.dropped_full.inc();
+        }
+        if over && !self.full {
+            warn!(
+                sink = self.name,
+                "the sink's queue is full; its oldest batches are dropped"
+            );
+        }
+        self.full = over;
+        let queued = i64::try_from(self.queue.len()).unwrap_or(i64::MAX);
+        self.metrics.queued.set(queued);
+    }
+}
+
+impl std::fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.inlets.iter().map(|inlet| inlet.name.as_str());
+        f.debug_tuple("Sinks")
+            .field(&names.collect::<Vec<_>>())
+            .finish()
+    }
+}

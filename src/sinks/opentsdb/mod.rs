@@ -1,0 +1,102 @@
+//! `opentsdb`: OpenTSDB's HTTP API.
+
+mod point;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::Value as Json;
+
+use self::point::Points;
+use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
+use super::column::Column;
+use super::config::{SetupError, authority};
+use super::export::ExportError;
+use super::http::{Credentials, Http, HttpConfig, TlsConfig};
+use super::options::Options;
+use super::uri::SinkUri;
+use crate::domain::Clock;
+
+/// The options of `opentsdb`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Config {
+    http: HttpConfig,
+    points: Points,
+}
+
+/// The transport.
+pub(super) struct Opentsdb {
+    config: Config,
+    http: Http,
+}
+
+/// Heapster's pieces.
+const FRAME: Frame = Frame {
+    open: b"[",
+    between: b",",
+    close: b"]",
+    records: 1_000,
+    bytes: 4 << 20,
+};
+
+impl Config {
+    pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
+        let tls = TlsConfig {
+            insecure: options.flag("insecuressl", false),
+            ca_file: options.text("cacert").map(PathBuf::from),
+        };
+        let credentials = match uri.user.clone() {
+            Some((user, password)) => Credentials::Basic(user, password),
+            None => Credentials::None,
+        };
+        Self {
+            http: HttpConfig {
+                authority: authority(uri, "127.0.0.1", 4242),
+                tls: (uri.scheme.as_deref() == Some("https")).then_some(tls),
+                credentials,
+            },
+            points: Points {
+                cluster: options.text_or("cluster", "k8s-cluster"),
+            },
+        }
+    }
+}
+
+impl Opentsdb {
+    pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
+        let http = Http::new(&config.http, clock).map_err(SetupError::tls)?;
+        Ok(Self { config, http })
+    }
+
+    pub(super) async fn export(
+        &mut self,
+        column: Column<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        let chunks = Chunks::new(column, &self.config.points, FRAME);
+        send_all(chunks, progress, 1, |body| self.put(body)).await
+    }
+
+    async fn put(&self, body: Vec<u8>) -> Result<Verdict, ExportError> {
+        let answer = self
+            .http
+            .post("/api/put?summary", "application/json", body)
+            .await?;
+        match answer.status {
+            status if status.is_success() => Ok(Verdict::Accepted),
+            StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
+            StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
+            status if status.is_client_error() => {
+                // With points of its own it fails the others too only in words.
+                let json: Json = serde_json::from_str(&answer.body).unwrap_or_default();
+                let failed = json.get("failed").and_then(Json::as_u64);
+                Ok(Verdict::Refused {
+                    points: failed.and_then(|failed| failed.try_into().ok()),
+                    why: answer.shown(),
+                })
+            }
+            _ => Err(ExportError::Failing(answer.shown())),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Reading the options of a sink's URI, all problems at once.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use super::secret::Secret;
+use super::uri::InvalidUri;
+use crate::apimachinery::Query;
+
+/// What is wrong with one sink. Never holds the value, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The sink's key.
+    pub sink: String,
+    /// The option that is wrong; `None` when it is the address or the sink itself.
+    pub option: Option<&'static str>,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// Everything that is wrong with the sinks that were given, in their order; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.sink.as_str(), self.option) {
+            ("", _) => f.write_str(&self.what),
+            (sink, None) => write!(f, "{sink}: {}", self.what),
+            (sink, Some(option)) => write!(f, "{sink}: option {option}: {}", self.what),
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(Problem::to_string).collect();
+        f.write_str(&texts.join("; "))
+    }
+}
+
+impl Problem {
+    pub(super) fn of_uri(value: &str, error: &InvalidUri) -> Self {
+        Self {
+            sink: value.split(':').next().unwrap_or_default().to_owned(),
+            option: None,
+            what: error.to_string(),
+        }
+    }
+}
+
+/// The options of one sink, read one after the other.
+pub(super) struct Options<'a> {
+    sink: &'a str,
+    query: &'a Query,
+    known: BTreeSet<&'static str>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Options<'a> {
+    pub(super) const fn new(sink: &'a str, query: &'a Query) -> Self {
+        Self {
+            sink,
+            query,
+            known: BTreeSet::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Notes a problem with an option, or with the address.
+    pub(super) fn refuse(&mut self, option: Option<&'static str>, what: impl Into<String>) {
+        self.problems.push(Problem {
+            sink: self.sink.to_owned(),
+            option,
+            what: what.into(),
+        });
+    }
+
+    /// The option's text, if it was given and is not empty.
+    pub(super) fn text(&mut self, name: &'static str) -> Option<&'a str> {
+        self.known.insert(name);
+        self.query.first(name).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn text_or(&mut self, name: &'static str, default: &str) -> String {
+        self.text(name).unwrap_or(default).to_owned()
+    }
+
+    pub(super) fn secret(&mut self, name: &'static str) -> Option<Secret> {
+        self.text(name).map(Secret::from)
+    }
+
+    /// A boolean as Go's `strconv.ParseBool` reads it.
+    pub(super) fn flag(&mut self, name: &'static str, default: bool) -> bool {
+        match self.text(name) {
+            None => default,
+            Some("1" | "t" | "T" | "TRUE" | "true" | "True") => true,
+            Some("0" | "f" | "F" | "FALSE" | "false" | "False") => false,
+            Some(_) => {
+                self.refuse(Some(name), "is neither true nor false");
+                default
+            }
+        }
+    }
+
+    pub(super) fn number(
+        &mut self,
+        name: &'static str,
+        default: usize,
+        range: RangeInclusive<usize>,
+    ) -> usize {
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        match text.parse().ok().filter(|number| range.contains(number)) {
+            Some(number) => number,
+            None => {
+                let (least, most) = range.into_inner();
+                self.refuse(Some(name), format!("is no number from {least} to {most}"));
+                default
+            }
+        }
+    }
+
+    /// Anything that reads itself; `expected` says what it is.
+    pub(super) fn parsed<T: FromStr>(
+        &mut self,
+        name: &'static str,
+        expected: &'static str,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.refuse(Some(name), format!("is no {expected}"));
+        }
+        parsed
+    }
+
+    /// A list, by comma or by repeating the option.
+    pub(super) fn list(&mut self, name: &'static str) -> Vec<String> {
+        self.known.insert(name);
+        let texts = self.query.all(name).flat_map(|text| text.split(','));
+        let texts = texts.map(str::trim).filter(|text| !text.is_empty());
+        texts.map(str::to_owned).collect()
+    }
+
+    /// The options nobody asked for, and what was wrong with the others.
+    pub(super) fn finish(self) -> (Vec<String>, Vec<Problem>) {
+        let unknown = self.query.keys().filter(|key| !self.known.contains(key));
+        let unknown: BTreeSet<String> = unknown.map(str::to_owned).collect();
+        (unknown.into_iter().collect(), self.problems)
+    }
+}

@@ -1,0 +1,72 @@
+//! What is given to `--sink`.
+
+use crate::sinks::SinkConfig;
+
+#[expect(clippy::unnecessary_wraps, reason = "stands for the environment")]
+fn env(name: &str) -> Option<String> {
+    Some(format!("s3cret-{name}"))
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value() {
+    let values = [
+        ":x",
+        "graphite:host:2003",
+        "graphite:tcp://host:s3cret",
+        "influxdb:http://h?withfields=s3cret&concurrency=0&retention=s3cret&bucket=b",
+        "statsd:tcp://h?protocolType=s3cret&numMetricsPerMsg=s3cret&renameLabels=s3cret",
+        "log:?selector=s3cret%3D%3D%3D&queue=0",
+        "kafka:?brokers=s3cret",
+    ];
+    let problems = SinkConfig::read(&values, &env).unwrap_err();
+    let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "missing uri key",
+            "graphite: the address must begin with tcp:// or udp://",
+            "graphite: invalid port after host",
+            "influxdb: option retention: is no duration of an hour or more, as 30d",
+            "influxdb: option token: is needed with bucket",
+            "influxdb: option withfields: is neither true nor false",
+            "influxdb: option concurrency: is no number from 1 to 64",
+            "statsd: the address must begin with udp://",
+            "statsd: option protocolType: is no protocol: etsystatsd or influxstatsd",
+            "statsd: option renameLabels: is no list of old:new",
+            "statsd: option numMetricsPerMsg: is no number from 1 to 1000",
+            "log: option selector: is no label selector",
+            "log: option queue: is no number from 1 to 1000",
+            "kafka: is no sink of this version",
+        ]
+    );
+}
+
+#[test]
+fn sinks_of_a_kind_are_numbered_and_unknown_options_kept_aside() {
+    let values = [
+        "influxdb",
+        "log",
+        "influxdb:http://h?old=1&db=x",
+        "influxdb",
+    ];
+    let sinks = SinkConfig::read(&values, &env).unwrap();
+    let names: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+    assert_eq!(names, ["influxdb", "log", "influxdb-2", "influxdb-3"]);
+    assert_eq!(sinks[2].ignored, ["old"]);
+}
+
+#[test]
+fn no_secret_is_ever_printed() {
+    let values = [
+        "influxdb:http://me:$PW@h?pw=$PW",
+        "influxdb:https://h?user=me&pw=${PW}",
+        "influxdb:http://h?bucket=b&org=o&token=$TOKEN",
+        "opentsdb:http://me:$PW@h",
+    ];
+    let sinks = SinkConfig::read(&values, &env).unwrap();
+    let printed = format!("{sinks:?}");
+    assert!(
+        printed.contains("\"me\"") && !printed.contains("s3cret"),
+        "{printed}"
+    );
+}

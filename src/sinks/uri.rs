@@ -1,0 +1,278 @@
+//! `KEY[:URI]`, the form of Heapster's `--sink`.
+
+use std::fmt;
+
+use super::secret::Secret;
+use crate::apimachinery::{Query, decode_path};
+
+/// What stands after `--sink=`. `Debug` shows neither the user nor the options: they may hold a
+/// password.
+#[derive(Default)]
+pub struct SinkUri {
+    /// What kind of sink it is.
+    pub key: String,
+    /// What stands before `:`, in lower case.
+    pub scheme: Option<String>,
+    /// The user and the password before `@`.
+    pub user: Option<(String, Secret)>,
+    /// The host, an IPv6 address without its brackets; `None` when there is none.
+    pub host: Option<String>,
+    /// What stands after the host's `:`. `Some(None)` is a colon without a number.
+    pub port: Option<Option<u16>>,
+    /// The path, `/` in front; empty when there is none.
+    pub path: String,
+    /// The options behind `?`.
+    pub options: Query,
+}
+
+/// Why a value is no `KEY[:URI]`. Holds nothing of the URI's text, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUri {
+    /// Nothing stands before the first colon.
+    #[error("missing uri key")]
+    NoKey,
+    /// A control character, a space or a quote stands where none may.
+    #[error("invalid character in URL")]
+    Character,
+    /// A colon without a scheme before it.
+    #[error("missing protocol scheme")]
+    NoScheme,
+    /// The port is no number from 0 to 65535.
+    #[error("invalid port after host")]
+    Port,
+    /// A bracket without its partner.
+    #[error("missing ']' in host")]
+    Bracket,
+    /// A percent sign without two hexadecimal digits.
+    #[error("invalid URL escape")]
+    Escape,
+}
+
+impl SinkUri {
+    /// Reads one value. Variables of the environment stand in the URI as `$NAME` or `${NAME}`; an
+    /// unset one is empty.
+    ///
+    /// # Errors
+    /// [`InvalidUri`] when Go's `net/url` would refuse it too, or no key is there.
+    pub fn read(value: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidUri> {
+        let (key, uri) = value.split_once(':').unwrap_or((value, ""));
+        if key.is_empty() {
+            return Err(InvalidUri::NoKey);
+        }
+        let mut read = Self {
+            key: key.to_owned(),
+            ..Self::default()
+        };
+        read.parts(&expand(uri, env))?;
+        Ok(read)
+    }
+
+    fn parts(&mut self, text: &str) -> Result<(), InvalidUri> {
+        if text.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(InvalidUri::Character);
+        }
+        let text = text.split_once('#').map_or(text, |(before, _)| before);
+        let (rest, query) = match text.split_once('?') {
+            Some((rest, query)) => (rest, Some(query)),
+            None => (text, None),
+        };
+        self.options = Query::parse(query);
+        if rest.starts_with(':') {
+            return Err(InvalidUri::NoScheme);
+        }
+        let (scheme, rest) = match rest.split_once("://") {
+            Some((scheme, rest)) => (Some(scheme), rest),
+            None => (None, rest.strip_prefix("//").unwrap_or(rest)),
+        };
+        self.scheme = scheme.map(str::to_ascii_lowercase);
+        let (authority, path) = match rest.find('/').and_then(|at| rest.split_at_checked(at)) {
+            Some(parts) => parts,
+            None => (rest, ""),
+        };
+        path.clone_into(&mut self.path);
+        self.authority(authority)
+    }
+
+    fn authority(&mut self, authority: &str) -> Result<(), InvalidUri> {
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, authority),
+        };
+        if let Some(user) = user {
+            let decode = |text: &str| {
+                let text = decode_path(text).map_err(|_| InvalidUri::Escape)?;
+                Ok(text.into_owned())
+            };
+            let (name, password) = user.split_once(':').unwrap_or((user, ""));
+            self.user = Some((decode(name)?, Secret::from(decode(password)?)));
+        }
+        if host.chars().any(|c| " <>\"`\\^{|}".contains(c)) {
+            return Err(InvalidUri::Character);
+        }
+        let (host, port) = match host.strip_prefix('[') {
+            Some(inside) => inside.split_once(']').ok_or(InvalidUri::Bracket)?,
+            None => host.split_at(host.find(':').unwrap_or(host.len())),
+        };
+        // Quotes a shell left over, as manifests of Heapster have them around nothing.
+        let host = host.trim_matches('\'');
+        self.host = (!host.is_empty()).then(|| host.to_owned());
+        self.port = match port.strip_prefix(':') {
+            None if port.is_empty() => None,
+            None => return Err(InvalidUri::Port),
+            Some("") => Some(None),
+            Some(digits) if !digits.bytes().all(|b| b.is_ascii_digit()) => {
+                return Err(InvalidUri::Port);
+            }
+            Some(digits) => Some(Some(digits.parse().map_err(|_| InvalidUri::Port)?)),
+        };
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SinkUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkUri")
+            .field("key", &self.key)
+            .field("scheme", &self.scheme)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts in the environment's variables by the rules of Go's `os.Expand`: an unset one is empty, a
+/// dollar sign nothing follows stays, and a malformed `${` is dropped.
+fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let (name, after) = variable(after);
+        match name {
+            Some("") => {}
+            Some(name) => expanded.push_str(&env(name).unwrap_or_default()),
+            None => expanded.push('$'),
+        }
+        rest = after;
+    }
+    expanded.push_str(rest);
+    expanded
+}
+
+/// The name behind a dollar sign (empty when it is malformed, `None` when there is none), and what
+/// follows it.
+fn variable(text: &str) -> (Option<&str>, &str) {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let special = |byte: u8| b"*#$@!?-".contains(&byte) || byte.is_ascii_digit();
+    if let Some(inside) = text.strip_prefix('{') {
+        return match inside.split_once('}') {
+            Some((name, after)) if name.bytes().all(word) => (Some(name), after),
+            Some((name, after)) if name.len() == 1 && name.bytes().all(special) => {
+                (Some(name), after)
+            }
+            _ => (Some(""), inside),
+        };
+    }
+    if text.bytes().next().is_some_and(special) {
+        let (name, after) = text.split_at(1);
+        return (Some(name), after);
+    }
+    let end = text.bytes().position(|byte| !word(byte));
+    match text.split_at(end.unwrap_or(text.len())) {
+        ("", after) => (None, after),
+        (name, after) => (Some(name), after),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> SinkUri {
+        SinkUri::read(value, &|_| None).unwrap_or_else(|e| panic!("{value}: {e}"))
+    }
+
+    #[test]
+    fn a_value_is_a_key_and_perhaps_a_uri() {
+        for (value, key, scheme, host, port) in [
+            ("log", "log", None, None, None),
+            ("log:", "log", None, None, None),
+            ("influxdb:''", "influxdb", None, None, None),
+            ("k:?db=x", "k", None, None, None),
+            (
+                "k:HTTP://h:80/p?a=b",
+                "k",
+                Some("http"),
+                Some("h"),
+                Some(Some(80)),
+            ),
+            ("k:tcp://h:", "k", Some("tcp"), Some("h"), Some(None)),
+            (
+                "k:udp://[::1]:9",
+                "k",
+                Some("udp"),
+                Some("::1"),
+                Some(Some(9)),
+            ),
+            ("k:h:81", "k", None, Some("h"), Some(Some(81))),
+        ] {
+            let uri = read(value);
+            assert_eq!(
+                (uri.key.as_str(), uri.scheme.as_deref()),
+                (key, scheme),
+                "{value}"
+            );
+            assert_eq!((uri.host.as_deref(), uri.port), (host, port), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused_without_its_text() {
+        for (value, problem) in [
+            (":http://x", InvalidUri::NoKey),
+            ("k:://x", InvalidUri::NoScheme),
+            ("k:http://a b/", InvalidUri::Character),
+            ("k:http://a\nb/", InvalidUri::Character),
+            ("k:http://h:s3cret/", InvalidUri::Port),
+            ("k:http://h:70000", InvalidUri::Port),
+            ("k:http://[::1", InvalidUri::Bracket),
+            ("k:http://u:%zz@h", InvalidUri::Escape),
+        ] {
+            assert_eq!(
+                SinkUri::read(value, &|_| None).unwrap_err(),
+                problem,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn variables_are_expanded_as_in_go_but_not_in_the_key() {
+        let shouting = |name: &str| (name != "gone").then(|| name.to_uppercase());
+        for (text, expanded) in [
+            ("$host:$port", "HOST:PORT"),
+            ("a${b}c", "aBc"),
+            ("${unset", "unset"),
+            ("${}x", "x"),
+            ("5$", "5$"),
+            ("$/x", "$/x"),
+            ("$1x", "1x"),
+            ("x$gone", "x"),
+        ] {
+            assert_eq!(expand(text, &shouting), expanded, "{text}");
+        }
+        let uri = SinkUri::read("$key:http://$host", &shouting).unwrap();
+        assert_eq!(
+            (uri.key.as_str(), uri.host.as_deref()),
+            ("$key", Some("HOST"))
+        );
+    }
+
+    #[test]
+    fn a_secret_is_read_but_never_shown() {
+        let uri = read("k:http://me:s3%63ret@h/?pw=s3cret&token=s3cret");
+        let (name, password) = uri.user.as_ref().unwrap();
+        assert_eq!((name.as_str(), password.expose()), ("me", "s3cret"));
+        assert!(!format!("{uri:?}").contains("s3cret"));
+    }
+}

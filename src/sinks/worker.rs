@@ -1,0 +1,164 @@
+//! One sink at work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::chunks::Progress;
+use super::column::{Column, Labeller};
+use super::export::{ExportError, Exporter};
+use super::filter::Filter;
+use super::metrics::SinkMetrics;
+use super::queue::Queue;
+use crate::domain::{Batch, Clock};
+use crate::lifecycle::{Backoff, Stop};
+
+/// Takes batches from its queue and gets them through, one at a time.
+pub(super) struct Worker {
+    pub name: String,
+    pub exporter: Exporter,
+    pub filter: Filter,
+    pub queue: Arc<Queue>,
+    pub labeller: Arc<dyn Labeller>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: SinkMetrics,
+    pub backoff: Backoff,
+    pub export_timeout: Duration,
+    pub flush: Duration,
+    pub state: State,
+}
+
+/// What the log was told, and where the batch at hand stands.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The batch `progress` is of, at hand or back in the queue.
+    batch: Option<Arc<Batch>>,
+    at_hand: bool,
+    progress: Progress,
+    problem: Option<ExportError>,
+    refusing: bool,
+}
+
+impl Worker {
+    /// Works until the queue is closed and empty. Once `stop` is given, the first attempt that
+    /// fails, or the end of the time to flush, ends it; what is left then is dropped.
+    pub(super) async fn run(mut self, stop: Stop) {
+        let flush = self.flush;
+        let over = async {
+            stop.stopped().await;
+            sleep(flush).await;
+        };
+        tokio::select! {
+            () = self.work(&stop) => {}
+            () = over => {}
+        }
+        let at_hand = u64::from(self.state.at_hand);
+        let left = u64::try_from(self.queue.clear()).unwrap_or(u64::MAX) + at_hand;
+        self.metrics.dropped_shutdown.inc_by(left);
+        self.metrics.queued.set(0);
+        if left > 0 {
+            warn!(
+                sink = self.name,
+                batches = left,
+                "stopped before all was sent"
+            );
+        }
+    }
+
+    async fn work(&mut self, stop: &Stop) {
+        while let Some(batch) = self.queue.next().await {
+            self.begin(&batch);
+            let outcome = self.attempt(&batch).await;
+            let age = self.clock.now().since(batch.timestamp);
+            self.metrics.lag.set(age.unwrap_or_default().as_secs_f64());
+            match outcome {
+                Ok(()) => self.succeeded(),
+                Err(error) => {
+                    self.failed(error);
+                    self.put_back(batch);
+                    if stop.is_stopping() {
+                        return;
+                    }
+                    let _ = stop.until(sleep(self.backoff.wait())).await;
+                }
+            }
+        }
+    }
+
+    /// Forgets how far another batch had got.
+    fn begin(&mut self, batch: &Arc<Batch>) {
+        self.metrics.queued.set(self.queued());
+        let same = self.state.batch.as_ref();
+        if !same.is_some_and(|same| Arc::ptr_eq(same, batch)) {
+            self.state.progress = Progress::default();
+        }
+        self.state.batch = Some(Arc::clone(batch));
+        self.state.at_hand = true;
+    }
+
+    async fn attempt(&mut self, batch: &Batch) -> Result<(), ExportError> {
+        let column = Column::new(batch, self.labeller.as_ref(), &self.filter);
+        let progress = &mut self.state.progress;
+        let (sent, refused) = (progress.sent, progress.refused);
+        let export = self.exporter.export(column, progress);
+        let outcome = timeout(self.export_timeout, export).await;
+        self.metrics.points.inc_by(self.state.progress.sent - sent);
+        self.metrics
+            .refused
+            .inc_by(self.state.progress.refused - refused);
+        outcome.unwrap_or(Err(ExportError::Slow))
+    }
+
+    fn succeeded(&mut self) {
+        self.backoff.reset();
+        self.metrics.sent.inc();
+        self.metrics.up.set(1);
+        self.state.batch = None;
+        self.state.at_hand = false;
+        if self.state.problem.take().is_some() {
+            info!(
+                sink = self.name,
+                waiting = self.queue.len(),
+                "the sink works again"
+            );
+        }
+        let Progress {
+            refused, complaint, ..
+        } = &self.state.progress;
+        if let Some(complaint) = complaint.as_deref().filter(|_| !self.state.refusing) {
+            warn!(
+                sink = self.name,
+                points = refused,
+                complaint,
+                "the sink refuses points"
+            );
+        }
+        self.state.refusing = complaint.is_some();
+    }
+
+    fn failed(&mut self, error: ExportError) {
+        self.metrics.retried.inc();
+        self.metrics.up.set(0);
+        let before = self.state.problem.as_ref().map(std::mem::discriminant);
+        if before != Some(std::mem::discriminant(&error)) {
+            warn!(sink = self.name, %error, "the sink does not work");
+        }
+        self.state.problem = Some(error);
+    }
+
+    /// Keeps a batch for the next attempt, if newer ones have left it room.
+    fn put_back(&mut self, batch: Arc<Batch>) {
+        self.state.at_hand = false;
+        if self.queue.restore(batch).is_some() {
+            self.state.batch = None;
+            self.metrics.dropped_full.inc();
+        }
+        self.metrics.queued.set(self.queued());
+    }
+
+    fn queued(&self) -> i64 {
+        i64::try_from(self.queue.len()).unwrap_or(i64::MAX)
+    }
+}
