@@ -31,6 +31,7 @@ pub mod cluster;
 pub mod kubelet;
 pub mod live;
 pub mod scrape;
+pub mod coverage;
 
 // out
 pub mod api;

@@ -19,6 +19,7 @@ use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
 use crate::cluster::{self, Cluster, Credentials};
 use crate::config::Settings;
+use crate::coverage::{Announcer, Coverage, Sources};
 use crate::domain::{Clock, Inventory, SystemClock};
 use crate::kubelet::KubeletClient;
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
@@ -37,6 +38,7 @@ pub struct Bound {
     scraper: Scraper<KubeletClient>,
     trust: TrustLookup,
     keeper: Option<SecretKeeper>,
+    announcer: Announcer,
     tasks: Tasks,
     stop: (StopSender, Stop),
 }
@@ -92,14 +94,17 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
-    readiness::add_checks(&ground.health, &ground.clock, &cluster, &live, &scraper);
+    let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
+    let (health, clock) = (&ground.health, &ground.clock);
+    readiness::add_checks(health, clock, &cluster, &live, &scraper, &coverage);
+    let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
     ground
         .health
         .add(server::shutdown_check(ground.stop.1.clone()));
 
-    let api = ground.api(live, inventory);
+    let api = ground.api(live, inventory, coverage);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
     let (server, keeper) = ground.server(&settings, api, reviews, &client).await?;
@@ -109,6 +114,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         scraper,
         trust: lookup,
         keeper,
+        announcer,
         tasks,
         stop,
     })
@@ -139,6 +145,7 @@ impl Bound {
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
+        tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
         let (server, until) = (self.server, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             server.run(until).await;
@@ -210,7 +217,29 @@ impl Ground {
         ))
     }
 
-    fn api(&mut self, live: Arc<Live>, inventory: Arc<Inventory>) -> Arc<Api> {
+    fn coverage(
+        &mut self,
+        settings: &Settings,
+        inventory: &Arc<Inventory>,
+        live: &Arc<Live>,
+        scraper: &Scraper<KubeletClient>,
+    ) -> Arc<Coverage> {
+        let live = Arc::clone(live);
+        let sources = Sources {
+            inventory: Arc::clone(inventory),
+            health: scraper.health(),
+            view: Arc::new(move || live.view()),
+            selects: settings::scrape(&settings.scrape).selects,
+        };
+        Coverage::new(sources, Arc::clone(&self.clock), &mut self.registry)
+    }
+
+    fn api(
+        &mut self,
+        live: Arc<Live>,
+        inventory: Arc<Inventory>,
+        coverage: Arc<Coverage>,
+    ) -> Arc<Api> {
         let commits = live.commits();
         let source = Arc::new(move || live.view());
         let (clock, release) = (Arc::clone(&self.clock), env!("CARGO_PKG_VERSION"));
@@ -218,6 +247,7 @@ impl Ground {
             source,
             commits,
             inventory,
+            coverage,
             clock,
             release,
             &mut self.registry,

@@ -1,13 +1,14 @@
 //! The kubelet as we see it: where it is, how it is asked, and what its answer says.
 //!
 //! [`Target`] says where, [`KubeletClient`] asks, [`decode_resource`] reads. What can go wrong is
-//! one [`Error`], whose variants are what an operator can act on.
+//! one [`Error`], whose variants are what an operator can act on; [`explain`] says it in words.
 
 mod address;
 mod client;
 mod connection;
 mod decode;
 mod error;
+mod explain;
 mod http1;
 mod material;
 mod resolve;
@@ -23,6 +24,7 @@ pub use client::{Config, KubeletClient, Trust};
 pub use connection::Connection;
 pub use decode::{DecodeError, Limits, decode_resource};
 pub use error::{Error, Phase, TlsError};
+pub use explain::{Explanation, Platform, explain, faults_reference};
 #[cfg(fuzzing)]
 pub use http1::check_http1;
 pub use material::MaterialError;
