@@ -38,6 +38,10 @@ pub mod api;
 pub mod auth;
 pub mod server;
 
+// asked by people
+pub mod check;
+pub mod why;
+
 // wiring
 pub mod config;
 pub mod app;

@@ -4,6 +4,7 @@
 //! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API
 //! server may be away at either.
 
+mod asked;
 mod readiness;
 mod settings;
 mod signals;
@@ -28,6 +29,7 @@ use crate::scrape::Scraper;
 use crate::server::{self, Route, SecretKeeper, Server, ServingCertificate};
 use crate::telemetry::Registry;
 
+pub use asked::{Outcome, check, explain};
 pub use signals::Signals;
 
 /// Everything wired together, with the port taken and nothing running yet.

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod configuration;
+mod coverage;
 mod duplicates;
 mod first;
 mod forms;
@@ -77,7 +78,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 16] = [
+    let groups: [(&str, &[Check]); 17] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 3: ", rates::CHECKS),
@@ -94,6 +95,7 @@ pub fn checks() -> Vec<Check> {
         ("", shutdown::CHECKS),
         ("", watches::CHECKS),
         ("", configuration::CHECKS),
+        ("", coverage::CHECKS),
     ];
     let mut checks = Vec::new();
     for (promise, group) in groups {
