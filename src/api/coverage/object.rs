@@ -12,6 +12,8 @@ use crate::domain::Timestamp;
 
 use super::{API_VERSION, NODE_COVERAGES};
 
+/// What kubectl writes where there is nothing.
+const NONE: &str = "<none>";
 const LIST_KIND: &str = NODE_COVERAGES.list_kind;
 
 /// One of them.
@@ -55,11 +57,7 @@ pub(super) struct TableForm {
 const COLUMNS: [TableColumn; 7] = [
     TableColumn::NAME,
     TableColumn::text("State", "Fresh, Stale, Failing, Pending or Excluded", false),
-    TableColumn::text(
-        "Sample Age",
-        "How old the numbers are that are served",
-        false,
-    ),
+    TableColumn::text("Age", "How old the numbers are that are served", false),
     TableColumn::text("Since", "For how long the state is what it is", false),
     TableColumn::text("Cause", "Why, in one word", false),
     TableColumn::text("Remedy", "What to do", true),
@@ -172,19 +170,20 @@ impl TableForm {
     }
 
     fn row(&self, node: &NodeCoverage) -> TableRow {
-        let age = |stamp: Option<Timestamp>, none: &str| {
+        let age = |stamp: Option<Timestamp>| {
             let age = stamp.map(|at| HumanDuration(self.now.since(at).unwrap_or_default()));
-            age.map_or_else(|| none.to_owned(), |age| age.to_string())
+            age.map_or_else(|| NONE.to_owned(), |age| age.to_string())
         };
+        let text = |text: &str| if text.is_empty() { NONE } else { text }.to_owned();
         TableRow {
             cells: vec![
                 node.name().to_owned(),
                 node.state.as_str().to_owned(),
-                age(node.sample, "<none>"),
-                age(node.since, "<unknown>"),
-                node.cause.to_owned(),
-                node.remedy.clone(),
-                node.message.clone(),
+                age(node.sample),
+                age(node.since),
+                text(node.cause),
+                text(&node.remedy),
+                text(&node.message),
             ],
             object: self.object(node),
         }

@@ -136,10 +136,10 @@ fn kubectl_gets_columns() {
     let shown: Vec<_> = shown.map(|column| &column["name"]).collect();
     assert_eq!(
         json!(shown),
-        json!(["Name", "State", "Sample Age", "Since", "Cause"])
+        json!(["Name", "State", "Age", "Since", "Cause"])
     );
     let cells = &table["rows"][1]["cells"];
-    let first = json!(["out", "Excluded", "<none>", "<unknown>", "selector"]);
+    let first = json!(["out", "Excluded", "<none>", "<none>", "selector"]);
     assert_eq!(json!(cells.as_array().unwrap()[..5]), first);
 }
 

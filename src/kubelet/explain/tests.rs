@@ -135,3 +135,32 @@ fn every_fault_has_its_line_once_and_a_remedy_in_one_line() {
         }
     }
 }
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/troubleshooting.md");
+const BEGIN: &str = "-- --ignored -->\n\n";
+const END: &str = "\n<!-- The end";
+
+/// The document before the table, the table, and what comes after it.
+fn document() -> (String, String, String) {
+    let text = std::fs::read_to_string(DOCUMENT).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (table, after) = rest.split_once(END).unwrap();
+    (before.into(), table.into(), after.into())
+}
+
+#[test]
+fn the_document_has_the_table() {
+    let (_, table, _) = document();
+    assert!(
+        table == faults_reference(),
+        "docs/troubleshooting.md is out of date: cargo test --lib kubelet::explain -- --ignored"
+    );
+}
+
+#[test]
+#[ignore = "writes docs/troubleshooting.md"]
+fn write_the_document() {
+    let (before, _, after) = document();
+    let table = faults_reference();
+    std::fs::write(DOCUMENT, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+}
