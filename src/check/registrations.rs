@@ -4,17 +4,15 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::Api;
 
 use super::{Finding, ObjectName, Preflight, Report, ask};
+use crate::server::APISERVICES;
 
-/// The APIServices, and whether the numbers depend on them.
-const NAMES: [(&str, bool); 3] = [
-    ("v1.metrics.k8s.io", true),
-    ("v1beta1.metrics.k8s.io", true),
-    ("v1alpha1.loadline.io", false),
-];
+/// The numbers depend on this group alone.
+const METRICS: &str = ".metrics.k8s.io";
 
 pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
     let api = Api::<APIService>::all(preflight.client.clone());
-    for (name, needed) in NAMES {
+    for name in APISERVICES {
+        let needed = name.ends_with(METRICS);
         report.add(match ask(api.get_opt(name)).await {
             Ok(found) => judge(name, needed, found.as_ref(), &preflight.service),
             Err(error) => Finding::warning(

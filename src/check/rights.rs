@@ -9,6 +9,7 @@ use kube::Api;
 use kube::api::PostParams;
 
 use super::{Finding, ObjectName, Preflight, Report, ask};
+use crate::server::APISERVICES;
 
 /// A right.
 #[derive(Clone, Debug, Default)]
@@ -48,11 +49,6 @@ const AT_A_TIME: usize = 8;
 const CERTIFICATE: &str = "our own serving certificate cannot be kept and trusted";
 const EVENTS: &str = "kubectl describe node does not tell of lost metrics";
 const SUMMARY: &str = "not needed: this version does not read the kubelet's summary";
-const APISERVICES: [&str; 3] = [
-    "v1.metrics.k8s.io",
-    "v1beta1.metrics.k8s.io",
-    "v1alpha1.loadline.io",
-];
 
 pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
     let secret = preflight.secret.as_ref();

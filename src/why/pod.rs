@@ -75,7 +75,7 @@ pub(super) fn judge(facts: &Facts, now: Timestamp) -> Answer {
     match &facts.metrics {
         Ok(Some(metrics)) => Answer {
             ok: true,
-            reasons: served(metrics, pod, now),
+            reasons: served(facts, metrics, pod, now),
             subject,
         },
         Err(error) => missing(vec![Reason::new(
@@ -86,7 +86,7 @@ pub(super) fn judge(facts: &Facts, now: Timestamp) -> Answer {
     }
 }
 
-fn served(metrics: &Value, pod: &Value, now: Timestamp) -> Vec<Reason> {
+fn served(facts: &Facts, metrics: &Value, pod: &Value, now: Timestamp) -> Vec<Reason> {
     let age = stamp(metrics, "/timestamp").and_then(|at| now.since(at));
     let age = HumanDuration(age.unwrap_or_default());
     let window = text(metrics, "/window");
@@ -94,6 +94,10 @@ fn served(metrics: &Value, pod: &Value, now: Timestamp) -> Vec<Reason> {
         format!("it has a number, {age} old, measured over {window}"),
         "",
     )];
+    let coverage = facts.coverage.as_ref().ok().and_then(Option::as_ref);
+    if coverage.is_some_and(|one| text(one, "/status/state") == "Stale") {
+        notes.extend(by_node(facts, pod));
+    }
     notes.extend(without_requests(pod));
     notes
 }
@@ -380,14 +384,12 @@ mod tests {
     #[test]
     fn a_number_is_told_with_its_age_and_missing_requests() {
         let metrics = json!({ "timestamp": "2026-01-02T03:03:55Z", "window": "15s" });
-        let pod = running("2026-01-02T03:00:00Z");
-        let answer = judge(
-            &facts(Ok(Some(pod)), Ok(Some(metrics)), coverage("Fresh")),
-            NOW,
-        );
+        let facts = facts(Ok(Some(old())), Ok(Some(metrics)), coverage("Stale"));
+        let answer = judge(&facts, NOW);
         assert!(answer.ok);
         let text = answer.text();
         assert!(text.contains("10s old, measured over 15s"), "{text}");
         assert!(text.contains("request for cpu (side):"), "{text}");
+        assert!(text.contains("n1 is Stale: a certificate"), "{text}");
     }
 }

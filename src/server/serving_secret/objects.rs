@@ -65,9 +65,8 @@ pub(super) enum Failure {
     Unreachable(String),
 }
 
-/// The APIServices that may be ours. Rights name exactly these.
-pub(super) const APISERVICES: [&str; 3] =
-    ["v1.metrics.k8s.io", "v1beta1.metrics.k8s.io", OWN_GROUP];
+/// The APIServices that may be ours, those of the metrics API first. Rights name exactly these.
+pub const APISERVICES: [&str; 3] = ["v1.metrics.k8s.io", "v1beta1.metrics.k8s.io", OWN_GROUP];
 const OWN_GROUP: &str = "v1alpha1.loadline.io";
 
 const CALL_LIMIT: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
             let table = Table::parse(&text)?;
             let header = ["NAME", "STATE", "AGE", "SINCE", "CAUSE"];
             ensure!(table.header() == header, "get {name}: {text}");
-            ensure!(table.len() == scene.lab.world.nodes().len(), "{text}");
+            ensure!(table.len() == table_length(scene), "{text}");
             let states = table.column("STATE")?;
             ensure!(states.iter().all(|state| *state == "Fresh"), "{text}");
         }
@@ -23,6 +23,16 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
         ensure!(wide.contains("REMEDY"), "{wide}");
         let one = scene.admin.json("get nodecoverage sim-1").await?;
         ensure!(one["status"]["state"] == "Fresh", "{one}");
+        let watched = "get ncov -w --output-watch-events --request-timeout=2s";
+        let watched = scene.admin.ask(watched).await?;
+        let told = watched.out.matches("ADDED").count();
+        ensure!(
+            told == table_length(scene),
+            "{}{}",
+            watched.out,
+            watched.err
+        );
+        ensure!(!watched.err.contains("too old"), "{}", watched.err);
         let text = scene.admin.run("explain nodecoverages.status").await?;
         ensure!(text.contains("remedy"), "{text}");
         Ok(())
@@ -51,6 +61,11 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
         Ok(())
     })
     .await;
+}
+
+/// One row a node.
+fn table_length(scene: &Scene) -> usize {
+    scene.lab.world.nodes().len()
 }
 
 async fn ask(scene: &Scene, words: &[&str]) -> Result<Value> {
