@@ -1,7 +1,7 @@
 //! The kubelet as we see it: where it is, how it is asked, and what its answer says.
 //!
 //! [`Target`] says where, [`KubeletClient`] asks, [`decode_resource`] reads. What can go wrong is
-//! one [`Error`], whose variants are what an operator can act on; [`explain`] says it in words.
+//! one [`Error`], whose variants are what an operator can act on; [`explain()`] says it in words.
 
 mod address;
 mod client;
