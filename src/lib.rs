@@ -33,8 +33,13 @@ pub mod live;
 pub mod scrape;
 pub mod coverage;
 
+// over time
+pub mod history;
+pub mod rollup;
+
 // out
 pub mod api;
+pub mod heapster;
 pub mod auth;
 pub mod server;
 

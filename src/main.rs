@@ -62,9 +62,13 @@ fn run(settings: Settings) -> anyhow::Result<Ended> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed"))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(most) = settings.max_procs {
+        // More threads than cores would only take turns.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        runtime.worker_threads(cores.min(most.get()));
+    }
+    let runtime = runtime.enable_all().build()?;
     let ended = runtime.block_on(async {
         let signals = Signals::listen()?;
         Ok(app::bind(settings).await?.run(signals).await)

@@ -28,5 +28,6 @@ pub mod process;
 pub mod quantity;
 pub mod real;
 pub mod report;
+pub mod sbom;
 pub mod simulated;
 pub mod suite;

@@ -5,26 +5,32 @@
 
 mod accept;
 mod amounts;
+mod core_objects;
 mod encodings;
 mod exposition;
+mod heapster_path;
 mod list_options;
 mod protobuf;
 mod request_info;
 mod selectors;
+mod summary_json;
 
 /// Panics when it does not hold of these bytes.
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 8] = [
+pub const PROPERTIES: [(&str, Property); 11] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
+    ("core_objects", core_objects::check),
     ("encodings", encodings::check),
     ("exposition", exposition::check),
+    ("heapster_path", heapster_path::check),
     ("list_options", list_options::check),
     ("protobuf", protobuf::check),
     ("request_info", request_info::check),
     ("selectors", selectors::check),
+    ("summary_json", summary_json::check),
 ];
 
 /// Holds the property of this name to `data`.

@@ -40,6 +40,17 @@ pub fn quoted(text: &str) -> String {
 /// Indents compact JSON by two spaces as `json.MarshalIndent` does, without a newline at the end.
 #[must_use]
 pub fn indent(compact: &[u8]) -> Vec<u8> {
+    indent_by(compact, 0, 2)
+}
+
+/// Indents compact JSON as `json.MarshalIndent` does with a prefix and an indent that are so many
+/// spaces, without a newline at the end.
+#[must_use]
+pub fn indent_by(compact: &[u8], prefix: usize, width: usize) -> Vec<u8> {
+    let new_line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.resize(out.len() + prefix + width * depth, b' ');
+    };
     let mut out = Vec::with_capacity(compact.len() * 2);
     let mut depth = 0_usize;
     let mut bytes = compact.iter().copied().peekable();
@@ -87,11 +98,6 @@ fn copy_string(bytes: &mut impl Iterator<Item = u8>, out: &mut Vec<u8>) {
     }
 }
 
-fn new_line(out: &mut Vec<u8>, depth: usize) {
-    out.push(b'\n');
-    out.resize(out.len() + 2 * depth, b' ');
-}
-
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'&' | b'<' | b'>')
 }
@@ -111,10 +117,26 @@ fn write_char(out: &mut Vec<u8>, c: char) {
     }
 }
 
-/// The compact form of `serde_json` with the escapes Go adds.
+/// A number as Go writes it: no fraction where there is none, an exponent only far from one.
+fn go_float(value: f64) -> String {
+    if value == 0.0 || (1e-6..1e21).contains(&value.abs()) {
+        return value.to_string();
+    }
+    let text = format!("{value:e}");
+    if value.abs() < 1.0 {
+        return text;
+    }
+    text.replacen('e', "e+", 1)
+}
+
+/// The compact form of `serde_json` with the escapes Go adds, and Go's floats.
 struct GoFormatter;
 
 impl Formatter for GoFormatter {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(go_float(value).as_bytes())
+    }
+
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         writer: &mut W,
@@ -164,6 +186,35 @@ mod tests {
         write(&mut compact, &value);
         let expected = "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": \"x\\\\\\\",{[:\"\n    }\n  ],\n  \"e\": null\n}";
         assert_eq!(String::from_utf8(indent(&compact)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_prefix_stands_before_every_line_but_the_first() {
+        let indented = indent_by(br#"{"a":["b"],"c":[]}"#, 1, 1);
+        let expected = "{\n  \"a\": [\n   \"b\"\n  ],\n  \"c\": []\n }";
+        assert_eq!(String::from_utf8(indented).unwrap(), expected);
+    }
+
+    #[test]
+    fn floats_are_written_as_go_does() {
+        for (value, written) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-2.5, "-2.5"),
+            (0.1, "0.1"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (1.25e-9, "1.25e-9"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (5e-324, "5e-324"),
+            (123_456_789.125, "123456789.125"),
+        ] {
+            let mut out = Vec::new();
+            write(&mut out, &value);
+            assert_eq!(String::from_utf8(out).unwrap(), written);
+        }
     }
 
     #[test]

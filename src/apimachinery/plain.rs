@@ -50,7 +50,8 @@ pub fn plain_text(code: StatusCode, text: &str) -> Response<Bytes> {
 }
 
 /// Replaces what a browser could take for markup.
-pub(super) fn entities(text: &str) -> String {
+#[must_use]
+pub fn entities(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

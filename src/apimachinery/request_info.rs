@@ -129,10 +129,21 @@ impl ResourceInfo {
     }
 }
 
+/// What Heapster serves below the core group's prefix. These are no resources of that group, so
+/// access to them is granted as to any other path (`nonResourceURLs`).
+const HEAPSTER: [&str; 5] = [
+    "model",
+    "historical",
+    "dashboard",
+    "metric-export",
+    "metric-export-schema",
+];
+
 /// Prefix, group and version of a resource path, and its other segments; `None` for any other path.
 fn split_prefix(path: &str) -> Option<(ResourceInfo, Vec<&str>)> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let (prefix, group, version, rest) = match parts.as_slice() {
+        ["api", "v1", first, ..] if HEAPSTER.contains(first) => return None,
         ["api", version, rest @ ..] if !rest.is_empty() => ("api", "", version, rest),
         ["apis", group, version, rest @ ..] if !rest.is_empty() => ("apis", *group, version, rest),
         _ => return None,
@@ -316,13 +327,27 @@ mod tests {
 
     #[test]
     fn the_core_api_has_no_group() {
-        let info = info("GET", "/api/v1/model/namespaces");
+        let info = info("GET", "/api/v1/pods");
         let resource = info.resource.unwrap();
         assert_eq!(
             (resource.group.as_str(), resource.version.as_str()),
             ("", "v1")
         );
-        assert_eq!(resource.resource, "model");
+        assert_eq!(resource.resource, "pods");
+    }
+
+    #[test]
+    fn heapsters_paths_are_no_resources_of_the_core_group() {
+        for path in [
+            "/api/v1/model/namespaces/a/pods",
+            "/api/v1/historical/nodes",
+            "/api/v1/dashboard/nodes/n/metrics/cpu/usage_rate",
+            "/api/v1/metric-export",
+            "/api/v1/metric-export-schema",
+        ] {
+            let info = info("GET", path);
+            assert_eq!((info.verb.as_str(), info.resource), ("get", None), "{path}");
+        }
     }
 
     #[test]

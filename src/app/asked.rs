@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{client_for, connect, settings};
+use super::ground::client_for;
+use super::settings;
 use crate::check::Preflight;
+use crate::cluster;
 use crate::config::{Output, Settings, Subject, SubjectKind};
 use crate::domain::{Clock, SystemClock};
 use crate::kubelet::KubeletClient;
@@ -26,7 +28,7 @@ pub struct Outcome {
 /// When a file that a flag names cannot be used, or there are no credentials for the API server.
 pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (client, credentials) = connect(settings.kubeconfig.clone()).await?;
+    let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let config = settings::kubelet(&settings, &credentials)?;
     let kubelet = KubeletClient::new(config, Arc::clone(&clock))
         .await
@@ -37,7 +39,7 @@ pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
         authorization: client_for(&settings.authorization.kubeconfig, &client).await?,
         client,
         kubelet,
-        selects: settings::scrape(&settings.scrape).selects,
+        selects: settings::scrape(&settings).selects,
         service,
         secret,
         lookup: !settings.authentication.skip_lookup,
@@ -59,7 +61,7 @@ pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
 /// When there are no credentials for the API server.
 pub async fn explain(settings: Settings, subject: Subject, output: Output) -> Result<Outcome> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (client, _) = connect(settings.kubeconfig.clone()).await?;
+    let (client, _) = cluster::connect(settings.api_server.clone()).await?;
     let Subject {
         kind,
         namespace,

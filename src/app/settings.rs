@@ -11,7 +11,7 @@ use crate::check::ObjectName;
 use crate::cluster::{ClientCertificate, Credentials, Material};
 use crate::config::{self, CertificatePaths, KubeletTls, Settings};
 use crate::kubelet::{self, Addresses, Trust};
-use crate::{scrape, server};
+use crate::{auth::AllowedUsers, scrape, server};
 
 /// The Service whose place we may have taken: a certificate that stays in memory is for it too.
 const PREDECESSOR: &str = "metrics-server";
@@ -57,9 +57,17 @@ fn cluster_trust(credentials: &Credentials) -> Result<Trust> {
     }
 }
 
-pub(super) fn scrape(flags: &config::Scrape) -> scrape::Config {
+pub(super) fn scrape(settings: &Settings) -> scrape::Config {
+    let flags = &settings.scrape;
     let selector = flags.node_selector.clone();
     scrape::Config {
+        summary: scrape::SummaryConfig {
+            // Nobody else reads summaries.
+            enabled: flags.summary && settings.heapster.model,
+            resolution: settings.rollup.resolution,
+            timeout: flags.request_timeout,
+            ..scrape::SummaryConfig::default()
+        },
         selects: Arc::new(move |node| selector.matches(&node.labels)),
         ..scrape::Config::new(flags.resolution)
     }
@@ -97,14 +105,6 @@ pub(super) fn auth(settings: &Settings) -> Result<auth::Config> {
 
 pub(super) fn server(settings: &Settings) -> Result<server::Config> {
     let flags = &settings.serving;
-    let limits = server::Limits {
-        request_timeout: settings.limits.request_timeout,
-        reads_in_flight: bound(settings.limits.max_requests_inflight)?,
-        mutations_in_flight: bound(settings.limits.max_mutating_requests_inflight)?,
-        streams: flags.http2_max_streams.unwrap_or_default(),
-        drain: DRAIN,
-        ..server::Limits::default()
-    };
     let sni = flags
         .named_certificates
         .iter()
@@ -122,8 +122,38 @@ pub(super) fn server(settings: &Settings) -> Result<server::Config> {
         share_port: flags.permit_port_sharing,
         http2: flags.http2_max_streams.is_some(),
         shutdown_delay: settings.shutdown.delay,
-        limits,
+        limits: limits(settings)?,
         ..server::Config::new(address, certificate(flags))
+    })
+}
+
+/// The port of Heapster, with the secure port's bounds.
+pub(super) fn open_server(
+    settings: &Settings,
+    address: SocketAddr,
+    tls: Option<&config::HeapsterTls>,
+    clients: Option<Arc<AllowedUsers>>,
+) -> Result<server::OpenConfig> {
+    Ok(server::OpenConfig {
+        address,
+        tls: tls.map(|tls| server::OpenTls {
+            certificate: pair(&tls.certificate),
+            policy: settings.serving.tls.clone(),
+            clients,
+        }),
+        shutdown_delay: settings.shutdown.delay,
+        limits: limits(settings)?,
+    })
+}
+
+fn limits(settings: &Settings) -> Result<server::Limits> {
+    Ok(server::Limits {
+        request_timeout: settings.limits.request_timeout,
+        reads_in_flight: bound(settings.limits.max_requests_inflight)?,
+        mutations_in_flight: bound(settings.limits.max_mutating_requests_inflight)?,
+        streams: settings.serving.http2_max_streams.unwrap_or_default(),
+        drain: DRAIN,
+        ..server::Limits::default()
     })
 }
 

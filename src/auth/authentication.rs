@@ -9,7 +9,7 @@ use super::ca_bundle::Untrusted;
 use super::metrics::{Method, Metrics};
 use super::peer::Peer;
 use super::token::{TokenReviewer, Tokens};
-use super::trust::{LiveTrust, Trust};
+use super::trust::LiveTrust;
 use super::user::User;
 use super::verdicts::ReviewError;
 use super::{Config, client_certificate, request_header};
@@ -76,10 +76,10 @@ impl Authentication {
         }
     }
 
-    /// What is believed now: the server shows its subjects when it asks for a certificate.
+    /// What is believed: the server shows its subjects when it asks for a certificate.
     #[must_use]
-    pub fn trust(&self) -> Arc<Trust> {
-        self.trust.load()
+    pub fn live_trust(&self) -> Arc<LiveTrust> {
+        Arc::clone(&self.trust)
     }
 
     /// Tells who sends a request with these headers over `peer`'s connection.

@@ -5,6 +5,7 @@
 //! `k8s.io/apiserver`, whose rules the modules state one by one.
 
 mod access;
+mod allowed_users;
 mod authentication;
 mod ca_bundle;
 mod certificate_subject;
@@ -29,6 +30,7 @@ mod verdicts;
 use std::time::Duration;
 
 pub use access::{AccessReviewer, AlwaysAllowPaths, Authorization, Decision, InvalidPathRule};
+pub use allowed_users::{AllowedUsers, NotAllowed};
 pub use authentication::{Authentication, Unauthenticated};
 pub use ca_bundle::{CaBundle, InvalidBundle, Untrusted};
 pub use impersonation::ImpersonationError;

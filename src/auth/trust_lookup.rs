@@ -1,14 +1,15 @@
 //! Follows the cluster's ConfigMap of trusted authorities, and the files flags name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use tracing::{info, warn};
 
 use super::trust::LiveTrust;
-use crate::cluster::{Connection, Follower, Target, Watch};
+use crate::apimachinery::protobuf::{Field, Malformed, Message};
+use crate::cluster::{Connection, Follower, Object, Target, Watch};
 use crate::domain::Clock;
 use crate::lifecycle::{Check, Probe, Stop};
 
@@ -36,6 +37,23 @@ pub struct TrustLookup {
 struct Reader<'a> {
     trust: &'a LiveTrust,
     looked_up: bool,
+}
+
+/// The part of a ConfigMap that is read.
+#[derive(Default, Deserialize)]
+struct ConfigMap {
+    data: Option<BTreeMap<String, String>>,
+}
+
+impl<'a> Message<'a> for ConfigMap {
+    fn field(&mut self, field: &Field<'a>) -> Result<(), Malformed> {
+        if field.number == 2 {
+            let (key, value) = field.text_entry()?;
+            let data = self.data.get_or_insert_default();
+            data.insert(key.into(), value.into());
+        }
+        Ok(())
+    }
 }
 
 impl TrustLookup {
@@ -99,8 +117,8 @@ fn looked_up(watch: &Watch) -> Result<(), String> {
 }
 
 impl Reader<'_> {
-    fn read(&self, object: &RawValue) {
-        match serde_json::from_str::<ConfigMap>(object.get()) {
+    fn read(&self, object: Object<'_>) {
+        match object.read::<ConfigMap>() {
             Ok(map) => self.trust.apply_config_map(&map.data.unwrap_or_default()),
             Err(error) => warn!(
                 name = NAME,
@@ -114,7 +132,7 @@ impl Reader<'_> {
 impl Follower for Reader<'_> {
     fn list_begins(&mut self) {}
 
-    fn listed(&mut self, object: &RawValue) {
+    fn listed(&mut self, object: Object<'_>) {
         self.read(object);
     }
 
@@ -125,11 +143,11 @@ impl Follower for Reader<'_> {
         }
     }
 
-    fn applied(&mut self, object: &RawValue) {
+    fn applied(&mut self, object: Object<'_>) {
         self.read(object);
     }
 
-    fn deleted(&mut self, _: &RawValue) {
+    fn deleted(&mut self, _: Object<'_>) {
         warn!(
             name = NAME,
             "the ConfigMap of trusted authorities was deleted; keeping the last good values"

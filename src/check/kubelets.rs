@@ -101,9 +101,9 @@ async fn one(preflight: &Preflight, node: &NodeRecord) -> Finding {
     let mut buffer = Vec::new();
     let got = async {
         let target = preflight.kubelet.target(node)?;
-        let mut connection = kubelet::Connection::default();
+        let connection = kubelet::Connection::default();
         let client = &preflight.kubelet;
-        client.get(&target, &mut connection, &mut buffer).await
+        client.get(&target, &connection, &mut buffer).await
     };
     let got = got.await;
     let now = preflight.clock.now();
@@ -173,6 +173,9 @@ mod tests {
             kubelet_port: None,
             resource_metrics_path: None,
             cpu_capacity: None,
+            capacity: Default::default(),
+            allocatable: Default::default(),
+            host_id: None,
             ready,
         }
     }

@@ -39,8 +39,6 @@ enum Need {
     /// The numbers.
     #[default]
     Everything,
-    /// Nothing in this version.
-    Nothing,
     /// This, and nothing else.
     Only(&'static str),
 }
@@ -48,7 +46,7 @@ enum Need {
 const AT_A_TIME: usize = 8;
 const CERTIFICATE: &str = "our own serving certificate cannot be kept and trusted";
 const EVENTS: &str = "kubectl describe node does not tell of lost metrics";
-const SUMMARY: &str = "not needed: this version does not read the kubelet's summary";
+const SUMMARY: &str = "no disks, network and pressure of it in the history";
 
 pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
     let secret = preflight.secret.as_ref();
@@ -98,7 +96,7 @@ fn rights(secret: Option<&ObjectName>, lookup: bool) -> Vec<Right> {
         ..Right::default()
     };
     let mut all = Vec::new();
-    for resource in ["nodes", "pods"] {
+    for resource in ["nodes", "pods", "namespaces"] {
         all.extend(["list", "watch"].map(|verb| right(verb, "", resource)));
     }
     all.push(Right {
@@ -107,7 +105,7 @@ fn rights(secret: Option<&ObjectName>, lookup: bool) -> Vec<Right> {
     });
     all.push(Right {
         subresource: "stats",
-        need: Need::Nothing,
+        need: Need::Only(SUMMARY),
         ..right("get", "", "nodes")
     });
     all.push(Right {
@@ -181,7 +179,6 @@ fn judge(right: &Right, answer: &Result<SubjectAccessReviewStatus, String>) -> F
             format!("not granted{reason}: nothing works without it"),
             remedy,
         ),
-        Need::Nothing => Finding::ok("right", &subject, format!("not granted, and {SUMMARY}")),
         Need::Only(what) => Finding::warning(
             "right",
             &subject,
@@ -232,7 +229,7 @@ mod tests {
             ("list nodes", Verdict::Failure),
             ("watch pods", Verdict::Failure),
             ("get nodes/metrics", Verdict::Failure),
-            ("get nodes/stats", Verdict::Ok),
+            ("get nodes/stats", Verdict::Warning),
             (
                 "create tokenreviews.authentication.k8s.io",
                 Verdict::Failure,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use http::header::USER_AGENT;
+use http::{HeaderValue, Uri};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -20,10 +20,28 @@ use super::credentials::{ClientCertificate, Credentials, Material};
 use super::request::describe;
 
 /// Where the API server is and who we are to it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// `--kubeconfig`; without it the pod's service account is used.
-    pub kubeconfig: Option<PathBuf>,
+    /// Who we are, which mostly also says where the API server is.
+    pub identity: Identity,
+    /// Asked instead of the server the identity names.
+    pub server: Option<Uri>,
+    /// Any certificate of the API server is taken, whatever the identity says.
+    pub insecure_skip_tls_verify: bool,
+    /// The service account's token is shown beside another identity, if there is one.
+    pub service_account_token: bool,
+}
+
+/// Who we are to the API server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// The pod's service account.
+    #[default]
+    ServiceAccount,
+    /// The user of this kubeconfig's current context: `--kubeconfig`.
+    Kubeconfig(PathBuf),
+    /// Nobody in particular; [`Config::server`] says where to ask.
+    Nobody,
 }
 
 /// Why there is no client.
@@ -95,6 +113,8 @@ const PROBES: u32 = 3;
 /// Idle connections go before the API server closes them (Go's server does so after 90 s and more).
 const IDLE: Duration = Duration::from_secs(60);
 const IDLE_CONNECTIONS: usize = 4;
+/// Where a pod finds its service account's token.
+const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
 
 /// Makes the client, and says what it identifies itself with.
@@ -107,10 +127,14 @@ const AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// When a file is missing or cannot be understood. All of them are for a person to mend.
 pub async fn connect(config: Config) -> Result<(kube::Client, Credentials), Error> {
-    let (config, credentials) = match &config.kubeconfig {
-        None => in_cluster()?,
-        Some(path) => from_kubeconfig(path).await?,
-    };
+    let (config, credentials) = changed(
+        match &config.identity {
+            Identity::ServiceAccount => in_cluster()?,
+            Identity::Kubeconfig(path) => from_kubeconfig(path).await?,
+            Identity::Nobody => nobody(&config),
+        },
+        &config,
+    );
     let token = match &credentials.token {
         Some(Material::File(path)) => Some(token_file(path)?),
         Some(Material::Inline(_)) | None => None,
@@ -119,6 +143,43 @@ pub async fn connect(config: Config) -> Result<(kube::Client, Credentials), Erro
         reason: describe(&error),
     })?;
     Ok((client, credentials))
+}
+
+impl Config {
+    /// The user and the server of a kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(path: PathBuf) -> Self {
+        Self {
+            identity: Identity::Kubeconfig(path),
+            ..Self::default()
+        }
+    }
+}
+
+fn nobody(config: &Config) -> (kube::Config, Credentials) {
+    let server = config.server.clone().unwrap_or_default();
+    (kube::Config::new(server), Credentials::default())
+}
+
+/// What an identity brought, with what is said beside it.
+fn changed(
+    (mut config, mut credentials): (kube::Config, Credentials),
+    said: &Config,
+) -> (kube::Config, Credentials) {
+    if let Some(server) = &said.server {
+        config.cluster_url = server.clone();
+    }
+    if said.insecure_skip_tls_verify {
+        config.accept_invalid_certs = true;
+        credentials.insecure_skip_tls_verify = true;
+    }
+    let readable = || std::fs::File::open(SERVICE_ACCOUNT_TOKEN).is_ok();
+    if said.service_account_token && said.identity != Identity::ServiceAccount && readable() {
+        credentials.token = Some(Material::File(SERVICE_ACCOUNT_TOKEN.into()));
+        config.auth_info = AuthInfo::default();
+        config.auth_info.token_file = Some(SERVICE_ACCOUNT_TOKEN.to_owned());
+    }
+    (config, credentials)
 }
 
 fn token_file(path: &Path) -> Result<TokenFile, Error> {

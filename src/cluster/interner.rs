@@ -5,9 +5,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::object::Text;
-use crate::domain::{ContainerRecord, Labels};
+use crate::domain::{ContainerRecord, ContainerResources, Labels};
 
-/// Shares texts, label sets and container lists between records.
+/// Shares texts, label sets, resources and container lists between records.
 ///
 /// Pods of one ReplicaSet have equal labels and equal containers, and all pods of a node name it; a
 /// cluster of 150,000 pods has a few thousand of each. An entry that no record holds any longer
@@ -17,6 +17,7 @@ use crate::domain::{ContainerRecord, Labels};
 pub(super) struct Interner {
     texts: HashSet<Arc<str>>,
     labels: HashSet<Labels>,
+    resources: HashSet<Arc<ContainerResources>>,
     containers: HashSet<Arc<[ContainerRecord]>>,
     used: usize,
 }
@@ -47,6 +48,14 @@ impl Interner {
         one_copy(&mut self.labels, labels)
     }
 
+    /// The one copy of these resources.
+    pub(super) fn resources(&mut self, resources: ContainerResources) -> Arc<ContainerResources> {
+        if let Some(known) = self.resources.get(&resources) {
+            return Arc::clone(known);
+        }
+        one_copy(&mut self.resources, Arc::new(resources))
+    }
+
     /// The one copy of this list of containers.
     pub(super) fn containers(
         &mut self,
@@ -67,18 +76,20 @@ impl Interner {
 
     /// Drops what nobody else holds.
     pub(super) fn tidy(&mut self) {
-        // Label sets and containers hold texts, so they go first.
+        // Containers hold resources, and all hold texts, so that is the order they go in.
         self.labels.retain(Labels::is_shared);
         self.containers.retain(|list| Arc::strong_count(list) > 1);
+        self.resources.retain(|one| Arc::strong_count(one) > 1);
         self.texts.retain(|text| Arc::strong_count(text) > 1);
         self.texts.shrink_to(self.texts.len() * 2);
         self.labels.shrink_to(self.labels.len() * 2);
         self.containers.shrink_to(self.containers.len() * 2);
+        self.resources.shrink_to(self.resources.len() * 2);
         self.used = self.len();
     }
 
     fn len(&self) -> usize {
-        self.texts.len() + self.labels.len() + self.containers.len()
+        self.texts.len() + self.labels.len() + self.containers.len() + self.resources.len()
     }
 }
 
@@ -96,11 +107,10 @@ mod tests {
     use crate::domain::{ContainerKind, ContainerName};
 
     fn web(interner: &mut Interner) -> Vec<ContainerRecord> {
-        vec![ContainerRecord {
-            name: ContainerName::new(interner.text("web")).unwrap(),
-            kind: ContainerKind::Regular,
-            running: true,
-        }]
+        let name = ContainerName::new(interner.text("web")).unwrap();
+        let mut web = ContainerRecord::new(name, ContainerKind::Regular, true);
+        web.resources = interner.resources(ContainerResources::default());
+        vec![web]
     }
 
     #[test]
@@ -109,6 +119,7 @@ mod tests {
         let (a, b) = (web(&mut interner), web(&mut interner));
         let (a, b) = (interner.containers(a), interner.containers(b));
         assert!(Arc::ptr_eq(&a, &b));
+        assert_eq!(interner.resources.len(), 1);
         assert!(Arc::ptr_eq(&interner.text("x"), &interner.text("x")));
         let label = || [(Text::from("app"), Text::from("web"))];
         let (one, other) = (interner.labels(label()), interner.labels(label()));
@@ -124,6 +135,8 @@ mod tests {
         interner.text("gone too");
         interner.tidy();
         assert_eq!((interner.labels.len(), interner.texts.len()), (1, 2));
+        let web = web(&mut interner);
+        interner.containers(web);
         drop(kept);
         interner.tidy();
         assert_eq!(interner.len(), 0);

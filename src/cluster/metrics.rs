@@ -65,7 +65,11 @@ impl Collector for InventoryObjects {
             None,
             MetricType::Gauge,
         )?;
-        let counts = [("nodes", self.0.node_count()), ("pods", self.0.pod_count())];
+        let counts = [
+            ("nodes", self.0.node_count()),
+            ("pods", self.0.pod_count()),
+            ("namespaces", self.0.namespace_count()),
+        ];
         for (resource, count) in counts {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             family

@@ -1,8 +1,8 @@
-//! Who is out there: the watches of nodes and pods, and the client all rooms ask the API server
+//! Who is out there: the watches of nodes, pods and namespaces, and the client all rooms ask the API server
 //! with.
 //!
-//! Each watch lists once, page by page, and then follows the changes from the list's resource
-//! version. What it hears is decoded into the compact records of [`crate::domain`] and written
+//! Each watch lists once and then follows the changes from the list's resource version. Both come as
+//! protobuf, from an API server that has it. What it hears is decoded into the compact records of [`crate::domain`] and written
 //! straight into the [`Inventory`]; no object is kept. A fresh list replaces what was known only
 //! when its last page has been read, so an API server that is away, or a list that fails halfway,
 //! never empties the inventory.
@@ -10,13 +10,21 @@
 //! Pods are watched with `status.phase=Running`, as metrics-server does: no number is served for
 //! any other pod, and an unknown pod and one that does not run get the same answer. A pod that
 //! starts arrives as added, one that ends as deleted.
+//!
+//! Namespaces are watched for their UIDs alone. Where that is forbidden nobody has the UIDs, which
+//! is said once in the log; nothing waits for them.
 
 mod bearer;
+mod body;
 mod client;
 mod credentials;
+mod events;
+mod frames;
 mod interner;
 mod lines;
+mod list;
 mod metrics;
+mod namespaces;
 mod nodes;
 mod object;
 mod pods;
@@ -28,31 +36,36 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use client::{Config, Error, connect};
+pub use client::{Config, Error, Identity, connect};
 pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
+pub use object::{Object, Rejected, Unreadable};
 pub use request::{Target, WatchError, describe};
 pub use state::{Connection, WatchStatus};
 pub use watch::{Follower, Watch};
 
-use crate::domain::{Clock, Inventory};
+use crate::domain::{Clock, Inventory, NodeRecord, PodRecord};
 use crate::lifecycle::{Check, Probe, Stop};
 use crate::telemetry::Registry;
+use interner::Interner;
 use metrics::Metrics;
+use namespaces::Namespaces;
 use nodes::Nodes;
 use pods::Pods;
 use state::WatchState;
 
-/// Keeps the [`Inventory`] equal to the cluster's nodes and running pods.
+/// Keeps the [`Inventory`] equal to the cluster's nodes, running pods and namespaces.
 #[derive(Debug)]
 pub struct Cluster {
     inventory: Arc<Inventory>,
     metrics: Metrics,
     nodes: Watch,
     pods: Watch,
+    namespaces: Watch,
+    host_id_annotation: Option<Arc<str>>,
 }
 
 impl Cluster {
-    /// Watches nodes and pods through `client` once [`Self::run`] is called.
+    /// Watches nodes, pods and namespaces through `client` once [`Self::run`] is called.
     #[must_use]
     pub fn new(
         client: &kube::Client,
@@ -68,19 +81,37 @@ impl Cluster {
         Self {
             nodes: watch(nodes::TARGET),
             pods: watch(pods::TARGET),
+            namespaces: watch(namespaces::TARGET),
+            host_id_annotation: None,
             inventory,
             metrics,
+        }
+    }
+
+    /// The same, which takes the host ID of a node from this annotation of it.
+    #[must_use]
+    pub fn with_host_id_annotation(self, annotation: impl Into<Arc<str>>) -> Self {
+        Self {
+            host_id_annotation: Some(annotation.into()),
+            ..self
         }
     }
 
     /// Watches until `stop`. Returns before that for no reason: whatever goes wrong is tried again.
     pub async fn run(&self, stop: Stop) {
         let skipped = |watch: &Watch| self.metrics.skipped(watch.target().resource);
-        let mut nodes = Nodes::new(Arc::clone(&self.inventory), skipped(&self.nodes));
+        let mut nodes = Nodes::new(
+            Arc::clone(&self.inventory),
+            skipped(&self.nodes),
+            self.host_id_annotation.clone(),
+        );
         let mut pods = Pods::new(Arc::clone(&self.inventory), skipped(&self.pods));
+        let mut namespaces =
+            Namespaces::new(Arc::clone(&self.inventory), skipped(&self.namespaces));
         tokio::join!(
             self.nodes.run(&mut nodes, &stop),
-            self.pods.run(&mut pods, &stop)
+            self.pods.run(&mut pods, &stop),
+            self.namespaces.run(&mut namespaces, &stop)
         );
     }
 
@@ -123,6 +154,22 @@ impl Cluster {
             }),
         ]
     }
+}
+
+/// Reads one Pod as the watch of pods does, sharing nothing with other records.
+///
+/// # Errors
+/// When it would be left out.
+pub fn pod_record(object: Object<'_>) -> Result<PodRecord, Rejected> {
+    pods::record(object, &mut Interner::default())
+}
+
+/// Reads one Node as the watch of nodes does.
+///
+/// # Errors
+/// When it would be left out.
+pub fn node_record(object: Object<'_>) -> Result<NodeRecord, Rejected> {
+    nodes::record(object, None, &mut Interner::default())
 }
 
 fn listed(resource: &str, state: &WatchState) -> Result<(), String> {

@@ -1,22 +1,29 @@
 //! The two requests of a watch, list and watch, each with its deadlines, and what can go wrong with
 //! them.
+//!
+//! Both are asked for as Kubernetes' protobuf, lists also packed. Measured with 7,000 pods and a
+//! kube-apiserver 1.37: the list is 19.6 MB and 256 ms of the API server's CPU as JSON in pages of
+//! 500, 10.9 MB and 139 ms as protobuf out of its cache, 0.49 MB and 89 ms when it packs that: to
+//! pack costs it less than to encrypt ten times as much. Our own CPU until everything is listed is 60
+//! ms, packed or not, instead of 130 with JSON. An API server that answers JSON is understood, too.
 
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::header::{ACCEPT, ACCEPT_ENCODING};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use kube::api::{ListParams, WatchParams};
 use kube::client::{AuthError, Body};
 use kube::core::Request;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use super::lines::Lines;
+use super::body::{ACCEPT_OBJECTS, Encoding};
+use super::events::Events;
 use super::object::Text;
+use crate::apimachinery::protobuf::{self, Field, Malformed, Message};
 
 /// What a watch watches.
 #[derive(Clone, Debug)]
@@ -91,88 +98,54 @@ pub(super) struct Requests {
     target: Target,
 }
 
-/// One page of a list as it came.
-pub(super) struct Page(Bytes);
-
-/// A page, borrowed from its bytes.
-pub(super) struct PageView<'a> {
-    /// Where the next page starts; `None` on the last one.
-    pub(super) next: Option<String>,
-    /// The list's resource version, to watch from.
-    pub(super) version: Option<String>,
-    /// The objects.
-    pub(super) items: Vec<&'a RawValue>,
-}
-
-/// The events of an open watch.
-pub(super) struct Events {
-    body: Body,
-    lines: Lines,
-}
-
-/// One event, borrowed from its line.
-pub(super) enum Event<'a> {
-    /// An object is there now, or changed.
-    Applied(&'a RawValue),
-    /// An object went, or does not match any longer.
-    Deleted(&'a RawValue),
-    /// Nothing but a newer resource version.
-    Bookmark(&'a RawValue),
-    /// The API server gave up; the watch is over.
-    Error(WatchError),
-    /// A type of event we do not know.
-    Unknown,
-}
-
-#[derive(Deserialize)]
-struct ListBody<'a> {
-    #[serde(borrow, default)]
-    metadata: ListMeta<'a>,
-    #[serde(borrow)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListMeta<'a> {
-    #[serde(borrow, default)]
-    resource_version: Text<'a>,
-    #[serde(rename = "continue", borrow, default)]
-    next: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct EventLine<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    object: &'a RawValue,
+/// What a list asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Everything at once, out of the API server's cache: client-go's first list as well. It may be
+    /// a little old, so only who knows nothing yet may ask for it.
+    Cached,
+    /// The newest state in pages of so many objects.
+    Pages(u32),
 }
 
 /// A `metav1.Status`, of which other bodies have nothing.
 #[derive(Default, Deserialize)]
-struct Status {
+pub(super) struct Status<'a> {
     #[serde(default)]
     code: u16,
-    #[serde(default)]
-    message: String,
+    #[serde(borrow, default)]
+    message: Text<'a>,
+}
+
+impl<'a> Message<'a> for Status<'a> {
+    fn field(&mut self, field: &Field<'a>) -> Result<(), Malformed> {
+        match field.number {
+            3 => self.message = field.text()?.into(),
+            6 => self.code = u16::try_from(field.int32()?).unwrap_or_default(),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// How long the API server may take to begin an answer.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long a whole page may take.
-const PAGE: Duration = Duration::from_secs(60);
-/// The largest page that is kept: 500 pods of a quarter megabyte.
+/// How long a whole list or page may take: the API server gives it no longer.
+pub(super) const PAGE: Duration = Duration::from_secs(60);
+/// The largest page in JSON, which is kept whole: 500 pods of a quarter megabyte.
 pub(super) const LARGEST_PAGE: usize = 128 << 20;
-/// The largest event: etcd holds 1.5 MiB, and JSON is larger than its protobuf.
-const LARGEST_EVENT: usize = 8 << 20;
+/// The largest list in protobuf, unpacked, of which one object at a time is kept: a million pods of
+/// four kilobytes.
+pub(super) const LARGEST_LIST: usize = 4 << 30;
+/// The largest object: etcd holds 1.5 MiB, and JSON is larger than its protobuf.
+pub(super) const LARGEST_OBJECT: usize = 8 << 20;
 /// The largest error body that is read.
 const LARGEST_ERROR: usize = 64 << 10;
 const LONGEST_MESSAGE: usize = 300;
 /// After this many seconds the API server ends a watch by itself, and we begin the next one.
 const WATCH_SECONDS: u32 = 180;
 /// A watch that says nothing for longer than it may live is dead.
-const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
+pub(super) const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
 
 impl Requests {
     pub(super) fn new(client: kube::Client, target: Target) -> Self {
@@ -183,20 +156,29 @@ impl Requests {
         &self.target
     }
 
-    /// Reads one page of at most `limit` objects, from the beginning or where the page before
-    /// ended.
-    pub(super) async fn list(&self, limit: u32, from: Option<String>) -> Result<Page, WatchError> {
+    /// Asks for a list, from the beginning or where the page before ended.
+    pub(super) async fn list(
+        &self,
+        extent: Extent,
+        from: Option<String>,
+    ) -> Result<Response<Body>, WatchError> {
+        let (limit, version) = match extent {
+            Extent::Cached => (None, Some("0".to_owned())),
+            Extent::Pages(size) => (Some(size), None),
+        };
         let params = ListParams {
             field_selector: self.target.field_selector.map(Into::into),
-            limit: Some(limit),
+            limit,
+            resource_version: version,
             continue_token: from,
             ..ListParams::default()
         };
-        let request = Request::new(self.target.path).list(&params);
-        let body = self.send(request.map_err(garbled)?).await?.into_body();
-        let body = timeout(PAGE, Limited::new(body, LARGEST_PAGE).collect()).await;
-        let body = body.map_err(|_| WatchError::Silent(PAGE))?;
-        Ok(Page(body.map_err(broken)?.to_bytes()))
+        let mut request = Request::new(self.target.path)
+            .list(&params)
+            .map_err(garbled)?;
+        let gzip = HeaderValue::from_static("gzip");
+        request.headers_mut().insert(ACCEPT_ENCODING, gzip);
+        self.send(request).await
     }
 
     /// Begins to watch for what happened after `version`.
@@ -207,14 +189,15 @@ impl Requests {
             ..WatchParams::default()
         };
         let request = Request::new(self.target.path).watch(&params, version);
-        let body = self.send(request.map_err(garbled)?).await?.into_body();
-        Ok(Events {
-            body,
-            lines: Lines::new(LARGEST_EVENT),
-        })
+        let response = self.send(request.map_err(garbled)?).await?;
+        Ok(Events::of(response))
     }
 
-    async fn send(&self, request: http::Request<Vec<u8>>) -> Result<Response<Body>, WatchError> {
+    async fn send(
+        &self,
+        mut request: http::Request<Vec<u8>>,
+    ) -> Result<Response<Body>, WatchError> {
+        request.headers_mut().insert(ACCEPT, ACCEPT_OBJECTS);
         let answer = timeout(ANSWER, self.client.send(request.map(Body::from))).await;
         let response = answer
             .map_err(|_| WatchError::Silent(ANSWER))?
@@ -225,19 +208,31 @@ impl Requests {
             return Ok(response);
         }
         let code = response.status().as_u16();
+        let encoding = Encoding::of(response.headers());
         let body = Limited::new(response.into_body(), LARGEST_ERROR).collect();
         // What cannot be read of an error only shortens its text.
         let body = match timeout(ANSWER, body).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) | Err(_) => Bytes::new(),
         };
-        let status: Status = serde_json::from_slice(&body).unwrap_or_default();
-        Err(self.target.refusal(code, &status.message))
+        let status = match encoding {
+            Encoding::Json => serde_json::from_slice(&body).ok(),
+            Encoding::Protobuf => {
+                let status = protobuf::open(&body).ok().flatten();
+                status.and_then(|status| Status::read(status).ok())
+            }
+        };
+        Err(self.target.refusal(&Status {
+            code,
+            ..status.unwrap_or_default()
+        }))
     }
 }
 
 impl Target {
-    fn refusal(&self, code: u16, message: &str) -> WatchError {
+    pub(super) fn refusal(&self, status: &Status<'_>) -> WatchError {
+        let Status { code, message } = status;
+        let code = *code;
         let message: String = message.chars().take(LONGEST_MESSAGE).collect();
         match StatusCode::from_u16(code) {
             Ok(StatusCode::GONE) => WatchError::Expired,
@@ -250,67 +245,6 @@ impl Target {
             Ok(_) | Err(_) => WatchError::Refused { code, message },
         }
     }
-
-    /// Reads one line of a watch.
-    pub(super) fn event<'a>(&self, line: &'a [u8]) -> Result<Event<'a>, WatchError> {
-        let EventLine { kind, object } = serde_json::from_slice(line).map_err(garbled)?;
-        Ok(match kind.as_ref() {
-            "ADDED" | "MODIFIED" => Event::Applied(object),
-            "DELETED" => Event::Deleted(object),
-            "BOOKMARK" => Event::Bookmark(object),
-            "ERROR" => {
-                let status: Status = serde_json::from_str(object.get()).unwrap_or_default();
-                Event::Error(self.refusal(status.code, &status.message))
-            }
-            _ => Event::Unknown,
-        })
-    }
-}
-
-impl Page {
-    pub(super) fn view(&self) -> Result<PageView<'_>, WatchError> {
-        let ListBody { metadata, items } = serde_json::from_slice(&self.0).map_err(garbled)?;
-        let given = |text: Text<'_>| (!text.is_empty()).then(|| text.to_string());
-        Ok(PageView {
-            next: given(metadata.next),
-            version: given(metadata.resource_version),
-            items: items.unwrap_or_default(),
-        })
-    }
-}
-
-impl Events {
-    /// The next line; `None` when the API server ended the watch.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, WatchError> {
-        loop {
-            let line = self.lines.next().map_err(|_| WatchError::TooLarge {
-                limit: LARGEST_EVENT,
-            })?;
-            if line.is_some() {
-                return Ok(line);
-            }
-            let frame = timeout(SILENCE, self.body.frame()).await;
-            match frame.map_err(|_| WatchError::Silent(SILENCE))? {
-                None => return Ok(None),
-                Some(frame) => {
-                    let frame = frame.map_err(|error| broken(error.into()))?;
-                    self.lines.push(frame.data_ref().map_or(&[], |data| data));
-                }
-            }
-        }
-    }
-}
-
-/// The resource version of any object, also of a bookmark's.
-pub(super) fn version_of(object: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Object<'a> {
-        #[serde(borrow)]
-        metadata: ListMeta<'a>,
-    }
-    let object: Object<'_> = serde_json::from_str(object.get()).ok()?;
-    let version = object.metadata.resource_version;
-    (!version.is_empty()).then(|| version.to_string())
 }
 
 /// Tells an error and its causes in one line, each once and no secret: what a log line may say.
@@ -335,18 +269,7 @@ pub fn describe(error: &kube::Error) -> String {
     text
 }
 
-fn broken(error: Box<dyn StdError + Send + Sync>) -> WatchError {
-    if error.is::<LengthLimitError>() {
-        return WatchError::TooLarge {
-            limit: LARGEST_PAGE,
-        };
-    }
-    WatchError::Unreachable {
-        reason: error.to_string(),
-    }
-}
-
-fn garbled(error: impl StdError) -> WatchError {
+pub(super) fn garbled(error: impl StdError) -> WatchError {
     WatchError::Garbled {
         reason: error.to_string(),
     }

@@ -5,33 +5,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
-use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use super::request::{Event, Events, LARGEST_PAGE, Requests, Target, WatchError, version_of};
+use super::events::{Event, Events};
+use super::list::read_list;
+use super::object::Object;
+use super::request::{Extent, LARGEST_PAGE, Requests, Target, WatchError};
 use super::state::{Change, WatchState, WatchStatus};
 use crate::domain::Clock;
 use crate::lifecycle::{Backoff, Stop};
 
-/// Who is told what a watch hears. All objects come as JSON, so that each follower reads what it
-/// needs and no more; an object it cannot read is its own affair and never ends the watch.
+/// Who is told what a watch hears. Objects come as the API server sent them, so that each follower
+/// reads what it needs and no more; an object it cannot read is its own affair and never ends the watch.
 pub trait Follower: Send {
     /// A list begins, for the first time or anew. What an earlier one left unfinished is void.
     fn list_begins(&mut self);
     /// An object of the list.
-    fn listed(&mut self, object: &RawValue);
+    fn listed(&mut self, object: Object<'_>);
     /// The list is complete: whatever was not in it is no more.
     fn list_ends(&mut self);
     /// An object was added or changed.
-    fn applied(&mut self, object: &RawValue);
+    fn applied(&mut self, object: Object<'_>);
     /// An object was deleted, or no longer matches the selector. Carries its last state.
-    fn deleted(&mut self, object: &RawValue);
+    fn deleted(&mut self, object: Object<'_>);
 }
 
 /// A list of one collection that is kept up to date for as long as the process lives.
 ///
-/// It lists in pages of 500, watches from there in requests of three minutes, resumes where one
+/// Its first list comes at once out of the API server's cache, any later one, which must not go back
+/// in time, in pages of 500. It watches from there in requests of three minutes, resumes where one
 /// ended, and lists anew when the API server has forgotten that place. Failures are retried after
 /// 250 ms, then twice as long each time up to 30 s; what is known stays meanwhile. The log has one
 /// line when the watch is lost or lost for another reason, and one when it is back.
@@ -45,7 +48,8 @@ pub struct Watch {
 struct Place {
     /// Where to watch from; `None` to list first.
     version: Option<String>,
-    page: u32,
+    /// What the next list asks for.
+    extent: Extent,
     /// When the attempt had its watch open; `None` while it has not.
     opened: Option<Instant>,
 }
@@ -105,7 +109,7 @@ impl Watch {
         let mut backoff = Backoff::doubling(FIRST_WAIT, LONGEST_WAIT);
         let mut place = Place {
             version: None,
-            page: PAGE,
+            extent: Extent::Cached,
             opened: None,
         };
         loop {
@@ -136,7 +140,7 @@ impl Watch {
         place.opened = None;
         let version = match place.version.take() {
             Some(version) => version,
-            None => self.list(&mut place.page, follower).await?,
+            None => self.list(&mut place.extent, follower).await?,
         };
         let events = match self.requests.watch(&version).await {
             Ok(events) => events,
@@ -146,36 +150,40 @@ impl Watch {
                 return Err(error);
             }
         };
-        self.opened();
+        self.opened(events.encoding().as_str());
         place.opened = Some(Instant::now());
         place.version = Some(version);
         Ok(self.follow(events, &mut place.version, follower).await)
     }
 
-    /// Reads the whole list, page by page.
+    /// Reads the whole list. Leaves in `extent` what to ask for the next time.
     async fn list(
         &self,
-        page_size: &mut u32,
+        extent: &mut Extent,
         follower: &mut dyn Follower,
     ) -> Result<String, WatchError> {
         follower.list_begins();
         let mut from = None;
         loop {
-            let page = match self.requests.list(*page_size, from).await {
+            let asked = *extent;
+            let answer = self.requests.list(asked, from).await?;
+            if asked == Extent::Cached {
+                // Even if this fails: an API server that is too slow for all at once has pages.
+                *extent = Extent::Pages(PAGE);
+            }
+            let page = match read_list(answer, follower).await {
                 Err(
                     error @ WatchError::TooLarge {
                         limit: LARGEST_PAGE,
                     },
                 ) => {
-                    *page_size = (*page_size / 2).max(SMALLEST_PAGE);
+                    if let Extent::Pages(size) = asked {
+                        *extent = Extent::Pages((size / 2).max(SMALLEST_PAGE));
+                    }
                     return Err(error);
                 }
                 page => page?,
             };
-            let page = page.view()?;
-            for object in &page.items {
-                follower.listed(object);
-            }
             from = page.next;
             if from.is_some() {
                 continue;
@@ -198,8 +206,8 @@ impl Watch {
         follower: &mut dyn Follower,
     ) -> Ended {
         loop {
-            let line = match events.next().await {
-                Ok(Some(line)) => line,
+            let event = match events.next().await {
+                Ok(Some(event)) => event,
                 Ok(None) => return Ended::Closed,
                 Err(error @ WatchError::TooLarge { .. }) => {
                     *version = None;
@@ -207,9 +215,8 @@ impl Watch {
                 }
                 Err(error) => return Ended::Broken(error),
             };
-            let heard = self
-                .target()
-                .event(&line)
+            let heard = event
+                .view(self.target())
                 .and_then(|event| hear(event, follower));
             match heard {
                 Ok(Some(newer)) => *version = Some(newer),
@@ -223,11 +230,11 @@ impl Watch {
         }
     }
 
-    fn opened(&self) {
+    fn opened(&self, encoding: &str) {
         let resource = self.target().resource;
         match self.state.open() {
             Change::None => {}
-            Change::First => info!(resource, "watching the API server"),
+            Change::First => info!(resource, encoding, "watching the API server"),
             Change::Back(lost_for) => info!(resource, ?lost_for, "the watch is back"),
         }
     }
@@ -255,13 +262,13 @@ fn hear(event: Event<'_>, follower: &mut dyn Follower) -> Result<Option<String>,
     match event {
         Event::Applied(object) => {
             follower.applied(object);
-            Ok(version_of(object))
+            Ok(object.version())
         }
         Event::Deleted(object) => {
             follower.deleted(object);
-            Ok(version_of(object))
+            Ok(object.version())
         }
-        Event::Bookmark(object) => Ok(version_of(object)),
+        Event::Bookmark(object) => Ok(object.version()),
         Event::Unknown => Ok(None),
         Event::Error(error) => Err(error),
     }

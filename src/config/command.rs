@@ -202,7 +202,8 @@ mod tests {
                 panic!("{line}");
             };
             assert_eq!(output, Output::Json, "{line}");
-            assert_eq!(settings.kubeconfig, Some("x".into()), "{line}");
+            let identity = crate::cluster::Identity::Kubeconfig("x".into());
+            assert_eq!(settings.api_server.identity, identity, "{line}");
         }
         let plain = read("check").unwrap();
         assert!(matches!(

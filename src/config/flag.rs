@@ -2,6 +2,8 @@
 
 use clap::{Arg, ArgAction, Command};
 
+use super::heapster;
+
 /// One flag of the command line.
 #[derive(Debug)]
 pub(super) struct Flag {
@@ -15,7 +17,7 @@ pub(super) struct Flag {
     pub(super) default: &'static str,
     /// What it does, for help and the reference.
     pub(super) help: &'static str,
-    /// It is accepted because metrics-server has it, and does nothing.
+    /// It is accepted because metrics-server or Heapster has it, and does nothing.
     pub(super) inert: bool,
 }
 
@@ -100,6 +102,11 @@ impl Flag {
             Some(letter) => arg.short(letter),
             None => arg,
         };
+        let arg = if heapster::has(self.name) {
+            arg.aliases(underscored(self.name))
+        } else {
+            arg
+        };
         match self.kind {
             // pflag takes a boolean's value only after "=".
             Kind::Bool => arg
@@ -125,6 +132,25 @@ impl Kind {
             Self::List => "strings",
         }
     }
+}
+
+/// Every other way to write `name` in which `_` stands for some of its `-`: to Heapster they are the
+/// same.
+fn underscored(name: &str) -> Vec<String> {
+    let mut spellings = vec![String::with_capacity(name.len())];
+    for (at, part) in name.split('-').enumerate() {
+        let separators: &[&str] = if at == 0 { &[""] } else { &["-", "_"] };
+        spellings = separators
+            .iter()
+            .flat_map(|separator| {
+                spellings
+                    .iter()
+                    .map(move |begun| format!("{begun}{separator}{part}"))
+            })
+            .collect();
+    }
+    spellings.retain(|spelling| spelling != name);
+    spellings
 }
 
 /// The command that knows every flag of `topics` and takes their values as raw text.

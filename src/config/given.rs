@@ -7,17 +7,23 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use super::flag::{Flag, Kind, Topic};
+use super::heapster::SOURCE;
 use super::value;
 
 /// The command line as clap split it, and what was wrong with it so far.
 ///
 /// Each reading method returns `None` after it has noted a problem; a group reads all its flags
 /// before it gives up.
-#[derive(Debug)]
 pub(super) struct Given {
     matches: ArgMatches,
     errors: Vec<FlagError>,
+    notes: Vec<String>,
+    heapster: bool,
+    env: Environment,
 }
+
+/// What a variable of the environment holds.
+pub(super) type Environment = fn(&str) -> Option<String>;
 
 /// What is wrong with a flag, in words that name it as typed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,11 +41,41 @@ pub(super) enum FlagError {
 }
 
 impl Given {
-    pub(super) const fn new(matches: ArgMatches) -> Self {
+    /// `heapster` says whether the program is called so.
+    pub(super) fn new(matches: ArgMatches, heapster: bool, env: Environment) -> Self {
         Self {
+            heapster: heapster || matches.contains_id(SOURCE.name),
             matches,
             errors: Vec::new(),
+            notes: Vec::new(),
+            env,
         }
+    }
+
+    /// Tells whether the flags mean what they mean to Heapster.
+    pub(super) const fn is_heapster(&self) -> bool {
+        self.heapster
+    }
+
+    /// What a variable of the environment holds.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        (self.env)(name)
+    }
+
+    /// Keeps a line for the log: something given does not mean what its user may think.
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+
+    /// The lines for the log.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Every occurrence of the flag as it was written.
+    pub(super) fn words(&self, flag: &Flag) -> Vec<String> {
+        let words = self.matches.get_many::<String>(flag.name);
+        words.into_iter().flatten().cloned().collect()
     }
 
     /// Tells whether the flag stands on the command line.

@@ -6,6 +6,7 @@ use crate::domain::AddressType;
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
+use super::heapster::Source;
 use super::tls::CertificatePaths;
 use super::value;
 
@@ -51,8 +52,14 @@ const PREFERRED_ADDRESS_TYPES: Flag = Flag::new(
     "kubelet-preferred-address-types",
     Kind::List,
     "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
-    "Types of node address, the one to try first in front",
+    "Types of node address, the one to try first in front (InternalIP,ExternalIP,Hostname when started as Heapster)",
 );
+/// The addresses Heapster dials, and the one that is left when a node has neither.
+const HEAPSTERS_ADDRESS_TYPES: [AddressType; 3] = [
+    AddressType::InternalIp,
+    AddressType::ExternalIp,
+    AddressType::Hostname,
+];
 const CERTIFICATE_AUTHORITY: Flag = Flag::new(
     "kubelet-certificate-authority",
     Kind::Text,
@@ -98,11 +105,20 @@ pub(super) const TOPIC: Topic = Topic {
     ],
 };
 
-pub(super) fn read(given: &mut Given) -> Option<Kubelet> {
-    let port = given.parsed(&PORT, value::port);
+/// Reads the flags; what they leave open is as `source` says.
+pub(super) fn read(given: &mut Given, source: Option<&Source>) -> Option<Kubelet> {
+    let port = match source.and_then(|source| source.kubelet_port) {
+        Some(port) if !given.has(&PORT) => Some(port),
+        _ => given.parsed(&PORT, value::port),
+    };
     let use_node_status_port = given.flag(&USE_NODE_STATUS_PORT);
     let preferred_address_types = read_address_types(given);
-    let tls = read_tls(given);
+    let tls = match read_tls(given) {
+        Some(KubeletTls::Verify { ca_file: None }) if source.is_some_and(|s| s.plain_kubelets) => {
+            Some(KubeletTls::CompletelyInsecure)
+        }
+        tls => tls,
+    };
     let client_certificate = CertificatePaths::read(given, &CLIENT_CERTIFICATE, &CLIENT_KEY);
     Some(Kubelet {
         port: port?,
@@ -114,6 +130,9 @@ pub(super) fn read(given: &mut Given) -> Option<Kubelet> {
 }
 
 fn read_address_types(given: &mut Given) -> Option<Vec<AddressType>> {
+    if given.is_heapster() && !given.has(&PREFERRED_ADDRESS_TYPES) {
+        return Some(HEAPSTERS_ADDRESS_TYPES.into());
+    }
     let types = given.list(&PREFERRED_ADDRESS_TYPES)?;
     if types.is_empty() || types.iter().any(String::is_empty) {
         given.refuse(format!(

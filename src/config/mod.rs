@@ -1,5 +1,5 @@
-//! The command line: metrics-server's flags by name and meaning, parsed into types that cannot hold
-//! nonsense.
+//! The command line: metrics-server's and Heapster's flags by name and meaning, parsed into types
+//! that cannot hold nonsense.
 //!
 //! Each group of settings stands in a file of its own, beside the flags that make it. Components
 //! never see a flag: `app` hands them their part of [`Settings`] as their own `Config`.
@@ -11,10 +11,12 @@ mod exit;
 mod flag;
 mod generic;
 mod given;
+mod heapster;
 mod inert;
 mod kubelet;
 mod logging;
 mod reference;
+mod rollup;
 mod scrape;
 mod serving;
 mod serving_secret;
@@ -24,8 +26,9 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroUsize;
+use std::path::Path;
 
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -35,26 +38,36 @@ pub use authorization::Authorization;
 pub use command::{Command, Output, Subject, SubjectKind, parse_command};
 pub use exit::{Exit, Stream};
 pub use generic::{Limits, Shutdown};
+pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};
 pub use kubelet::{Kubelet, KubeletTls};
 pub use logging::Logging;
 pub use reference::flags_reference;
+pub use rollup::{History, Rollup};
 pub use scrape::Scrape;
 pub use serving::{NamedCertificate, Serving};
 pub use serving_secret::{OwnCertificate, SecretReference};
 pub use tls::CertificatePaths;
 
 use flag::Topic;
-use given::Given;
+use given::{Environment, Given};
+
+use crate::cluster;
 
 /// Everything the command line says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// `--kubeconfig`: how the API server is reached; `None` is the pod's own service account.
-    pub kubeconfig: Option<PathBuf>,
+    /// `--kubeconfig`, or what `--source` says: how the API server is reached.
+    pub api_server: cluster::Config,
     /// When and which nodes are scraped.
     pub scrape: Scrape,
     /// How a kubelet is reached and trusted.
     pub kubelet: Kubelet,
+    /// The sums that are kept over time.
+    pub rollup: Rollup,
+    /// How much of them is kept.
+    pub history: History,
+    /// What is served of Heapster.
+    pub heapster: Heapster,
     /// The port and its TLS.
     pub serving: Serving,
     /// Who a caller is.
@@ -67,15 +80,21 @@ pub struct Settings {
     pub shutdown: Shutdown,
     /// How much is logged, and how.
     pub logging: Logging,
-    /// The flags that were given, are metrics-server's, and have nothing to act on here: for one
-    /// warning at start.
+    /// `--max-procs`: the most cores to use; `None` for all.
+    pub max_procs: Option<NonZeroUsize>,
+    /// What was given and means something else than where it comes from: a line of the log each.
+    pub notes: Vec<String>,
+    /// The flags that were given, are metrics-server's or Heapster's, and have nothing to act on
+    /// here: for one warning at start.
     pub inert: Vec<&'static str>,
 }
 
 /// Every flag, in the order in which help and the reference list them.
-const TOPICS: [Topic; 9] = [
+const TOPICS: [Topic; 13] = [
     scrape::TOPIC,
     kubelet::TOPIC,
+    rollup::TOPIC,
+    heapster::TOPIC,
     serving::TOPIC,
     authentication::TOPIC,
     authorization::TOPIC,
@@ -83,16 +102,26 @@ const TOPICS: [Topic; 9] = [
     logging::TOPIC,
     inert::AUDIT,
     inert::FEATURES,
+    heapster::LOGGING,
+    heapster::SERVING,
 ];
 
-/// Reads a command line, whose first word is the program's name.
+/// Reads a command line, whose first word is the program's name. Called `heapster`, it is read as
+/// one of Heapster's.
 ///
 /// # Errors
 /// [`Exit`] when the process should end instead of serving: asked for help or its version (code 0),
 /// or the command line is wrong (code 2). All wrong flags, values and combinations are told at once.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Settings, Exit> {
-    let (matches, unknown) = known(args.into_iter().collect())?;
-    let mut given = Given::new(matches);
+    parse_in(args.into_iter().collect(), environment)
+}
+
+/// Reads a command line in a given environment.
+fn parse_in(words: Vec<OsString>, env: Environment) -> Result<Settings, Exit> {
+    let program = words.first().and_then(|word| Path::new(word).file_name());
+    let heapster = program == Some(OsStr::new("heapster"));
+    let (matches, unknown) = known(words)?;
+    let mut given = Given::new(matches, heapster, env);
     for flag in unknown {
         given.refuse(format!("unknown flag: {flag}"));
     }
@@ -104,6 +133,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Settings, Exit>
     settings
         .filter(|_| errors.is_empty())
         .ok_or_else(|| Exit::wrong(&errors))
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok()
 }
 
 /// Splits the words into flags; those nobody knows are set aside, so that one of them does not hide
@@ -135,9 +168,15 @@ fn known(mut words: Vec<OsString>) -> Result<(ArgMatches, Vec<String>), Exit> {
 }
 
 fn read(given: &mut Given) -> Option<Settings> {
-    let kubeconfig = given.path(&scrape::KUBECONFIG);
+    let source = heapster::read_source(given);
+    let asked = source.clone().flatten();
+    let api_server = read_api_server(given, asked.as_ref());
     let scrape = scrape::read(given);
-    let kubelet = kubelet::read(given);
+    let kubelet = kubelet::read(given, asked.as_ref());
+    let rollup = rollup::read(given, asked.and_then(|source| source.host_id_annotation));
+    let history = rollup::read_history(given, rollup.as_ref().map(|rollup| rollup.resolution));
+    let heapster = heapster::read(given);
+    let max_procs = heapster::read_max_procs(given);
     let serving = serving::read(given);
     let authentication = authentication::read(given);
     let authorization = authorization::read(given);
@@ -146,16 +185,32 @@ fn read(given: &mut Given) -> Option<Settings> {
     let logging = logging::read(given);
     let mut inert = given.inert(&TOPICS);
     inert.extend(authentication::without_effect(given));
+    inert.extend(heapster::without_effect(given));
+    source.map(drop)?;
     Some(Settings {
-        kubeconfig,
+        api_server,
         scrape: scrape?,
         kubelet: kubelet?,
+        rollup: rollup?,
+        history: history?,
+        heapster: heapster?,
         serving: serving?,
         authentication: authentication?,
         authorization: authorization?,
         limits: limits?,
         shutdown: shutdown?,
         logging: logging?,
+        max_procs: max_procs?,
+        notes: given.take_notes(),
         inert,
     })
+}
+
+/// A kubeconfig given by its own flag is all there is to say; else it is as the source says.
+fn read_api_server(given: &mut Given, source: Option<&heapster::Source>) -> cluster::Config {
+    match (given.path(&scrape::KUBECONFIG), source) {
+        (Some(path), _) => cluster::Config::kubeconfig(path),
+        (None, Some(source)) => source.api_server.clone(),
+        (None, None) => cluster::Config::default(),
+    }
 }

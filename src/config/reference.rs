@@ -24,19 +24,28 @@ pub fn flags_reference() -> String {
 const INTRODUCTION: &str = "\
 # Flags
 
-`loadline` takes metrics-server's flags by name and meaning. A boolean is set by `--flag` and unset by `--flag=false`;
-a list (`strings`) is separated by commas, repeated, or both; a duration is written as in `90s` or `1m30s`.
-A wrong command line is told whole, every wrong value at once, with exit code 2.
+`loadline` takes metrics-server's flags and Heapster's by name and meaning; in Heapster's, `_` and `-` are alike.
+A boolean is set by `--flag` and unset by `--flag=false`; a list (`strings`) is separated by commas, repeated, or both;
+a duration is written as in `90s` or `1m30s`. A wrong command line is told whole, every wrong value at once, with exit
+code 2.
 
 Two defaults differ from metrics-server's binary, and are those of its manifests: `--metric-resolution` and
-`--secure-port`. This file is generated from the program.
+`--secure-port`.
+
+Called `heapster`, or given `--source`, the program is Heapster: `--heapster-port` opens on 8082, `--metric-resolution`
+means `--rollup-resolution`, and kubelets are dialled by IP address. Whatever else means something new is told in the
+log at start. The options of a `--source` are Heapster's own: `inClusterConfig`, `insecure`,
+`auth`, `useServiceAccount`, `kubeletPort`, `kubeletHttps`, `host_id_annotation`; one difference is that kubelets are asked
+over HTTPS unless `kubeletHttps=false` or the read-only port 10255 is written. A flag given besides counts more.
+
+This file is generated from the program.
 ";
 
 const INERT: &str = "
 ## Accepted, without effect
 
-Manifests written for metrics-server may hold these. Each is still checked for typing errors, and those that are given
-are named in one warning at start.
+Manifests written for metrics-server or Heapster may hold these. Each is still checked for typing errors, and those
+that are given are named in one warning at start.
 ";
 
 fn section(text: &mut String, title: &str, flags: &[&Flag], inert: bool) {

@@ -6,6 +6,7 @@ use crate::apimachinery::{GoDuration, InvalidLabelSelector, LabelSelector};
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
+use super::value;
 
 /// The pace of the scrapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,9 @@ pub struct Scrape {
     /// `--kubelet-request-timeout`: how long one scrape may take, at most nine tenths of the
     /// resolution.
     pub request_timeout: Duration,
+    /// `--kubelet-summary`: whether `/stats/summary` is read too, for what `/metrics/resource` does
+    /// not tell.
+    pub summary: bool,
     /// `--node-selector`: which nodes are scraped and listed; an empty one is all.
     pub node_selector: LabelSelector,
 }
@@ -50,11 +54,19 @@ pub(super) const REQUEST_TIMEOUT: Flag = Flag::new(
     "Time one request to a kubelet may take, at most nine tenths of --metric-resolution",
 );
 
+const SUMMARY: Flag = Flag::new(
+    "kubelet-summary",
+    Kind::Bool,
+    "true",
+    "Also read each kubelet's /stats/summary before each roll-up, for network, filesystems and more of memory; needs get on nodes/stats",
+);
+
 pub(super) const TOPIC: Topic = Topic {
     title: "Metrics",
     flags: &[
         &KUBECONFIG,
         &REQUEST_TIMEOUT,
+        &SUMMARY,
         &METRIC_RESOLUTION,
         &NODE_SELECTOR,
         &VERSION,
@@ -62,12 +74,18 @@ pub(super) const TOPIC: Topic = Topic {
 };
 
 pub(super) fn read(given: &mut Given) -> Option<Scrape> {
-    let resolution = given.duration(&METRIC_RESOLUTION);
+    let resolution = if given.is_heapster() {
+        // There the flag means the roll-up.
+        value::duration(METRIC_RESOLUTION.default).ok()
+    } else {
+        given.duration(&METRIC_RESOLUTION)
+    };
     let request_timeout = given.positive_duration(&REQUEST_TIMEOUT);
     let node_selector = given.parsed(&NODE_SELECTOR, |word| {
         word.parse()
             .map_err(|error: InvalidLabelSelector| error.to_string())
     });
+    let summary = given.flag(&SUMMARY);
     if let Some(resolution) = resolution
         && resolution < SHORTEST_RESOLUTION
     {
@@ -87,6 +105,7 @@ pub(super) fn read(given: &mut Given) -> Option<Scrape> {
     Some(Scrape {
         resolution: resolution?,
         request_timeout: request_timeout?,
+        summary: summary?,
         node_selector: node_selector?,
     })
 }

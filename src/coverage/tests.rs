@@ -15,6 +15,9 @@ fn record(name: &str) -> NodeRecord {
         kubelet_port: None,
         resource_metrics_path: None,
         cpu_capacity: None,
+        capacity: Default::default(),
+        allocatable: Default::default(),
+        host_id: None,
         ready: true,
     }
 }

@@ -1,4 +1,4 @@
-//! Who is out there: the nodes and pods the API server knows, as compact records.
+//! Who is out there: the nodes, pods and namespaces the API server knows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,112 +6,9 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
-use super::{ContainerName, Labels, Namespace, Nanocores, NodeName, PodKey, PodName};
+use super::{Namespace, NodeName, NodeRecord, PodKey, PodName, PodPhase, PodRecord};
 
 type Pods = BTreeMap<Namespace, BTreeMap<PodName, Arc<PodRecord>>>;
-
-/// What Loadline keeps of a Node object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeRecord {
-    /// `metadata.name`.
-    pub name: NodeName,
-    /// `metadata.labels`.
-    pub labels: Labels,
-    /// `status.addresses`, in the object's order.
-    pub addresses: Box<[NodeAddress]>,
-    /// `status.daemonEndpoints.kubeletEndpoint.port`, when it is there and not zero.
-    pub kubelet_port: Option<u16>,
-    /// The annotation `metrics.k8s.io/resource-metrics-path`, which replaces `/metrics/resource`.
-    pub resource_metrics_path: Option<Arc<str>>,
-    /// `status.capacity.cpu`: no honest rate is above it.
-    pub cpu_capacity: Option<Nanocores>,
-    /// The `Ready` condition is `True`. A node that is not ready is scraped all the same, only with
-    /// less noise.
-    pub ready: bool,
-}
-
-/// One entry of a node's `status.addresses`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeAddress {
-    /// What kind of address it is.
-    pub kind: AddressType,
-    /// The address: an IP without brackets, or a host name.
-    pub address: Arc<str>,
-}
-
-/// The address types of `core/v1.NodeAddressType`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddressType {
-    /// `Hostname`.
-    Hostname,
-    /// `InternalDNS`.
-    InternalDns,
-    /// `InternalIP`.
-    InternalIp,
-    /// `ExternalDNS`.
-    ExternalDns,
-    /// `ExternalIP`.
-    ExternalIp,
-    /// A type of somebody's own, kept as written so that a flag can name it.
-    Other(Arc<str>),
-}
-
-/// What Loadline keeps of a Pod object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PodRecord {
-    /// Namespace and name.
-    pub key: PodKey,
-    /// `metadata.uid`; a pod of the same name with another UID is another pod.
-    pub uid: Arc<str>,
-    /// `spec.nodeName`, once it is scheduled.
-    pub node: Option<NodeName>,
-    /// `metadata.labels`.
-    pub labels: Labels,
-    /// `status.phase`.
-    pub phase: PodPhase,
-    /// Init containers, then containers, then ephemeral ones, each in the order of the spec: "the
-    /// pod's own order".
-    pub containers: Arc<[ContainerRecord]>,
-}
-
-/// One container of a pod.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ContainerRecord {
-    /// Its name.
-    pub name: ContainerName,
-    /// Which list of the spec it stands in.
-    pub kind: ContainerKind,
-    /// Its status says `state.running`.
-    pub running: bool,
-}
-
-/// The lists of a pod's spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ContainerKind {
-    /// An init container that must end before the pod runs.
-    Init,
-    /// An init container with `restartPolicy: Always`, which runs beside the others.
-    Sidecar,
-    /// A container of `spec.containers`.
-    Regular,
-    /// A debug container added later.
-    Ephemeral,
-}
-
-/// `status.phase`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PodPhase {
-    /// Accepted, not all containers started.
-    Pending,
-    /// Bound to a node and started: the only phase in which numbers are served.
-    Running,
-    /// All containers ended well.
-    Succeeded,
-    /// All containers ended, one badly.
-    Failed,
-    /// The node cannot be asked.
-    Unknown,
-}
 
 /// What changed in the [`Inventory`], told to whoever keeps schedules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +20,7 @@ pub enum InventoryChange {
     PodRunning(NodeName),
 }
 
-/// The nodes and pods of the cluster, written by the watches and read by everybody else.
+/// The nodes, pods and namespaces of the cluster, written by the watches and read by everybody else.
 ///
 /// Readers copy `Arc`s under a short read lock. Change notices go through a bounded channel: a
 /// receiver that falls behind is told so by `Lagged` and reads everything again.
@@ -131,6 +28,7 @@ pub enum InventoryChange {
 pub struct Inventory {
     nodes: RwLock<BTreeMap<NodeName, Arc<NodeRecord>>>,
     pods: RwLock<Pods>,
+    namespaces: RwLock<BTreeMap<Namespace, Arc<str>>>,
     changes: broadcast::Sender<InventoryChange>,
 }
 
@@ -144,6 +42,7 @@ impl Inventory {
         Self {
             nodes: RwLock::default(),
             pods: RwLock::default(),
+            namespaces: RwLock::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
         }
     }
@@ -181,6 +80,18 @@ impl Inventory {
             .flat_map(BTreeMap::values)
             .cloned()
             .collect()
+    }
+
+    /// The UID of a namespace; `None` also while namespaces cannot be watched.
+    #[must_use]
+    pub fn namespace_uid(&self, namespace: &str) -> Option<Arc<str>> {
+        self.namespaces.read().get(namespace).cloned()
+    }
+
+    /// How many namespaces are known.
+    #[must_use]
+    pub fn namespace_count(&self) -> usize {
+        self.namespaces.read().len()
     }
 
     /// How many nodes are known.
@@ -263,6 +174,25 @@ impl Inventory {
         }
     }
 
+    /// Adds a namespace, or the UID of one that was made anew.
+    pub fn apply_namespace(&self, name: Namespace, uid: Arc<str>) {
+        self.namespaces.write().insert(name, uid);
+    }
+
+    /// Forgets a namespace, unless another of the same name (another UID) has taken its place.
+    pub fn remove_namespace(&self, name: &Namespace, uid: &str) {
+        let mut namespaces = self.namespaces.write();
+        if namespaces.get(name).is_some_and(|known| **known == *uid) {
+            namespaces.remove(name);
+        }
+    }
+
+    /// Replaces all namespaces, as after a fresh list.
+    pub fn replace_namespaces(&self, namespaces: impl IntoIterator<Item = (Namespace, Arc<str>)>) {
+        let fresh = namespaces.into_iter().collect();
+        *self.namespaces.write() = fresh;
+    }
+
     fn tell_if_now_running(&self, before: Option<&PodRecord>, pod: &PodRecord) {
         let before = before.filter(|before| before.uid == pod.uid);
         let news = before.is_none_or(|before| pod.runs_more_than(before));
@@ -283,57 +213,16 @@ impl Default for Inventory {
     }
 }
 
-impl PodRecord {
-    /// Tells whether the pod, or a container of it, runs that did not in `before`.
-    fn runs_more_than(&self, before: &Self) -> bool {
-        let ran = |name: &ContainerName| {
-            before
-                .containers
-                .iter()
-                .any(|c| c.running && c.name == *name)
-        };
-        before.phase != PodPhase::Running
-            || self.containers.iter().any(|c| c.running && !ran(&c.name))
-    }
-}
-
 fn insert(pods: &mut Pods, pod: Arc<PodRecord>) -> Option<Arc<PodRecord>> {
     pods.entry(pod.key.namespace.clone())
         .or_default()
         .insert(pod.key.name.clone(), pod)
 }
 
-impl AddressType {
-    /// The type as Kubernetes spells it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Hostname => "Hostname",
-            Self::InternalDns => "InternalDNS",
-            Self::InternalIp => "InternalIP",
-            Self::ExternalDns => "ExternalDNS",
-            Self::ExternalIp => "ExternalIP",
-            Self::Other(other) => other,
-        }
-    }
-}
-
-impl From<&str> for AddressType {
-    fn from(text: &str) -> Self {
-        match text {
-            "Hostname" => Self::Hostname,
-            "InternalDNS" => Self::InternalDns,
-            "InternalIP" => Self::InternalIp,
-            "ExternalDNS" => Self::ExternalDns,
-            "ExternalIP" => Self::ExternalIp,
-            other => Self::Other(other.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{ContainerKind, ContainerName, ContainerRecord, Labels};
 
     fn pod(namespace: &str, name: &str, uid: &str, phase: PodPhase) -> PodRecord {
         PodRecord {
@@ -389,17 +278,27 @@ mod tests {
     }
 
     #[test]
+    fn a_late_delete_of_the_old_namespace_leaves_its_successor() {
+        let inventory = Inventory::new();
+        let name = Namespace::new("a").unwrap();
+        inventory.apply_namespace(name.clone(), "old".into());
+        inventory.apply_namespace(name.clone(), "new".into());
+        inventory.remove_namespace(&name, "old");
+        assert_eq!(inventory.namespace_uid("a").as_deref(), Some("new"));
+        inventory.remove_namespace(&name, "new");
+        assert_eq!(inventory.namespace_count(), 0);
+        inventory.replace_namespaces([(name, "third".into())]);
+        assert_eq!(inventory.namespace_uid("a").as_deref(), Some("third"));
+    }
+
+    #[test]
     fn a_container_that_comes_back_is_announced() {
         let inventory = Inventory::new();
         let with = |running| {
             let mut pod = pod("a", "p", "u", PodPhase::Running);
             let name = ContainerName::new("web").unwrap();
-            pod.containers = [ContainerRecord {
-                name,
-                kind: ContainerKind::Regular,
-                running,
-            }]
-            .into();
+            let container = ContainerRecord::new(name, ContainerKind::Regular, running);
+            pod.containers = [container].into();
             pod
         };
         inventory.apply_pod(with(true));

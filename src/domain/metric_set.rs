@@ -15,6 +15,12 @@ pub struct MetricSet {
     /// When it was measured, by the kubelet's clock; `None` for sums over several entities and
     /// where the kubelet gave no stamp.
     pub sampled: Option<Timestamp>,
+    /// When its network counters were read, where that was not at `sampled`: kubelets look at a
+    /// pod's network and at its CPU at different times. Ask [`MetricSet::sampled_of`].
+    pub network_sampled: Option<Timestamp>,
+    /// The UID of the pod it is or belongs to, as the kubelet gave it: a pod of the same name with
+    /// another UID is another pod. `None` where the kubelet names none.
+    pub pod_uid: Option<Arc<str>>,
     /// One point a metric, in the order of [`Metric`].
     pub points: Vec<Point>,
     /// The points a metric alone does not name.
@@ -54,6 +60,8 @@ impl MetricSet {
             key,
             started: None,
             sampled: None,
+            network_sampled: None,
+            pod_uid: None,
             points: Vec::new(),
             qualified: Vec::new(),
             about: About::default(),
@@ -65,6 +73,13 @@ impl MetricSet {
     pub fn get(&self, metric: Metric) -> Option<Value> {
         let at = self.points.binary_search_by_key(&metric, |p| p.metric());
         Some(self.points.get(at.ok()?)?.value())
+    }
+
+    /// When the value of this metric was measured: the stamp its rate is to be taken over.
+    #[must_use]
+    pub fn sampled_of(&self, metric: Metric) -> Option<Timestamp> {
+        let own = self.network_sampled.filter(|_| metric.is_network());
+        own.or(self.sampled)
     }
 
     /// Sets the value of a point's metric, whether it had one or not.
@@ -104,5 +119,16 @@ mod tests {
         assert_eq!(metrics, [Metric::CpuUsage, Metric::MemoryUsage]);
         assert_eq!(set.get(Metric::MemoryUsage), Some(Value::Int(3)));
         assert_eq!(set.get(Metric::Uptime), None);
+    }
+
+    #[test]
+    fn network_counters_may_have_a_stamp_of_their_own() {
+        let at = |secs: i64| Some(Timestamp::from_millis(secs * 1000));
+        let mut set = MetricSet::new(EntityKey::Cluster);
+        set.sampled = at(7);
+        assert_eq!(set.sampled_of(Metric::NetworkRx), at(7));
+        set.network_sampled = at(9);
+        assert_eq!(set.sampled_of(Metric::NetworkTxErrors), at(9));
+        assert_eq!(set.sampled_of(Metric::CpuUsage), at(7));
     }
 }

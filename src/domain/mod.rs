@@ -12,19 +12,22 @@ mod metric;
 mod metric_set;
 mod names;
 mod reading;
+mod record;
+mod resources;
 mod units;
 mod usage;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use entity::{EntityKey, EntityKind};
-pub use inventory::{
-    AddressType, ContainerKind, ContainerRecord, Inventory, InventoryChange, NodeAddress,
-    NodeRecord, PodPhase, PodRecord,
-};
+pub use inventory::{Inventory, InventoryChange};
 pub use labels::Labels;
 pub use metric::{Metric, MetricKind, Point, Qualified, Units, Value};
 pub use metric_set::{About, Batch, MetricSet};
 pub use names::{ContainerName, InvalidName, Name, NameKind, Namespace, NodeName, PodKey, PodName};
 pub use reading::{ContainerReading, CounterSample, GaugeSample, NodeReading, ResourceReading};
+pub use record::{
+    AddressType, ContainerKind, ContainerRecord, NodeAddress, NodeRecord, PodPhase, PodRecord,
+};
+pub use resources::{Amounts, ContainerResources};
 pub use units::{Bytes, CpuTime, Nanocores};
 pub use usage::{ContainerUsage, Usage};

@@ -31,6 +31,9 @@ pub struct Target {
 /// The path of the resource metrics unless the node's annotation says another.
 const RESOURCE_METRICS: &str = "/metrics/resource";
 
+/// The path of the summary.
+const SUMMARY: &str = "/stats/summary";
+
 /// The longest path an annotation may ask for.
 const MAX_PATH: usize = 1024;
 
@@ -84,6 +87,15 @@ impl Target {
             port: status_port.unwrap_or(addresses.port),
             path: escaped(path).into(),
         })
+    }
+
+    /// The same kubelet, to be asked for its summary.
+    #[must_use]
+    pub fn summary(self) -> Self {
+        Self {
+            path: SUMMARY.into(),
+            ..self
+        }
     }
 
     /// The node's name.
@@ -159,7 +171,7 @@ fn escaped(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Labels, NodeAddress};
+    use crate::domain::NodeAddress;
 
     fn node(addresses: &[(&str, &str)]) -> NodeRecord {
         let address = |(kind, address): &(&str, &str)| NodeAddress {
@@ -167,13 +179,9 @@ mod tests {
             address: (*address).into(),
         };
         NodeRecord {
-            name: NodeName::new("n1").unwrap(),
-            labels: Labels::default(),
             addresses: addresses.iter().map(address).collect(),
-            kubelet_port: None,
-            resource_metrics_path: None,
-            cpu_capacity: None,
             ready: true,
+            ..NodeRecord::new(NodeName::new("n1").unwrap())
         }
     }
 

@@ -122,10 +122,24 @@ impl KubeletClient {
     pub async fn get<'b>(
         &self,
         target: &Target,
-        connection: &mut Connection,
+        connection: &Connection,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Error> {
         let after = self.config.request_timeout;
+        self.get_within(after, target, connection, buffer).await
+    }
+
+    /// [`KubeletClient::get`] with a bound of its own on the time it takes.
+    ///
+    /// # Errors
+    /// As [`KubeletClient::get`].
+    pub async fn get_within<'b>(
+        &self,
+        after: Duration,
+        target: &Target,
+        connection: &Connection,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Error> {
         let mut phase = Phase::Connecting;
         let attempt = self.attempt(target, connection, buffer, &mut phase);
         let response = tokio::time::timeout(after, attempt).await;
@@ -152,7 +166,7 @@ impl KubeletClient {
     async fn attempt(
         &self,
         target: &Target,
-        connection: &mut Connection,
+        connection: &Connection,
         buffer: &mut Vec<u8>,
         phase: &mut Phase,
     ) -> Result<Response, Error> {
@@ -183,7 +197,7 @@ impl KubeletClient {
         &self,
         answer: Result<Response, Fault>,
         open: Open,
-        connection: &mut Connection,
+        connection: &Connection,
     ) -> Result<Response, Error> {
         let response = answer.map_err(|fault| match fault {
             Fault::Broken { source, .. } => Error::Broken { source },
@@ -201,7 +215,7 @@ impl KubeletClient {
     async fn open(
         &self,
         target: &Target,
-        connection: &mut Connection,
+        connection: &Connection,
         tls: Option<Arc<Tls>>,
         phase: &mut Phase,
     ) -> Result<Open, Error> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -11,10 +12,18 @@ use super::http1::{Fault, Response, exchange};
 use super::tls::{NodeTls, Tls};
 
 /// What is kept of a node between two requests: the open connection, if there is one, and the TLS
-/// sessions that can be resumed on the next. Belongs to whoever scrapes the node; dropping it
-/// closes the connection.
-#[derive(Debug, Default)]
+/// sessions that can be resumed on the next. Belongs to whoever scrapes the node.
+///
+/// Clones share both. The open connection is whose request comes first: one that finds it taken
+/// opens another, and of the two the one given back last stays open. Dropping the last clone closes
+/// it.
+#[derive(Clone, Debug, Default)]
 pub struct Connection {
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
     open: Option<Open>,
     tls: Option<Prepared>,
 }
@@ -49,8 +58,8 @@ impl Connection {
     /// Takes the open connection out if it still leads where `target` is and was made with the
     /// credentials of today. It is closed unless it is given back by [`Connection::keep`], so a
     /// request that is dropped midway closes it too.
-    pub(super) fn take(&mut self, target: &Target, tls: Option<&Arc<Tls>>) -> Option<Open> {
-        let open = self.open.take()?;
+    pub(super) fn take(&self, target: &Target, tls: Option<&Arc<Tls>>) -> Option<Open> {
+        let open = self.kept.lock().open.take()?;
         let same_tls = match (&open.tls, tls) {
             (Some(ours), Some(current)) => Arc::ptr_eq(ours, current),
             (None, None) => true,
@@ -61,20 +70,23 @@ impl Connection {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn keep(&mut self, open: Open) {
-        self.open = Some(open);
+    pub(super) fn keep(&self, open: Open) {
+        let before = self.kept.lock().open.replace(open);
+        // Closed outside the lock.
+        drop(before);
     }
 
     /// What to use for a handshake with `target`.
-    pub(super) fn node_tls(&mut self, target: &Target, tls: &Arc<Tls>) -> Option<NodeTls> {
-        if let Some(prepared) = &self.tls
+    pub(super) fn node_tls(&self, target: &Target, tls: &Arc<Tls>) -> Option<NodeTls> {
+        let mut kept = self.kept.lock();
+        if let Some(prepared) = &kept.tls
             && Arc::ptr_eq(&prepared.tls, tls)
             && same_peer(&prepared.target, target)
         {
             return Some(prepared.node.clone());
         }
         let node = tls.for_node(target)?;
-        self.tls = Some(Prepared {
+        kept.tls = Some(Prepared {
             target: target.clone(),
             tls: Arc::clone(tls),
             node: node.clone(),

@@ -181,7 +181,8 @@ impl Error {
             Self::Malformed { .. } => "malformed",
             Self::Broken { .. } => "broken",
             Self::Decode(DecodeError::TooManyContainers { .. }) => "too_large",
-            Self::Decode(DecodeError::Empty { .. }) => "empty",
+            Self::Decode(DecodeError::Empty { .. } | DecodeError::NoSummary) => "empty",
+            Self::Decode(DecodeError::Malformed) => "malformed",
         }
     }
 

@@ -1,7 +1,8 @@
 //! The kubelet as we see it: where it is, how it is asked, and what its answer says.
 //!
-//! [`Target`] says where, [`KubeletClient`] asks, [`decode_resource`] reads. What can go wrong is
-//! one [`Error`], whose variants are what an operator can act on; [`explain()`] says it in words.
+//! [`Target`] says where, [`KubeletClient`] asks, [`decode_resource`] and [`decode_summary`] read.
+//! What can go wrong is one [`Error`], whose variants are what an operator can act on;
+//! [`explain()`] says it in words.
 
 mod address;
 mod client;
@@ -22,7 +23,10 @@ mod tests;
 pub use address::{Addresses, Target};
 pub use client::{Config, KubeletClient, Trust};
 pub use connection::Connection;
-pub use decode::{DecodeError, Limits, decode_resource};
+pub use decode::{
+    Consumed, ContainerSummary, DecodeError, Filesystem, Limits, Network, NodeSummary, PodSummary,
+    Pressure, SourceSets, SummaryReading, decode_resource, decode_summary,
+};
 pub use error::{Error, Phase, TlsError};
 pub use explain::{Explanation, Platform, explain, faults_reference};
 #[cfg(fuzzing)]

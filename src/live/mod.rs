@@ -3,10 +3,14 @@
 //! Each node's answers are committed alone, the moment they are decoded, by that node's scrapes.
 //! Rates are computed there and published as one immutable piece a node. Requests join those pieces
 //! with the inventory into a [`View`]; they take no lock that a commit waits for.
+//!
+//! Whoever keeps numbers over time asks [`Live::measured`] instead: counters as the kubelets gave
+//! them, from their summaries where there are any.
 
 mod join;
 mod metrics;
 mod node;
+mod summaries;
 mod track;
 mod versions;
 mod view;
@@ -27,9 +31,11 @@ use crate::telemetry::Registry;
 
 use metrics::Metrics;
 use node::{NodeLives, NodeSample};
+use summaries::Summaries;
 use track::Rules;
 
 pub use node::Commit;
+pub use summaries::{MeasuredNode, Source};
 pub use versions::Versions;
 pub use view::{NodeView, PodView, View};
 
@@ -47,6 +53,7 @@ pub struct Live {
     clock: Arc<dyn Clock>,
     inventory: Arc<Inventory>,
     nodes: RwLock<HashMap<NodeName, Arc<Slot>>>,
+    summaries: Summaries,
     commits: watch::Sender<u64>,
     cached: Mutex<Cached>,
     metrics: Metrics,
@@ -82,6 +89,7 @@ impl Live {
             clock,
             inventory,
             nodes: RwLock::default(),
+            summaries: Summaries::default(),
             commits: watch::Sender::default(),
             cached: Mutex::new(Cached { view, built: None }),
             metrics: Metrics::register(registry),

@@ -3,10 +3,12 @@
 use std::time::Instant;
 
 use crate::domain::{
-    ContainerName, ContainerReading, CounterSample, GaugeSample, Namespace, Nanocores, NodeReading,
-    PodKey, PodName, ResourceReading, Timestamp,
+    self, ContainerName, ContainerReading, CounterSample, EntityKey, GaugeSample, Metric,
+    MetricSet, Namespace, Nanocores, NodeName, NodeReading, PodKey, PodName, ResourceReading,
+    Timestamp,
 };
 
+use super::summaries::whole_seconds;
 use super::track::{Measured, Outcome, Point, Rules, Track};
 
 /// Everything known of one node's lives. Written by that node's scrapes alone.
@@ -126,6 +128,27 @@ impl NodeLives {
         });
     }
 
+    /// The newest counters as sets of points, and when the newest of them arrived; `None` before
+    /// there are any. `now` is our wall clock.
+    pub(super) fn metric_sets(
+        &self,
+        node: &NodeName,
+        now: Timestamp,
+    ) -> Option<(Instant, Vec<MetricSet>)> {
+        let tracks = self.containers.iter().map(|life| &life.track);
+        let received = tracks.chain(&self.node).map(Track::received).max()?;
+        let mut sets = Vec::with_capacity(self.containers.len() + 1);
+        if let Some(track) = &self.node {
+            let key = EntityKey::Node(node.clone());
+            sets.push(metric_set(key, None, track.last(), now));
+        }
+        for life in &self.containers {
+            let key = EntityKey::Container(life.pod.clone(), life.name.clone());
+            sets.push(metric_set(key, life.started, life.track.last(), now));
+        }
+        Some((received, sets))
+    }
+
     /// The finished numbers as they are now.
     pub(super) fn sample(&self) -> NodeSample {
         let of_one_pod = |a: &ContainerLife, b: &ContainerLife| a.pod == b.pod;
@@ -142,6 +165,30 @@ impl NodeLives {
             pods: pods.collect(),
         }
     }
+}
+
+/// The newest counters of one life.
+fn metric_set(
+    key: EntityKey,
+    started: Option<Timestamp>,
+    last: &Point,
+    now: Timestamp,
+) -> MetricSet {
+    let mut set = MetricSet::new(key);
+    set.started = started.map(whole_seconds);
+    set.sampled = Some(last.at);
+    let up = set.started.and_then(|started| now.since(started));
+    let points = [
+        (Metric::Uptime, up.map(|up| up.as_millis())),
+        (Metric::CpuUsage, Some(last.cpu.as_nanos().into())),
+        (Metric::MemoryWorkingSet, Some(last.memory.get().into())),
+        (Metric::MemorySwap, last.swap.map(|swap| swap.get().into())),
+    ];
+    let values = points.into_iter();
+    set.points = values
+        .filter_map(|(metric, value)| Some(domain::Point::int(metric, value?)))
+        .collect();
+    set
 }
 
 impl NodeSample {

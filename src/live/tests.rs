@@ -186,21 +186,16 @@ fn counter(cpu_millis: u64, at: Timestamp) -> CounterSample {
 
 fn node(name: &str) -> NodeRecord {
     NodeRecord {
-        name: NodeName::new(name).unwrap(),
-        labels: Labels::default(),
-        addresses: [].into(),
-        kubelet_port: None,
-        resource_metrics_path: None,
         cpu_capacity: Some(Nanocores::new(4_000_000_000)),
         ready: true,
+        ..NodeRecord::new(NodeName::new(name).unwrap())
     }
 }
 
 fn pod(name: &str, on: &str, containers: &[&str]) -> PodRecord {
-    let container = |name: &&str| ContainerRecord {
-        name: ContainerName::new(*name).unwrap(),
-        kind: ContainerKind::Regular,
-        running: true,
+    let container = |name: &&str| {
+        let name = ContainerName::new(*name).unwrap();
+        ContainerRecord::new(name, ContainerKind::Regular, true)
     };
     PodRecord {
         key: PodKey::new(

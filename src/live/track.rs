@@ -100,6 +100,11 @@ impl Track {
         self.measured
     }
 
+    /// The newest point.
+    pub(super) const fn last(&self) -> &Point {
+        &self.last
+    }
+
     /// Our clock when the newest stamp was first received.
     pub(super) const fn received(&self) -> Instant {
         self.last.received

@@ -12,6 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::Instant;
 
+use super::connections::Connections;
 use super::metrics::Metrics;
 use super::node::{ScrapedNode, State};
 use super::queue::{Place, Queue};
@@ -30,6 +31,7 @@ pub(super) struct Driver<G: KubeletMetricsGetter> {
     tasks: Tasks,
     metrics: Metrics,
     health: ScrapeHealth,
+    connections: Arc<Connections<G::Connection>>,
     nodes: HashMap<NodeName, ScrapedNode<G::Connection>>,
     queue: Queue,
     under_way: FuturesUnordered<UnderWay<G::Connection>>,
@@ -47,7 +49,7 @@ const NOTICES_AT_ONCE: usize = 4096;
 impl<G: KubeletMetricsGetter> Driver<G> {
     pub(super) fn new(
         config: Config,
-        worker: Worker<G>,
+        worker: Arc<Worker<G>>,
         inventory: Arc<Inventory>,
         tasks: Tasks,
         metrics: Metrics,
@@ -55,16 +57,22 @@ impl<G: KubeletMetricsGetter> Driver<G> {
     ) -> Self {
         Self {
             config,
-            worker: Arc::new(worker),
+            worker,
             inventory,
             tasks,
             metrics,
             health,
+            connections: Arc::default(),
             nodes: HashMap::new(),
             queue: Queue::default(),
             under_way: FuturesUnordered::new(),
             slow_under_way: 0,
         }
+    }
+
+    /// The connections of the nodes that are asked.
+    pub(super) fn connections(&self) -> Arc<Connections<G::Connection>> {
+        Arc::clone(&self.connections)
     }
 
     pub(super) async fn run(mut self, stop: Stop) {
@@ -172,7 +180,7 @@ impl<G: KubeletMetricsGetter> Driver<G> {
             None => {
                 self.metrics.failed(Failure::Lost.cause());
                 node.report.failed(&node.record, wall, &Failure::Lost);
-                (G::Connection::default(), false, None)
+                (self.connections.add(name), false, None)
             }
         };
         self.health.set(name, node.report.health().clone());
@@ -258,11 +266,12 @@ impl<G: KubeletMetricsGetter> Driver<G> {
                     due: now,
                     slow: false,
                 };
+                let connection = self.connections.add(&name);
                 vacant.insert(ScrapedNode {
                     pace: Pace::new(Phase::of(&name, self.config.resolution)),
                     report: Report::default(),
                     metrics: self.metrics.node(&name),
-                    state: State::Waiting(G::Connection::default(), place),
+                    state: State::Waiting(connection, place),
                     record,
                 });
                 self.health.set(&name, super::NodeHealth::default());
@@ -299,6 +308,7 @@ impl<G: KubeletMetricsGetter> Driver<G> {
 
     fn forget(&mut self, name: &NodeName) {
         self.nodes.remove(name);
+        self.connections.forget(name);
         self.worker.live.forget(name);
         self.metrics.forget(name);
         self.health.forget(name);

@@ -10,7 +10,11 @@
 //!   same time and see the same.
 //! - A pod that turned running has its node asked at once (but not twice within 2 s), and again
 //!   after some 2 and 4 s until the new containers have numbers.
+//! - Beside that every node is asked for its summary, shortly before each tick of the roll-up, by a
+//!   task of its own with places of its own: a kubelet that is slow in that, or refuses, costs the
+//!   resource metrics nothing.
 
+mod connections;
 mod driver;
 mod getter;
 mod health;
@@ -19,6 +23,7 @@ mod node;
 mod queue;
 mod report;
 mod schedule;
+mod summary;
 mod worker;
 
 #[cfg(test)]
@@ -27,6 +32,8 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::future::join;
 
 use crate::domain::{Clock, Inventory, NodeRecord};
 use crate::kubelet::Limits;
@@ -40,6 +47,7 @@ use worker::Worker;
 
 pub use getter::KubeletMetricsGetter;
 pub use health::{NodeHealth, ScrapeFailure, ScrapeHealth};
+pub use summary::Config as SummaryConfig;
 
 /// Which nodes are asked, and how often.
 #[derive(Clone)]
@@ -52,6 +60,8 @@ pub struct Config {
     pub concurrency: usize,
     /// What one answer may contain.
     pub limits: Limits,
+    /// How nodes are asked for their summaries.
+    pub summary: SummaryConfig,
     /// Tells whether a node is to be asked at all (`--node-selector`).
     pub selects: Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>,
 }
@@ -60,6 +70,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Scraper<G: KubeletMetricsGetter> {
     driver: Driver<G>,
+    summaries: summary::Driver<G>,
     health: ScrapeHealth,
 }
 
@@ -71,6 +82,7 @@ impl Config {
             resolution,
             concurrency: 256,
             limits: Limits::default(),
+            summary: SummaryConfig::default(),
             selects: Arc::new(|_| true),
         }
     }
@@ -89,9 +101,24 @@ impl<G: KubeletMetricsGetter> Scraper<G> {
     ) -> Self {
         let metrics = Metrics::register(registry, config.resolution);
         let health = ScrapeHealth::new(Arc::clone(&clock), config.resolution);
-        let worker = Worker::new(getter, live, clock, config.limits);
-        let driver = Driver::new(config, worker, inventory, tasks, metrics, health.clone());
-        Self { driver, health }
+        let worker = Arc::new(Worker::new(getter, live, clock, config.limits));
+        let summary = summary::Metrics::register(registry);
+        let driver = Driver::new(
+            config.clone(),
+            Arc::clone(&worker),
+            Arc::clone(&inventory),
+            tasks.clone(),
+            metrics,
+            health.clone(),
+        );
+        let connections = driver.connections();
+        let summaries =
+            summary::Driver::new(&config, worker, connections, inventory, tasks, summary);
+        Self {
+            driver,
+            summaries,
+            health,
+        }
     }
 
     /// How each node fares; stays readable while [`Scraper::run`] runs.
@@ -102,7 +129,8 @@ impl<G: KubeletMetricsGetter> Scraper<G> {
 
     /// Keeps the schedules until `stop`. Attempts under way are dropped then.
     pub async fn run(self, stop: Stop) {
-        self.driver.run(stop).await;
+        let summaries = self.summaries.run(stop.clone());
+        join(self.driver.run(stop), summaries).await;
     }
 }
 
@@ -112,6 +140,7 @@ impl fmt::Debug for Config {
             .field("resolution", &self.resolution)
             .field("concurrency", &self.concurrency)
             .field("limits", &self.limits)
+            .field("summary", &self.summary)
             .finish_non_exhaustive()
     }
 }

@@ -100,7 +100,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::domain::{Labels, NodeName};
+    use crate::domain::NodeName;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -132,13 +132,8 @@ mod tests {
 
     fn node(ready: bool) -> NodeRecord {
         NodeRecord {
-            name: NodeName::new("node-1").unwrap(),
-            labels: Labels::default(),
-            addresses: [].into(),
-            kubelet_port: None,
-            resource_metrics_path: None,
-            cpu_capacity: None,
             ready,
+            ..NodeRecord::new(NodeName::new("node-1").unwrap())
         }
     }
 

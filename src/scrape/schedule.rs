@@ -64,8 +64,18 @@ impl Phase {
         }
     }
 
+    /// Once every resolution, so long before its end.
+    pub(super) fn before_end(lead: Duration, resolution: Duration) -> Self {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let resolution = millis(resolution).max(1);
+        Self {
+            offset: resolution.saturating_sub(millis(lead)) % resolution,
+            resolution,
+        }
+    }
+
     /// How long from `now` to the next regular moment; never zero.
-    fn wait(self, now: Timestamp) -> Duration {
+    pub(super) fn wait(self, now: Timestamp) -> Duration {
         let now = u64::try_from(now.as_millis()).unwrap_or(0) % self.resolution;
         let wait = (self.offset + self.resolution - now) % self.resolution;
         Duration::from_millis(if wait == 0 { self.resolution } else { wait })
@@ -157,7 +167,7 @@ impl Pace {
 
 /// FNV-1a, then mixed so that names that differ in their last digit spread over the whole
 /// resolution.
-fn stable_hash(text: &str) -> u64 {
+pub(super) fn stable_hash(text: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);

@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::KubeletMetricsGetter;
 use super::schedule::Progress;
 use crate::domain::{Clock, NodeRecord, Timestamp};
-use crate::kubelet::{Error, Limits, decode_resource};
+use crate::kubelet::{Error, Limits, decode_resource, decode_summary};
 use crate::live::Live;
 
 /// What every attempt needs.
@@ -85,6 +85,29 @@ impl<G: KubeletMetricsGetter> Worker<G> {
                 },
                 skipped_lines: reading.skipped_lines,
             })
+        });
+        self.buffers.give(buffer);
+        answer
+    }
+
+    /// Makes one attempt to get a node's summary; tells how many of its entities were skipped.
+    pub(super) async fn summarize(
+        &self,
+        node: &NodeRecord,
+        timeout: Duration,
+        mut connection: G::Connection,
+    ) -> Result<usize, Error> {
+        let span = tracing::debug_span!("summary", node = %node.name);
+        let mut buffer = self.buffers.take();
+        let asked = self
+            .getter
+            .get_summary(node, timeout, &mut connection, &mut buffer);
+        let result = asked.instrument(span).await;
+        let answer = result.and_then(|body| {
+            let reading = decode_summary(body, self.limits)?;
+            let made = reading.metric_sets(&node.name, self.clock.now());
+            self.live.keep_summary(&node.name, made.sets);
+            Ok(made.skipped_entities)
         });
         self.buffers.give(buffer);
         answer

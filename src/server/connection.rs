@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
 use rustls_pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -37,6 +38,14 @@ struct Activity {
     in_flight: usize,
     served: bool,
     since: Instant,
+}
+
+/// What both sides know of each other before the first request. The default is a connection without
+/// TLS: nobody showed a certificate, and HTTP/1 is spoken.
+#[derive(Debug, Default)]
+pub(super) struct Agreed {
+    chain: Vec<CertificateDer<'static>>,
+    http2: bool,
 }
 
 /// Marks a request as under way until it is dropped.
@@ -119,7 +128,6 @@ pub(super) async fn shake_hands(
     limit: Duration,
     metrics: &Metrics,
 ) -> Option<TlsStream<TcpStream>> {
-    let _ = stream.set_nodelay(true);
     match tokio::time::timeout(limit, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
@@ -134,18 +142,29 @@ pub(super) async fn shake_hands(
     }
 }
 
+impl Agreed {
+    /// What a handshake came to.
+    pub(super) fn by(stream: &TlsStream<TcpStream>) -> Self {
+        let (_, tls) = stream.get_ref();
+        let chain = tls.peer_certificates().unwrap_or_default();
+        Self {
+            chain: chain.iter().map(|c| c.clone().into_owned()).collect(),
+            http2: tls.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
 /// Serves requests until the client leaves, is idle for too long, or `stop` is given and all are
 /// answered.
 pub(super) async fn serve(
-    stream: TlsStream<TcpStream>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    agreed: Agreed,
     router: Router,
     limits: Arc<Limits>,
     stop: Stop,
 ) {
-    let (_, tls) = stream.get_ref();
-    let chain = tls.peer_certificates().unwrap_or_default();
-    let connection = Connection::new(chain.iter().map(|c| c.clone().into_owned()).collect());
-    let builder = builder(tls.alpn_protocol() == Some(b"h2"), &limits);
+    let connection = Connection::new(agreed.chain);
+    let builder = builder(agreed.http2, &limits);
     let of = Arc::clone(&connection);
     let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
         let busy = of.busy();

@@ -22,6 +22,8 @@ pub(super) struct Endpoints {
     health: Health,
     registry: Arc<Registry>,
     routes: Vec<Route>,
+    /// Answers for every path but `/metrics`; the index has no path then.
+    all: Option<Handler>,
     handlers: Arc<Semaphore>,
     streams: Streams,
 }
@@ -43,8 +45,17 @@ impl Endpoints {
             health,
             registry,
             routes,
+            all: None,
             streams: Streams::new(tasks, Arc::clone(&handlers), limits.stalled),
             handlers,
+        }
+    }
+
+    /// Lets one handler answer for everything but `/metrics`.
+    pub(super) fn with_one_for_all(self, handler: Handler) -> Self {
+        Self {
+            all: Some(handler),
+            ..self
         }
     }
 
@@ -65,6 +76,12 @@ impl Endpoints {
 
     async fn reply(&self, info: Arc<RequestInfo>, parts: Parts) -> Reply {
         let path = info.path.as_str();
+        if let Some(handler) = &self.all
+            && path != "/metrics"
+        {
+            let answer = self.handle(Arc::clone(handler), info, parts).await;
+            return answer.unwrap_or_else(|| self.index(StatusCode::NOT_FOUND).into());
+        }
         if let Some((probe, name, check)) = health::probe(path) {
             return self.probe(probe, name, check, parts.uri.query()).into();
         }
@@ -74,11 +91,7 @@ impl Endpoints {
             "/" | "/index.html" => return self.index(StatusCode::OK).into(),
             _ => {}
         }
-        let covers = |prefix: &str| {
-            let rest = path.strip_prefix(prefix);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let answer = match self.routes.iter().find(|route| covers(&route.prefix)) {
+        let answer = match self.routes.iter().find(|route| route.covers(path)) {
             Some(route) => self.handle(Arc::clone(&route.handler), info, parts).await,
             None => None,
         };

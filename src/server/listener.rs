@@ -7,13 +7,15 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, info, warn};
 
-use super::certificates::Certificates;
+use super::certificates::{Certificates, ServingCertificate};
+use super::connection::Agreed;
 use super::pair_files::CertificateError;
 use super::tls::{self, Tls};
-use super::{Config, Deps, Limits, Metrics, connection, filters};
-use crate::auth::Authentication;
+use super::{Config, Deps, Limits, Metrics, OpenConfig, OpenDeps, connection, filters};
+use crate::auth::LiveTrust;
 use crate::lifecycle::{Stop, Tasks};
 
 /// The way to a [`Bound`] server.
@@ -24,16 +26,23 @@ pub enum Server {}
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is taken, or not ours to take.
-    #[error("cannot listen on {address} (--bind-address and --secure-port)")]
+    #[error("cannot listen on {address} ({flags})")]
     Listen {
-        /// `--bind-address` and `--secure-port`.
+        /// The address with the port.
         address: SocketAddr,
+        /// The flags that name it.
+        flags: &'static str,
         /// What the system said.
         source: std::io::Error,
     },
     /// A serving certificate cannot be used.
-    #[error("cannot use the serving certificate (--tls-cert-file, --tls-sni-cert-key)")]
-    Certificate(#[from] CertificateError),
+    #[error("cannot use the serving certificate ({flags})")]
+    Certificate {
+        /// The flags that name it.
+        flags: &'static str,
+        /// What is wrong with it.
+        source: CertificateError,
+    },
     /// The TLS versions and cipher suites leave nothing to speak.
     #[error("TLS versions and cipher suites leave nothing to speak")]
     Tls(#[source] rustls::Error),
@@ -44,9 +53,7 @@ pub enum BindError {
 pub struct Bound {
     listener: TcpListener,
     local_addr: SocketAddr,
-    tls: Tls,
-    certificates: Arc<Certificates>,
-    authentication: Arc<Authentication>,
+    door: Door,
     router: Router,
     shutdown_delay: Duration,
     limits: Arc<Limits>,
@@ -55,49 +62,145 @@ pub struct Bound {
     tasks: Tasks,
 }
 
+/// Where to listen, and which flags say so.
+#[derive(Clone, Copy)]
+struct Place {
+    address: SocketAddr,
+    share: bool,
+    flags: &'static str,
+}
+
+/// How a connection begins.
+#[derive(Debug)]
+enum Door {
+    /// With the first request, in the clear.
+    Plain,
+    /// With a handshake.
+    Tls {
+        tls: Tls,
+        certificates: Arc<Certificates>,
+        /// Whose authorities are shown when a certificate is asked for; without one none is.
+        trust: Option<Arc<LiveTrust>>,
+    },
+}
+
 /// Connections the kernel keeps waiting for us.
 const BACKLOG: u32 = 1024;
 /// How long to wait when connections cannot be accepted, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 impl Server {
-    /// Loads the certificates and takes the port.
+    /// Loads the certificates and takes the secure port.
     ///
     /// # Errors
     /// [`BindError`].
     pub async fn bind(config: Config, deps: Deps) -> Result<Bound, BindError> {
         let provider = tls::provider(&config.tls);
-        let certificates = Arc::new(Certificates::load(
+        let certificates = Certificates::load(
             &config.certificate,
             &config.sni,
             Arc::clone(&provider),
             Arc::clone(&deps.clock),
             Arc::clone(&deps.metrics),
-        )?);
+        );
+        let certificates = certificates.map_err(|source| BindError::Certificate {
+            flags: "--tls-cert-file, --tls-sni-cert-key",
+            source,
+        })?;
+        let trust = deps.authentication.live_trust();
+        let certificates = Arc::new(certificates);
+        let min_version = config.tls.min_version;
         let tls = Tls::new(
             Arc::clone(&certificates),
             provider,
-            config.tls.min_version,
+            min_version,
             config.http2,
         );
-        tls.acceptor(&deps.authentication.trust())
-            .map_err(BindError::Tls)?;
-        let address = config.address;
-        let failed = |source| BindError::Listen { address, source };
-        let listener = listen(address, config.share_port).map_err(failed)?;
-        Ok(Bound {
-            local_addr: listener.local_addr().map_err(failed)?,
-            listener,
+        let door = Door::tls(tls, certificates, Some(trust))?;
+        let place = Place {
+            address: config.address,
+            share: config.share_port,
+            flags: "--bind-address and --secure-port",
+        };
+        let (metrics, tasks) = (Arc::clone(&deps.metrics), deps.tasks.clone());
+        let (delay, limits) = (config.shutdown_delay, config.limits.clone());
+        let router = filters::router(&config, deps);
+        let waits = (delay, limits);
+        Bound::new(&place, door, router, waits, metrics, tasks)
+    }
+
+    /// Takes a port whose callers Kubernetes is not asked about: Heapster's.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub async fn bind_open(config: OpenConfig, deps: OpenDeps) -> Result<Bound, BindError> {
+        let door = match &config.tls {
+            None => Door::Plain,
+            Some(own) => {
+                let provider = tls::provider(&own.policy);
+                let certificates = Certificates::load(
+                    &ServingCertificate::Files(own.certificate.clone()),
+                    &[],
+                    Arc::clone(&provider),
+                    Arc::clone(&deps.clock),
+                    Arc::new(deps.metrics.without_expiry()),
+                );
+                let certificates = certificates.map_err(|source| BindError::Certificate {
+                    flags: "--tls-cert, --tls-key",
+                    source,
+                })?;
+                let certificates = Arc::new(certificates);
+                let min_version = own.policy.min_version;
+                let tls = Tls::new(Arc::clone(&certificates), provider, min_version, true);
+                let clients = own.clients.as_ref();
+                Door::tls(tls, certificates, clients.map(|users| users.live_trust()))?
+            }
+        };
+        let place = Place {
+            address: config.address,
+            share: false,
+            flags: "--listen-ip and --heapster-port",
+        };
+        let (metrics, tasks) = (Arc::clone(&deps.metrics), deps.tasks.clone());
+        let waits = (config.shutdown_delay, config.limits.clone());
+        let router = filters::open_router(&config, deps);
+        Bound::new(&place, door, router, waits, metrics, tasks)
+    }
+}
+
+impl Door {
+    /// # Errors
+    /// When versions and cipher suites leave nothing in common.
+    fn tls(
+        tls: Tls,
+        certificates: Arc<Certificates>,
+        trust: Option<Arc<LiveTrust>>,
+    ) -> Result<Self, BindError> {
+        let current = trust.as_ref().map(|trust| trust.load());
+        tls.acceptor(current.as_deref()).map_err(BindError::Tls)?;
+        Ok(Self::Tls {
             tls,
             certificates,
-            authentication: Arc::clone(&deps.authentication),
-            metrics: Arc::clone(&deps.metrics),
-            tasks: deps.tasks.clone(),
-            slots: Arc::new(Semaphore::new(config.limits.connections)),
-            router: filters::router(&config, deps),
-            shutdown_delay: config.shutdown_delay,
-            limits: Arc::new(config.limits),
+            trust,
         })
+    }
+
+    /// What shakes hands with the next connection; `Ok(None)` when nobody does.
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, rustls::Error> {
+        match self {
+            Self::Plain => Ok(None),
+            Self::Tls { tls, trust, .. } => {
+                let trust = trust.as_ref().map(|trust| trust.load());
+                tls.acceptor(trust.as_deref()).map(Some)
+            }
+        }
+    }
+
+    fn certificates(&self) -> Option<&Arc<Certificates>> {
+        match self {
+            Self::Plain => None,
+            Self::Tls { certificates, .. } => Some(certificates),
+        }
     }
 }
 
@@ -133,21 +236,54 @@ fn listen_at(address: SocketAddr, share_port: bool) -> std::io::Result<TcpListen
 }
 
 impl Bound {
+    fn new(
+        place: &Place,
+        door: Door,
+        router: Router,
+        (shutdown_delay, limits): (Duration, Limits),
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Result<Self, BindError> {
+        let Place {
+            address,
+            share,
+            flags,
+        } = *place;
+        let failed = |source| BindError::Listen {
+            address,
+            flags,
+            source,
+        };
+        let listener = listen(address, share).map_err(failed)?;
+        Ok(Self {
+            local_addr: listener.local_addr().map_err(failed)?,
+            listener,
+            door,
+            router,
+            shutdown_delay,
+            slots: Arc::new(Semaphore::new(limits.connections)),
+            limits: Arc::new(limits),
+            metrics,
+            tasks,
+        })
+    }
+
     /// Where the server listens; the port is the system's choice when it was bound to port 0.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    pub(super) fn certificates(&self) -> Arc<Certificates> {
-        Arc::clone(&self.certificates)
+    /// What is shown to clients; none on a port without TLS.
+    pub(super) fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.door.certificates().cloned()
     }
 
     /// The authority behind a serving certificate that we made ourselves, as PEM: what an
     /// APIService's `caBundle` needs.
     #[must_use]
     pub fn authority_pem(&self) -> Option<String> {
-        self.certificates.authority_pem()
+        self.door.certificates()?.authority_pem()
     }
 
     /// Serves until stopped: then for the shutdown delay as before, then without new connections
@@ -159,7 +295,9 @@ impl Bound {
             let mut tick = tokio::time::interval(self.limits.reload);
             loop {
                 tick.tick().await;
-                self.certificates.refresh();
+                if let Some(certificates) = self.door.certificates() {
+                    certificates.refresh();
+                }
             }
         };
         let announce = async {
@@ -201,7 +339,7 @@ impl Bound {
     }
 
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, slot: OwnedSemaphorePermit, drain: Stop) {
-        let acceptor = match self.tls.acceptor(&self.authentication.trust()) {
+        let acceptor = match self.door.acceptor() {
             Ok(acceptor) => acceptor,
             Err(error) => {
                 warn!(%error, "cannot speak TLS");
@@ -214,9 +352,14 @@ impl Bound {
         let connection = async move {
             let _slot = slot;
             let _open = metrics.connection();
+            let _ = stream.set_nodelay(true);
+            let Some(acceptor) = acceptor else {
+                return connection::serve(stream, Agreed::default(), router, limits, drain).await;
+            };
             let hands = connection::shake_hands(acceptor, stream, limits.handshake, &metrics);
             if let Some(Some(stream)) = drain.until(hands).await {
-                connection::serve(stream, router, limits, drain).await;
+                let agreed = Agreed::by(&stream);
+                connection::serve(stream, agreed, router, limits, drain).await;
             }
         };
         let connection = Box::pin(connection.instrument(span));

@@ -130,6 +130,14 @@ impl Metrics {
         Arc::new(metrics)
     }
 
+    /// The same, but for the end of the certificates: that is told of the secure port alone.
+    pub(super) fn without_expiry(&self) -> Self {
+        Self {
+            certificate_expiry: Gauge::default(),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn request(&self, info: Option<&RequestInfo>, code: StatusCode, took: Duration) {
         let TargetLabels { verb, resource } = info.map_or(UNREADABLE, target);
         let code = code.as_u16();

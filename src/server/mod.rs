@@ -1,4 +1,6 @@
 //! The secure port: TLS, the filters every request passes, and what is answered beside the APIs.
+//! And a port that asks Kubernetes nothing about its callers, as Heapster's: plain HTTP or TLS,
+//! with the same bounds.
 //!
 //! A request passes, outermost first: audit ID, request info, panic recovery, deadline,
 //! authentication, impersonation, in-flight limit, authorization. That is the order of
@@ -30,7 +32,7 @@ use http::HeaderValue;
 use http::request::Parts;
 
 use crate::apimachinery::{Reply, RequestInfo};
-use crate::auth::{Authentication, Authorization};
+use crate::auth::{AllowedUsers, Authentication, Authorization};
 use crate::domain::Clock;
 use crate::lifecycle::{Health, Tasks};
 use crate::telemetry::Registry;
@@ -67,6 +69,46 @@ pub struct Config {
     pub shutdown_delay: Duration,
     /// The bounds that keep one client from harming the others.
     pub limits: Limits,
+}
+
+/// What flags decide about a port that asks Kubernetes nothing about its callers.
+#[derive(Clone, Debug)]
+pub struct OpenConfig {
+    /// `--listen-ip` and `--heapster-port`. An unspecified address of either family means all
+    /// addresses of both.
+    pub address: SocketAddr,
+    /// `None` for plain HTTP.
+    pub tls: Option<OpenTls>,
+    /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.
+    pub shutdown_delay: Duration,
+    /// The bounds that keep one client from harming the others.
+    pub limits: Limits,
+}
+
+/// TLS on such a port.
+#[derive(Clone, Debug)]
+pub struct OpenTls {
+    /// `--tls-cert` and `--tls-key`.
+    pub certificate: PairFiles,
+    /// Which TLS is spoken.
+    pub policy: TlsPolicy,
+    /// Who may ask, health apart: `--tls-client-ca` and `--allowed-users`; `None` for anybody.
+    pub clients: Option<Arc<AllowedUsers>>,
+}
+
+/// What such a port works with.
+#[derive(Clone)]
+pub struct OpenDeps {
+    /// Answers for every path but `/metrics`.
+    pub handler: Handler,
+    /// What `/metrics` tells.
+    pub registry: Arc<Registry>,
+    /// The server's own metrics, shared with the secure port.
+    pub metrics: Arc<Metrics>,
+    /// Judges certificates and measures requests.
+    pub clock: Arc<dyn Clock>,
+    /// Where connections run.
+    pub tasks: Tasks,
 }
 
 /// Bounds on what clients may take.
@@ -133,6 +175,11 @@ pub struct Route {
     pub prefix: String,
     /// The paths that the index at `/` names.
     pub index: Vec<String>,
+    /// What a caller must also be allowed to do, besides asking for the path itself, unless the
+    /// path is open to everybody. Kubernetes'
+    /// role `system:discovery` lets every authenticated user get whatever lies below `/api/` and
+    /// `/apis/`, unless it is a resource.
+    pub also: Option<Arc<RequestInfo>>,
     /// Who answers.
     pub handler: Handler,
 }
@@ -175,11 +222,24 @@ impl Default for Limits {
     }
 }
 
+impl Route {
+    fn covers(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(self.prefix.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
 impl std::fmt::Debug for Route {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Route")
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for OpenDeps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenDeps").finish_non_exhaustive()
     }
 }
 

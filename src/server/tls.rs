@@ -75,31 +75,35 @@ impl Tls {
         }
     }
 
-    /// An acceptor that shows the authorities of `trust`.
+    /// An acceptor that asks for a certificate and shows the authorities of `trust`; without one
+    /// it asks for none.
     ///
     /// # Errors
     /// When versions and cipher suites leave nothing in common.
-    pub(super) fn acceptor(&self, trust: &Trust) -> Result<TlsAcceptor, rustls::Error> {
+    pub(super) fn acceptor(&self, trust: Option<&Trust>) -> Result<TlsAcceptor, rustls::Error> {
+        let generation = trust.map_or(0, Trust::generation);
         if let Some(current) = &*self.current.load()
-            && current.0 == trust.generation()
+            && current.0 == generation
         {
             return Ok(Arc::clone(&current.1).into());
         }
-        let config = Arc::new(self.config(trust.subjects())?);
-        let current = (trust.generation(), Arc::clone(&config));
+        let config = Arc::new(self.config(trust.map(Trust::subjects))?);
+        let current = (generation, Arc::clone(&config));
         self.current.store(Some(Arc::new(current)));
         Ok(config.into())
     }
 
-    fn config(&self, hints: Vec<DistinguishedName>) -> Result<ServerConfig, rustls::Error> {
-        let verifier = RequestedCertificate {
-            hints,
-            provider: Arc::clone(&self.provider),
+    fn config(&self, hints: Option<Vec<DistinguishedName>>) -> Result<ServerConfig, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(self.versions)?;
+        let builder = match hints {
+            None => builder.with_no_client_auth(),
+            Some(hints) => builder.with_client_cert_verifier(Arc::new(RequestedCertificate {
+                hints,
+                provider: Arc::clone(&self.provider),
+            })),
         };
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(self.versions)?
-            .with_client_cert_verifier(Arc::new(verifier))
-            .with_cert_resolver(Arc::clone(&self.certificates) as _);
+        let mut config = builder.with_cert_resolver(Arc::clone(&self.certificates) as _);
         config.alpn_protocols.clone_from(&self.alpn);
         Ok(config)
     }

@@ -212,13 +212,9 @@ impl Entry {
     fn node_view(&self) -> NodeView {
         NodeView {
             record: Arc::new(NodeRecord {
-                name: NodeName::new(self.name.as_str()).unwrap(),
                 labels: self.labels(),
-                addresses: [].into(),
-                kubelet_port: None,
-                resource_metrics_path: None,
-                cpu_capacity: None,
                 ready: true,
+                ..NodeRecord::new(NodeName::new(self.name.as_str()).unwrap())
             }),
             usage: self.usage(self.containers[0].1),
             versions: Versions::default(),

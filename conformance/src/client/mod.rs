@@ -22,9 +22,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::lab::Leaf;
 
+mod plain;
 mod tls;
 mod unverified;
 
+pub use plain::get_plain;
 use tls::tls_config;
 pub use tls::{Offer, handshake};
 

@@ -267,7 +267,11 @@ impl Lab {
             &reads,
             &["core/nodes", "core/pods", "core/namespaces"],
         ));
-        access.grant(Grant::new(us(), &["get"], &["core/nodes/metrics"]));
+        access.grant(Grant::new(
+            us(),
+            &["get"],
+            &["core/nodes/metrics", "core/nodes/stats"],
+        ));
         access.grant(Grant::new(
             us(),
             &["create"],

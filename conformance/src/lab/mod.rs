@@ -20,7 +20,7 @@ pub use apiserver::{ApiServer, Backend, Fault, Journal, RecordedRequest, Written
 pub(crate) use apiserver::{render_node, render_pod};
 pub use cluster::{CertificateNames, Lab, LabConfig};
 pub use kubeconfig::{Credential, write_kubeconfig};
-pub use kubelet::{Answer, Behaviour, Kubelets, Scrape, Stamps};
+pub use kubelet::{Answer, Behaviour, Kubelets, Scrape, Stamps, summary};
 pub use load::{Counter, Load};
 pub use pki::{Authority, Leaf, LeafFiles, Pki, Request, Usage, write};
 pub(crate) use serve::provider;

@@ -223,11 +223,13 @@ async fn a_kubelet_measures_exactly_what_its_world_says() {
         .unwrap();
     let client = client.with_token(&lab.token).unwrap();
     client
-        .get("/stats/summary")
+        .get("/pods")
         .await
         .unwrap()
         .expect_status(403)
         .unwrap();
+    let summary = client.get_json("/stats/summary").await.unwrap();
+    assert_eq!(summary["node"]["nodeName"], "node-1");
     let text = client.get("/metrics/resource").await.unwrap().whole_text();
     let pods = lab.world.pods_on("node-1");
     let pod = pods.first().unwrap();
@@ -242,9 +244,10 @@ async fn a_kubelet_measures_exactly_what_its_world_says() {
     let at = Stamp(stamp.parse().unwrap());
     let value: f64 = value.parse().unwrap();
     assert!((value - container.cpu.at(at)).abs() < 1e-6);
-    let noted = lab.kubelets.scrapes("node-1");
-    let statuses: Vec<u16> = noted.iter().map(|s| s.status.as_u16()).collect();
-    assert_eq!(statuses, [401, 403, 200]);
+    let statuses =
+        |noted: Vec<Scrape>| -> Vec<u16> { noted.iter().map(|s| s.status.as_u16()).collect() };
+    assert_eq!(statuses(lab.kubelets.scrapes("node-1")), [401, 403, 200]);
+    assert_eq!(statuses(lab.kubelets.summaries("node-1")), [200]);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod controlplane;
 mod daemon;
+mod helm;
 mod kubectl;
 mod mirror;
 mod node;
@@ -16,10 +17,11 @@ mod wait;
 
 pub use controlplane::{ControlPlane, Place};
 pub use daemon::Daemon;
+pub use helm::{Helm, Rendered};
 pub use kubectl::{Answer, Kubectl};
 pub use mirror::{Mirror, Workload};
 pub use node::{CpuCounter, RealNode};
-pub use overlay::Overlay;
+pub use overlay::{Overlay, repository};
 pub use scratch::{Scratch, sweep};
 pub use table::Table;
 pub use tools::{Tools, cache};

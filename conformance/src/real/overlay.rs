@@ -76,7 +76,10 @@ impl Overlay {
 }
 
 /// The root of this repository.
-fn repository() -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not where it was when this was built.
+pub fn repository() -> Result<PathBuf> {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = crate_folder.parent().context("no parent folder")?;
     Ok(root.canonicalize()?)

@@ -10,6 +10,7 @@ mod coverage;
 mod duplicates;
 mod first;
 mod forms;
+mod heapster;
 mod identity;
 mod keeps;
 mod outages;
@@ -21,6 +22,7 @@ mod selectors;
 mod serving;
 mod shutdown;
 mod stage;
+mod summaries;
 mod watches;
 mod wire;
 
@@ -78,9 +80,10 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 17] = [
+    let groups: [(&str, &[Check]); 19] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
+        ("promise 2: ", summaries::CHECKS),
         ("promise 3: ", rates::CHECKS),
         ("promise 4: ", forms::CHECKS),
         ("promise 6: ", privilege::CHECKS),
@@ -89,6 +92,7 @@ pub fn checks() -> Vec<Check> {
         ("promise 8: ", rotation::CHECKS),
         ("promise 8: ", serving::CHECKS),
         ("", first::CHECKS),
+        ("", heapster::CHECKS),
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
         ("", identity::CHECKS),

@@ -59,9 +59,10 @@ pub(super) fn hold_always(stage: &Stage) -> Result<()> {
         );
     }
     for node in stage.lab.world.nodes() {
-        for scrape in stage.lab.kubelets.scrapes(&node.meta.name) {
-            let path = &scrape.path;
-            ensure!(path == "/metrics/resource", "it asked a kubelet {path}");
+        for request in stage.lab.kubelets.requests(&node.meta.name) {
+            let path = request.path.as_str();
+            let allowed = ["/metrics/resource", "/stats/summary"].contains(&path);
+            ensure!(allowed, "it asked a kubelet {path}");
         }
     }
     Ok(())
@@ -158,7 +159,7 @@ async fn no_redirect_is_followed(bench: &Bench) -> Result<()> {
                 Ok((redirected >= 2).then_some(()))
             })
             .await?;
-            let stolen = stage.lab.kubelets.scrapes("node-2");
+            let stolen = stage.lab.kubelets.requests("node-2");
             let stolen = stolen.iter().any(|s| s.path == "/stolen");
             ensure!(!stolen, "the redirect was followed");
             Ok(())

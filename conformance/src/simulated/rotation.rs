@@ -207,8 +207,8 @@ async fn somebody_else(bench: &Bench) -> Result<()> {
             })
             .await?;
             for node in ["node-1", "node-2"] {
-                let scrapes = stage.lab.kubelets.scrapes(node);
-                ensure!(scrapes.is_empty(), "{node} was sent a request");
+                let requests = stage.lab.kubelets.requests(node);
+                ensure!(requests.is_empty(), "{node} was sent a request");
                 let log = stage.loadline.process.log();
                 ensure!(log.contains(node), "the log does not say why of {node}");
             }

@@ -53,6 +53,9 @@ fn node(name: &str) -> NodeRecord {
         kubelet_port: None,
         resource_metrics_path: None,
         cpu_capacity: None,
+        capacity: Default::default(),
+        allocatable: Default::default(),
+        host_id: None,
         ready: true,
     }
 }

@@ -178,11 +178,11 @@ async fn a_rotated_authority_is_believed_at_once_also_on_open_connections() {
     let new = peer(&new_ca, Subject::new("front-proxy-client"));
     assert_eq!(world.name(&bob, Some(&old)).await, "bob");
     assert_eq!(world.name(&bob, Some(&new)).await, "401");
-    let generation = world.auth.trust().generation();
+    let generation = world.auth.live_trust().load().generation();
     world
         .trust
         .apply_config_map(&config_map(&world.client_ca, &new_ca, "[]"));
-    assert_ne!(world.auth.trust().generation(), generation);
+    assert_ne!(world.auth.live_trust().load().generation(), generation);
     assert_eq!(world.name(&bob, Some(&old)).await, "401");
     assert_eq!(world.name(&bob, Some(&new)).await, "bob");
 }
@@ -233,14 +233,14 @@ async fn broken_or_missing_parts_leave_the_last_good_ones_in_force() {
         let carol = peer(&world.client_ca, Subject::new("carol"));
         assert_eq!(world.name(&[], Some(&carol)).await, "carol", "{key}");
     }
-    let generation = world.auth.trust().generation();
+    let generation = world.auth.live_trust().load().generation();
     world.trust.apply_config_map(&BTreeMap::from([(
         "requestheader-username-headers".to_owned(),
         r#"["X-Remote-User"]"#.to_owned(),
     )]));
     assert_eq!(world.name(&[], Some(&world.proxy())).await, "401");
     assert!(
-        world.auth.trust().generation() > generation,
+        world.auth.live_trust().load().generation() > generation,
         "lists that are gone are empty"
     );
 }

@@ -137,6 +137,13 @@ impl ApiServer {
         watchers.filter(|watcher| !watcher.is_closed()).count()
     }
 
+    /// The lists of `resource` that were asked for, in their order.
+    pub(super) fn lists(&self, resource: &str) -> Vec<String> {
+        let mut asked = self.asked(&[&format!("/{resource}?")]);
+        asked.retain(|uri| !uri.contains("watch=true"));
+        asked
+    }
+
     /// Paths with their queries, in the order they were asked for, that hold all of `parts`.
     pub(super) fn asked(&self, parts: &[&str]) -> Vec<String> {
         let inner = self.inner.lock();
@@ -197,7 +204,8 @@ impl Inner {
         let from: usize = query
             .get("continue")
             .map_or(0, |from| from.parse().unwrap());
-        let limit: usize = query["limit"].parse().unwrap();
+        let limit = query.get("limit");
+        let limit: usize = limit.map_or(usize::MAX, |limit| limit.parse().unwrap());
         let until = (from + limit.min(self.page)).min(all.len());
         let next = if until < all.len() {
             until.to_string()

@@ -48,7 +48,8 @@ fn kubeconfig(cluster: &str, user: &str) -> String {
 async fn load(folder: &Folder, text: &str) -> Result<Credentials, Error> {
     let path = folder.write("config", text);
     let config = Config {
-        kubeconfig: Some(path),
+        identity: super::super::Identity::Kubeconfig(path),
+        ..Config::default()
     };
     connect(config).await.map(|(_, credentials)| credentials)
 }
@@ -197,7 +198,8 @@ async fn ask(folder: &Folder, cluster: &str, port: u16) -> Result<String, kube::
     );
     folder.write("token", "s3cret\n");
     let config = Config {
-        kubeconfig: Some(folder.write("config", &text)),
+        identity: super::super::Identity::Kubeconfig(folder.write("config", &text)),
+        ..Config::default()
     };
     let (client, _) = connect(config).await.unwrap();
     let request = http::Request::get("/version").body(Vec::new()).unwrap();

@@ -2,6 +2,8 @@
 
 mod api_server;
 mod config;
+mod encodings;
+mod protobuf;
 mod silence;
 mod size;
 
@@ -108,6 +110,10 @@ async fn eventually(what: &str, condition: impl Fn() -> bool) {
     assert!(reached.await.is_ok(), "not within ten seconds: {what}");
 }
 
+fn too_old() -> Value {
+    json!({"kind": "Status", "code": 410, "message": "too old resource version"})
+}
+
 fn node(name: &str) -> Value {
     json!({"metadata": {"name": name, "resourceVersion": "1"}, "status": {"capacity": {"cpu": "2"}}})
 }
@@ -118,6 +124,46 @@ fn pod(name: &str, uid: &str) -> Value {
         "spec": {"nodeName": "n1", "containers": [{"name": "c"}]},
         "status": {"phase": "Running"},
     })
+}
+
+#[tokio::test]
+async fn namespaces_are_known_by_their_uid() {
+    let namespace = |name: &str, uid: &str| json!({"metadata": {"name": name, "uid": uid}});
+    let server = ApiServer::started().await;
+    server.set(
+        "namespaces",
+        vec![namespace("a", "u1"), namespace("b", "u2")],
+    );
+    let running = watch(&server);
+    eventually("the watch", || server.watching("namespaces") == 1).await;
+    let uid = |name| running.inventory.namespace_uid(name);
+    assert_eq!(uid("a").as_deref(), Some("u1"));
+    server.send("namespaces", "DELETED", namespace("a", "u1"));
+    server.send("namespaces", "ADDED", namespace("c", "u3"));
+    eventually("the change", || uid("c").as_deref() == Some("u3")).await;
+    assert_eq!(uid("a"), None);
+    let count = "loadline_inventory_objects{resource=\"namespaces\"} 2";
+    assert!(running.metrics().contains(count), "{}", running.metrics());
+}
+
+#[tokio::test]
+async fn nothing_waits_for_namespaces_one_may_not_list() {
+    let server = ApiServer::started().await;
+    for _ in 0..100 {
+        server.refuse("list namespaces", 403, "namespaces is forbidden");
+    }
+    server.set("nodes", vec![node("n1")]);
+    server.set("pods", vec![pod("p1", "u1")]);
+    let running = watch(&server);
+    eventually("the list", || running.pods() == ["a/p1"]).await;
+    eventually("both watches", || {
+        server.watching("nodes") == 1 && server.watching("pods") == 1
+    })
+    .await;
+    eventually("the refusal", || !server.asked(&["/namespaces"]).is_empty()).await;
+    assert_eq!(running.failed_checks(), [""; 0]);
+    assert!(!running.notes_the_loss());
+    assert_eq!(running.inventory.namespace_uid("a"), None);
 }
 
 #[tokio::test]
@@ -152,32 +198,35 @@ async fn lists_then_follows_what_happens() {
 }
 
 #[tokio::test]
-async fn asks_for_running_pods_in_pages_and_for_bookmarks() {
+async fn asks_for_running_pods_at_once_then_in_pages_and_for_bookmarks() {
     let server = ApiServer::started().await;
     server.set("pods", (0..5).map(|n| pod(&format!("p{n}"), "u")).collect());
     server.set_page(2);
     let running = watch(&server);
     eventually("the watch", || server.watching("pods") == 1).await;
     assert_eq!(running.pods().len(), 5);
-    let asked = server.asked(&["/pods?"]);
-    assert_eq!(asked.len(), 4, "{asked:?}");
-    for (uri, part) in asked
-        .iter()
-        .zip(["limit=500", "continue=2", "continue=4", "watch=true"])
-    {
-        assert!(uri.contains(part), "{uri} has no {part}");
-        assert!(
-            uri.contains("fieldSelector=status.phase%3DRunning"),
-            "{uri}"
-        );
+    server.send("pods", "ERROR", too_old());
+    eventually("the next list", || server.lists("pods").len() == 6).await;
+    for (uri, [with, without]) in server.lists("pods").iter().zip([
+        ["resourceVersion=0", "limit="],
+        ["limit=500&continue=2", "resourceVersion"],
+        ["limit=500&continue=4", "resourceVersion"],
+        ["limit=500", "continue="],
+        ["limit=500&continue=2", "resourceVersion"],
+    ]) {
+        assert!(uri.contains(with), "{uri} has no {with}");
+        assert!(!uri.contains(without), "{uri} has {without}");
+        let selector = "fieldSelector=status.phase%3DRunning";
+        assert!(uri.contains(selector), "{uri}");
     }
-    assert!(asked[3].contains("resourceVersion=100"), "{}", asked[3]);
-    assert!(
-        asked[3].contains("allowWatchBookmarks=true"),
-        "{}",
-        asked[3]
-    );
-    assert!(asked[3].contains("timeoutSeconds=180"), "{}", asked[3]);
+    let watch = &server.asked(&["/pods?", "watch=true"])[0];
+    for part in [
+        "resourceVersion=100",
+        "allowWatchBookmarks=true",
+        "timeoutSeconds=180",
+    ] {
+        assert!(watch.contains(part), "{watch} has no {part}");
+    }
 }
 
 #[tokio::test]
@@ -202,11 +251,7 @@ async fn resumes_where_it_was_after_a_broken_or_ended_watch() {
     server.break_watches();
     let open_again = || from("resourceVersion=102") == 3 && server.watching("pods") == 1;
     eventually("the watch after the refused one", open_again).await;
-    assert_eq!(
-        server.asked(&["pods", "limit="]).len(),
-        1,
-        "one list for it all"
-    );
+    assert_eq!(server.lists("pods").len(), 1, "one list for it all");
 }
 
 #[tokio::test]
@@ -217,8 +262,7 @@ async fn a_fresh_list_keeps_the_records_that_did_not_change() {
     eventually("the watch", || server.watching("pods") == 1).await;
     let before = running.inventory.pods();
     server.set("pods", vec![pod("p1", "u1"), pod("p2", "new")]);
-    let gone = json!({"kind": "Status", "code": 410, "message": "too old resource version"});
-    server.send("pods", "ERROR", gone);
+    server.send("pods", "ERROR", too_old());
     let uid = || running.inventory.pod("a", "p2").unwrap().uid.to_string();
     eventually("the fresh list", || uid() == "new").await;
     assert!(Arc::ptr_eq(&before[0], &running.inventory.pods()[0]));
@@ -231,8 +275,7 @@ async fn lists_anew_when_its_place_is_forgotten_and_forgets_what_vanished() {
     let running = watch(&server);
     eventually("the watch", || server.watching("pods") == 1).await;
     server.set("pods", vec![pod("p2", "u2"), pod("p3", "u3")]);
-    let gone = json!({"kind": "Status", "code": 410, "message": "too old resource version"});
-    server.send("pods", "ERROR", gone);
+    server.send("pods", "ERROR", too_old());
     eventually("the fresh list", || running.pods() == ["a/p2", "a/p3"]).await;
 
     // The same, said before the watch begins.
@@ -240,7 +283,7 @@ async fn lists_anew_when_its_place_is_forgotten_and_forgets_what_vanished() {
     server.refuse("watch pods", 410, "too old resource version");
     server.break_watches();
     eventually("the fresh list", || running.pods() == ["a/p4"]).await;
-    assert_eq!(server.asked(&["pods", "limit="]).len(), 3);
+    assert_eq!(server.lists("pods").len(), 3);
 }
 
 #[tokio::test]
@@ -321,7 +364,7 @@ async fn says_plainly_what_must_be_granted_and_waits_for_it() {
         )
     );
     eventually("the list", || running.failed_checks().is_empty()).await;
-    assert_eq!(server.asked(&["pods", "limit="]).len(), 4);
+    assert_eq!(server.lists("pods").len(), 4);
 }
 
 #[tokio::test]

@@ -9,10 +9,9 @@ use axum::body::Body;
 use futures_util::stream;
 use http::{Request, Response, StatusCode};
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::cluster::{Connection, Follower, Target, Watch, WatchError};
+use crate::cluster::{Connection, Follower, Object, Target, Watch, WatchError};
 use crate::domain::SystemClock;
 use crate::lifecycle::Stop;
 
@@ -21,10 +20,10 @@ struct Nobody;
 
 impl Follower for Nobody {
     fn list_begins(&mut self) {}
-    fn listed(&mut self, _: &RawValue) {}
+    fn listed(&mut self, _: Object<'_>) {}
     fn list_ends(&mut self) {}
-    fn applied(&mut self, _: &RawValue) {}
-    fn deleted(&mut self, _: &RawValue) {}
+    fn applied(&mut self, _: Object<'_>) {}
+    fn deleted(&mut self, _: Object<'_>) {}
 }
 
 fn watch<F>(answer: impl FnMut(Request<kube::client::Body>) -> F + Send + 'static) -> Watch

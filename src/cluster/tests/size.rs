@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 use serde_json::value::RawValue;
 
+use crate::cluster::Object;
 use crate::cluster::pods::Pods;
 use crate::cluster::watch::Follower;
 use crate::domain::Inventory;
@@ -41,7 +42,7 @@ fn bytes_and_time_per_pod() {
                 .replace("\"shop\"", &format!("\"shop-{}\"", n % 300))
                 .replace("ip-10-0-17-4", &format!("ip-10-0-17-{}", n % 5000));
             let object: &RawValue = serde_json::from_str(&json).unwrap();
-            pods.listed(object);
+            pods.listed(Object::Json(object));
         }
         pods.list_ends();
         let used = resident() - before;

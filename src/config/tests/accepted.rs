@@ -33,7 +33,7 @@ fn what_metrics_servers_manifests_say_is_understood() {
 #[test]
 fn the_defaults_are_metrics_servers_but_for_resolution_and_port() {
     let s = settings(&[]);
-    assert_eq!(s.kubeconfig, None);
+    assert_eq!(s.api_server, cluster::Config::default());
     assert_eq!(s.scrape.resolution, Duration::from_secs(15));
     assert_eq!(s.scrape.request_timeout, Duration::from_secs(10));
     assert!(s.scrape.node_selector.is_empty());

@@ -1,4 +1,5 @@
 mod accepted;
+mod heapster;
 mod refused;
 
 use std::ffi::OsString;
@@ -140,8 +141,12 @@ const METRICS_SERVERS_FLAGS: &[&str] = &[
     "--log-text-info-buffer-size=0",
 ];
 
-/// The flags metrics-server does not have.
+/// What neither metrics-server nor Heapster has.
 const OUR_FLAGS: &[&str] = &[
+    "--kubelet-summary",
+    "--rollup-resolution=60s",
+    "--history-length=15m",
+    "--history-memory-limit=1Gi",
     "--service-name=loadline",
     "--serving-certificate-lifetime=2160h",
     "--serving-secret=",
@@ -149,11 +154,16 @@ const OUR_FLAGS: &[&str] = &[
 
 #[test]
 fn every_flag_of_metrics_server_is_accepted() {
-    settings(&[METRICS_SERVERS_FLAGS, OUR_FLAGS].concat());
+    settings(METRICS_SERVERS_FLAGS);
     let known: usize = TOPICS.iter().map(|topic| topic.flags.len()).sum();
     assert_eq!(
         known,
-        METRICS_SERVERS_FLAGS.len() + OUR_FLAGS.len(),
+        METRICS_SERVERS_FLAGS.len() + heapster::ITS_OWN_FLAGS.len() + OUR_FLAGS.len(),
         "a flag is in one table only"
     );
+}
+
+#[test]
+fn flags_of_our_own_are_accepted_beside_them() {
+    settings(&[METRICS_SERVERS_FLAGS, OUR_FLAGS].concat());
 }

@@ -4,8 +4,13 @@ mod exposition;
 mod lives;
 mod number;
 mod resource;
+mod summary;
 
 #[cfg(test)]
 mod tests;
 
 pub use resource::{DecodeError, Limits, decode_resource};
+pub use summary::{
+    Consumed, ContainerSummary, Filesystem, Network, NodeSummary, PodSummary, Pressure, SourceSets,
+    SummaryReading, decode_summary,
+};

@@ -21,6 +21,12 @@ pub struct Limits {
 /// An answer that says nothing that may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// A summary that is no JSON to its end.
+    #[error("the answer is no JSON")]
+    Malformed,
+    /// JSON that is no summary: it names neither a node nor pods.
+    #[error("neither a node nor pods in the answer")]
+    NoSummary,
     /// More containers than [`Limits::max_containers`].
     #[error("more than {limit} containers in one answer")]
     TooManyContainers {

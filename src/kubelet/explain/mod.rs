@@ -82,7 +82,8 @@ fn fault(error: &Error) -> Fault {
         Error::TooLarge { .. } | Error::Decode(DecodeError::TooManyContainers { .. }) => {
             Fault::TooLarge
         }
-        Error::Malformed { .. } => Fault::Garbled,
+        Error::Malformed { .. }
+        | Error::Decode(DecodeError::Malformed | DecodeError::NoSummary) => Fault::Garbled,
         Error::Broken { .. } => Fault::Broken,
         Error::Decode(DecodeError::Empty { .. }) => Fault::Empty,
     }

@@ -14,7 +14,7 @@ use self::server::{Ca, Identity, Reply, Server};
 use super::*;
 use crate::cluster::{ClientCertificate, Material};
 use crate::domain::{
-    AddressType, Clock, Labels, NodeAddress, NodeName, NodeRecord, SystemClock, Timestamp,
+    AddressType, Clock, NodeAddress, NodeName, NodeRecord, SystemClock, Timestamp,
 };
 
 /// A clock that stands still until it is turned.
@@ -49,17 +49,14 @@ fn target(server: &Server, node: &str) -> Target {
 
 fn at(node: &str, address: &str, port: u16) -> Target {
     let record = NodeRecord {
-        name: NodeName::new(node).unwrap(),
-        labels: Labels::default(),
         addresses: [NodeAddress {
             kind: AddressType::InternalIp,
             address: address.into(),
         }]
         .into(),
         kubelet_port: Some(port),
-        resource_metrics_path: None,
-        cpu_capacity: None,
         ready: true,
+        ..NodeRecord::new(NodeName::new(node).unwrap())
     };
     let addresses = Addresses {
         use_node_status_port: true,

@@ -205,3 +205,45 @@ async fn a_connection_is_not_used_for_another_address_of_the_node() {
     let body = get(&client, &target(&new, "node-1"), &mut connection).await;
     assert_eq!(body.unwrap(), "x 2");
 }
+
+#[tokio::test]
+async fn a_summary_comes_over_the_same_connection_if_that_is_idle() {
+    let ca = Ca::new("cluster");
+    let server = Server::tls(&valid(&ca, &["node-1"]), None, always(&ok("x 1"))).await;
+    let client = client(trusting(&ca)).await;
+    let (ours, theirs) = {
+        let connection = Connection::new();
+        (connection.clone(), connection)
+    };
+    let resource = target(&server, "node-1");
+    let summary = resource.clone().summary();
+    assert_eq!(summary.path(), "/stats/summary");
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    client.get(&resource, &ours, &mut one).await.unwrap();
+    client.get(&summary, &theirs, &mut one).await.unwrap();
+    assert_eq!(server.connections(), [0, 0]);
+    let both = tokio::join!(
+        client.get(&resource, &ours, &mut one),
+        client.get(&summary, &theirs, &mut other)
+    );
+    assert!(both.0.is_ok() && both.1.is_ok());
+    let connections = server.connections();
+    assert!(connections.contains(&1) && !connections.contains(&2));
+    // Whichever stays open, it serves on.
+    client.get(&summary, &theirs, &mut one).await.unwrap();
+    assert!(!server.connections().contains(&2));
+}
+
+#[tokio::test]
+async fn a_bound_of_its_own_ends_a_request() {
+    let server = Server::plain(|_| Reply::SendAndHang(String::new())).await;
+    let client = client(Config::new(Trust::CompletelyInsecure)).await;
+    let (connection, mut buffer) = (Connection::new(), Vec::new());
+    let after = Duration::from_millis(50);
+    let target = target(&server, "node-1").summary();
+    let asked = client.get_within(after, &target, &connection, &mut buffer);
+    let Err(Error::Timeout { after: bound, .. }) = asked.await else {
+        panic!("it ended otherwise");
+    };
+    assert_eq!(bound, after);
+}

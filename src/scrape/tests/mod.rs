@@ -2,6 +2,7 @@
 
 mod faults;
 mod schedules;
+mod summaries;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -47,6 +48,8 @@ enum Manner {
     Prompt,
     /// Refuses with 403.
     Refuses,
+    /// Answers 404.
+    Lacks,
     /// Says nothing until the deadline.
     Hangs,
     /// Answers after this.
@@ -64,6 +67,9 @@ struct Kubelets {
     manners: Mutex<HashMap<NodeName, Manner>>,
     pods: Mutex<BTreeMap<NodeName, Vec<&'static str>>>,
     asked: Mutex<Vec<(NodeName, Duration)>>,
+    /// How summaries are answered; promptly where nothing is said.
+    summary_manners: Mutex<HashMap<NodeName, Manner>>,
+    asked_summaries: Mutex<Vec<(NodeName, Duration)>>,
 }
 
 struct Getter(Arc<Kubelets>);
@@ -78,28 +84,62 @@ impl KubeletMetricsGetter for Getter {
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Error> {
         let kubelets = &self.0;
-        let at = kubelets.began.elapsed();
-        kubelets.asked.lock().push((node.name.clone(), at));
+        note(&kubelets.asked, kubelets, node);
         let manner = kubelets.manners.lock().get(&node.name).copied();
-        let text = match manner.unwrap_or(Manner::Prompt) {
-            Manner::Prompt => kubelets.exposition(&node.name),
-            Manner::Takes(time) => {
-                sleep(time).await;
-                kubelets.exposition(&node.name)
-            }
-            Manner::Refuses => return Err(Error::Forbidden { said: "no".into() }),
-            Manner::Hangs => {
-                let after = Duration::from_secs(10);
-                sleep(after).await;
-                let phase = Phase::Reading;
-                return Err(Error::Timeout { after, phase });
-            }
-            Manner::Babbles => "<html>".into(),
-            Manner::Explodes => panic!("as the test wants"),
-        };
+        let text = behave(manner, || kubelets.exposition(&node.name)).await?;
         *buffer = text.into_bytes();
         Ok(buffer)
     }
+
+    async fn get_summary<'b>(
+        &self,
+        node: &NodeRecord,
+        timeout: Duration,
+        (): &mut (),
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Error> {
+        let kubelets = &self.0;
+        note(&kubelets.asked_summaries, kubelets, node);
+        let manner = kubelets.summary_manners.lock().get(&node.name).copied();
+        let answer = behave(manner, || kubelets.summary(&node.name));
+        let late = |_| Error::Timeout {
+            after: timeout,
+            phase: Phase::Reading,
+        };
+        let text = tokio::time::timeout(timeout, answer)
+            .await
+            .map_err(late)??;
+        *buffer = text.into_bytes();
+        Ok(buffer)
+    }
+}
+
+fn note(asked: &Mutex<Vec<(NodeName, Duration)>>, kubelets: &Kubelets, node: &NodeRecord) {
+    let at = kubelets.began.elapsed();
+    asked.lock().push((node.name.clone(), at));
+}
+
+async fn behave(manner: Option<Manner>, text: impl Fn() -> String) -> Result<String, Error> {
+    Ok(match manner.unwrap_or(Manner::Prompt) {
+        Manner::Prompt => text(),
+        Manner::Takes(time) => {
+            sleep(time).await;
+            text()
+        }
+        Manner::Refuses => return Err(Error::Forbidden { said: "no".into() }),
+        Manner::Lacks => {
+            let path = "/stats/summary".into();
+            return Err(Error::NotFound { path });
+        }
+        Manner::Hangs => {
+            let after = Duration::from_secs(10);
+            sleep(after).await;
+            let phase = Phase::Reading;
+            return Err(Error::Timeout { after, phase });
+        }
+        Manner::Babbles => "<html>".into(),
+        Manner::Explodes => panic!("as the test wants"),
+    })
 }
 
 impl Kubelets {
@@ -119,6 +159,16 @@ impl Kubelets {
             );
         }
         text
+    }
+
+    fn summary(&self, node: &NodeName) -> String {
+        let now = BEGAN + i64::try_from(self.began.elapsed().as_millis()).unwrap();
+        let at = jiff::Timestamp::from_second(now / 1000).unwrap();
+        let nanos = self.began.elapsed().as_nanos() + 1_000_000_000;
+        format!(
+            r#"{{"node":{{"nodeName":"{node}","cpu":{{"time":"{at}","usageCoreNanoSeconds":{nanos}}},
+            "network":{{"time":"{at}","name":"eth0","rxBytes":{nanos}}}}},"pods":[]}}"#
+        )
     }
 }
 
@@ -158,6 +208,8 @@ impl Cluster {
             manners: Mutex::default(),
             pods: Mutex::default(),
             asked: Mutex::default(),
+            summary_manners: Mutex::default(),
+            asked_summaries: Mutex::default(),
         });
         let (stop_sender, stop) = Stop::channel();
         let tasks = Tasks::new(stop_sender.clone());
@@ -208,11 +260,11 @@ impl Cluster {
             node: Some(node.clone()),
             labels: Labels::default(),
             phase: PodPhase::Running,
-            containers: [ContainerRecord {
-                name: ContainerName::new("c").unwrap(),
-                kind: ContainerKind::Regular,
-                running: true,
-            }]
+            containers: [ContainerRecord::new(
+                ContainerName::new("c").unwrap(),
+                ContainerKind::Regular,
+                true,
+            )]
             .into(),
         });
     }
@@ -224,7 +276,16 @@ impl Cluster {
 
     /// The seconds at which the node was asked.
     fn asked(&self, node: &NodeName) -> Vec<f64> {
-        let asked = self.kubelets.asked.lock();
+        self.seconds(&self.kubelets.asked, node)
+    }
+
+    /// The seconds at which the node was asked for its summary.
+    fn asked_summaries(&self, node: &NodeName) -> Vec<f64> {
+        self.seconds(&self.kubelets.asked_summaries, node)
+    }
+
+    fn seconds(&self, asked: &Mutex<Vec<(NodeName, Duration)>>, node: &NodeName) -> Vec<f64> {
+        let asked = asked.lock();
         let of_node = asked.iter().filter(|(name, _)| name == node);
         of_node
             // Timers go off in whole milliseconds, up to one late.
@@ -246,13 +307,8 @@ impl Cluster {
 
 fn node(name: &str) -> NodeRecord {
     NodeRecord {
-        name: NodeName::new(name).unwrap(),
-        labels: Labels::default(),
-        addresses: [].into(),
-        kubelet_port: None,
-        resource_metrics_path: None,
-        cpu_capacity: None,
         ready: true,
+        ..NodeRecord::new(NodeName::new(name).unwrap())
     }
 }
 

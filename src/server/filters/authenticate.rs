@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::Version;
 use http::request::Parts;
 
-use super::{Context, finished, goes_on, info, request_uri};
+use super::{Access, finished, goes_on, info, request_uri};
 use crate::apimachinery::{ForbiddenRequest, Status, plain};
 use crate::auth::{ImpersonationError, User};
 use crate::server::connection::Connection;
@@ -19,7 +19,7 @@ use crate::server::connection::Connection;
 /// Over HTTP/2 a stranger gets one answer and then has to connect anew: connections are dear,
 /// streams are cheap. A watch keeps its connection.
 pub(super) async fn authenticate(
-    State(context): State<Arc<Context>>,
+    State(access): State<Arc<Access>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -34,7 +34,7 @@ pub(super) async fn authenticate(
             .for_each(Connection::close)
     };
     let peer = connection.and_then(Connection::peer);
-    let user = match context
+    let user = match access
         .authentication
         .authenticate(&parts.headers, peer)
         .await
@@ -47,9 +47,9 @@ pub(super) async fn authenticate(
             return response;
         }
     };
-    context.authentication.strip(&mut parts.headers);
+    access.authentication.strip(&mut parts.headers);
     let stranger = user.is_anonymous();
-    let response = match context
+    let response = match access
         .authorization
         .impersonate(user.clone(), &mut parts.headers)
         .await

@@ -1,5 +1,6 @@
 //! What every request passes, in the order of Kubernetes' handler chain.
 
+mod admit;
 mod authenticate;
 mod authorize;
 mod deadline;
@@ -22,15 +23,14 @@ use http::Uri;
 pub(super) use limit::Admitted;
 
 use super::endpoints::Endpoints;
-use super::{Config, Deps, Metrics};
+use super::{Config, Deps, Metrics, OpenConfig, OpenDeps, Route};
 use crate::apimachinery::RequestInfo;
 use crate::auth::{Authentication, Authorization, User};
 use crate::domain::Clock;
+use crate::lifecycle::Health;
 
 /// What the filters share.
 struct Context {
-    authentication: Arc<Authentication>,
-    authorization: Arc<Authorization>,
     endpoints: Endpoints,
     in_flight: limit::InFlight,
     request_timeout: Duration,
@@ -38,13 +38,23 @@ struct Context {
     metrics: Arc<Metrics>,
 }
 
-/// All filters around the endpoints.
+/// Who is asked about callers.
+struct Access {
+    authentication: Arc<Authentication>,
+    authorization: Arc<Authorization>,
+    routes: Vec<Route>,
+}
+
+/// All filters around the endpoints of the secure port.
 pub(super) fn router(config: &Config, deps: Deps) -> Router {
     let limits = &config.limits;
     let hsts = config.strict_transport_security.clone();
-    let context = Arc::new(Context {
+    let access = Arc::new(Access {
         authentication: deps.authentication,
         authorization: deps.authorization,
+        routes: deps.routes.clone(),
+    });
+    let context = Arc::new(Context {
         endpoints: Endpoints::new(deps.health, deps.registry, deps.routes, limits, deps.tasks),
         in_flight: limit::InFlight::new(limits, Arc::clone(&deps.metrics)),
         request_timeout: limits.request_timeout,
@@ -52,17 +62,47 @@ pub(super) fn router(config: &Config, deps: Deps) -> Router {
         metrics: deps.metrics,
     });
     let with = || Arc::clone(&context);
+    let asking = || Arc::clone(&access);
     // The last layer is the outermost.
     Router::new()
         .fallback(answer)
         .with_state(with())
-        .layer(from_fn_with_state(with(), authorize::authorize))
+        .layer(from_fn_with_state(asking(), authorize::authorize))
         .layer(from_fn_with_state(with(), limit::limit))
-        .layer(from_fn_with_state(with(), authenticate::authenticate))
+        .layer(from_fn_with_state(asking(), authenticate::authenticate))
         .layer(from_fn_with_state(with(), deadline::deadline))
         .layer(from_fn(recover::recover))
         .layer(from_fn_with_state(with(), describe::describe))
         .layer(from_fn_with_state(hsts, identify::identify))
+}
+
+/// The filters around the endpoints of a port that asks Kubernetes nothing about its callers.
+pub(super) fn open_router(config: &OpenConfig, deps: OpenDeps) -> Router {
+    let limits = &config.limits;
+    let tls = config.tls.as_ref();
+    let admission = Arc::new(admit::Admission {
+        users: tls.and_then(|tls| tls.clients.clone()),
+        clock: Arc::clone(&deps.clock),
+    });
+    let health = Health::default();
+    let endpoints = Endpoints::new(health, deps.registry, Vec::new(), limits, deps.tasks);
+    let context = Arc::new(Context {
+        endpoints: endpoints.with_one_for_all(deps.handler),
+        in_flight: limit::InFlight::new(limits, Arc::clone(&deps.metrics)),
+        request_timeout: limits.request_timeout,
+        clock: deps.clock,
+        metrics: deps.metrics,
+    });
+    let with = || Arc::clone(&context);
+    Router::new()
+        .fallback(answer)
+        .with_state(with())
+        .layer(from_fn_with_state(with(), limit::limit))
+        .layer(from_fn_with_state(admission, admit::admit))
+        .layer(from_fn_with_state(with(), deadline::deadline))
+        .layer(from_fn(recover::recover))
+        .layer(from_fn_with_state(with(), describe::describe))
+        .layer(from_fn_with_state(None, identify::identify))
 }
 
 async fn answer(State(context): State<Arc<Context>>, request: Request) -> Response {

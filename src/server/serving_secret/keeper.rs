@@ -50,8 +50,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 impl SecretKeeper {
-    /// A keeper of the certificate that `server` shows by default. It needs the rights in
-    /// `apiservice/rbac.yaml`.
+    /// A keeper of the certificate that `server` shows by default; none for a port without TLS. It
+    /// needs the rights in `apiservice/rbac.yaml`.
     #[must_use]
     pub fn new(
         config: KeeperConfig,
@@ -59,8 +59,9 @@ impl SecretKeeper {
         server: &Bound,
         clock: Arc<dyn Clock>,
         metrics: Arc<KeeperMetrics>,
-    ) -> Self {
-        Self::over(config, client, server.certificates(), clock, metrics)
+    ) -> Option<Self> {
+        let certificates = server.certificates()?;
+        Some(Self::over(config, client, certificates, clock, metrics))
     }
 
     pub(super) fn over(

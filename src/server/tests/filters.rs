@@ -344,3 +344,27 @@ async fn statuses_are_negotiated() {
     assert_eq!(reply.code, StatusCode::FORBIDDEN.as_u16());
     assert!(reply.body.starts_with("k8s\0"));
 }
+
+#[tokio::test]
+async fn a_route_may_ask_for_more_than_its_path() {
+    // As with the role every authenticated user has: all that is no resource may be got.
+    let access = FakeAccess::new(|spec| {
+        let resource = spec.resource_attributes.is_some();
+        Ok(allowed(!resource || spec.user.as_deref() == Some("ann")))
+    });
+    let server = Running::with(access, |_| {}).await;
+    let path = "/api/v1/model/nodes";
+    let reply = server.get(path).await;
+    assert_eq!(reply.code, 403);
+    let told = r#"pods.metrics.k8s.io is forbidden: User \"bob\" cannot list resource \"pods\""#;
+    assert!(reply.body.contains(told), "{}", reply.body);
+    let asked = server.access.asked.lock().clone();
+    let first = asked[0].non_resource_attributes.clone().unwrap();
+    assert_eq!(
+        (first.path.as_deref(), first.verb.as_deref()),
+        (Some(path), Some("get"))
+    );
+    let ann = server.identity("ann");
+    let reply = server.as_user(&ann).await.get(path).await;
+    assert_eq!((reply.code, reply.body.as_str()), (200, path));
+}

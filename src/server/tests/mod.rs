@@ -3,6 +3,7 @@
 mod certificates;
 mod connections;
 mod filters;
+mod open;
 mod streams;
 mod tls;
 
@@ -35,6 +36,7 @@ use crate::auth::testing::{
 use crate::auth::{LiveTrust, TrustConfig, User};
 use crate::lifecycle::{Check, Probe, Stop, StopSender};
 
+const PODS: &str = "/apis/metrics.k8s.io/v1/pods";
 const SERVER: &str = "metrics-server.kube-system.svc";
 
 /// A running server with everything a test may want to turn.
@@ -319,11 +321,24 @@ fn deps(
             tasks.clone(),
             auth_metrics,
         )),
-        routes: vec![Route {
-            prefix: "/apis".into(),
-            index: vec!["/apis".into()],
-            handler: Arc::new(move |info, parts| handle(info, parts, &gate, &feeds)),
-        }],
+        routes: vec![
+            Route {
+                prefix: "/apis".into(),
+                index: vec!["/apis".into()],
+                also: None,
+                handler: Arc::new(move |info, parts| handle(info, parts, &gate, &feeds)),
+            },
+            Route {
+                prefix: "/api/v1/model".into(),
+                index: Vec::new(),
+                also: Some(Arc::new(
+                    RequestInfo::new(&Method::GET, PODS, None).unwrap(),
+                )),
+                handler: Arc::new(|info, _| {
+                    Some(Response::new(Bytes::from(info.path.clone())).into())
+                }),
+            },
+        ],
         health,
         registry: Arc::new(registry),
         metrics,

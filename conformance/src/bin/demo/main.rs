@@ -5,6 +5,7 @@ mod numbers;
 mod table;
 
 use std::io::{IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use conformance::lab::{Lab, LabConfig, Stamps, World};
 use conformance::loadline::{Loadline, Start, program};
+use conformance::process::free_address;
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,7 +29,7 @@ struct Arguments {
     /// Use this loadline in place of building one
     #[arg(long, value_name = "PATH")]
     loadline: Option<PathBuf>,
-    /// Print one table as soon as every pod has its number, and end
+    /// Print one table as soon as every pod has its number and a line, and end
     #[arg(long)]
     once: bool,
     /// Seconds between two looks
@@ -56,15 +58,19 @@ async fn main() -> Result<()> {
         lab.kubelets
             .behave(&node.meta.name, |kubelet| kubelet.stamps = often)?;
     }
+    let model = SocketAddr::from((Ipv4Addr::LOCALHOST, free_address()?.port()));
     let start = Start::new(&lab, &binary)?
         .with("metric-resolution", "10s")
-        .with("kubelet-request-timeout", "5s");
+        .with("kubelet-request-timeout", "5s")
+        .with("rollup-resolution", "5s")
+        .with("listen-ip", &model.ip().to_string())
+        .with("heapster-port", &model.port().to_string());
     let mut loadline = start.launch(&lab)?;
     lab.api.register(loadline.backend(&lab))?;
     let mut terminate = signal(SignalKind::terminate())?;
     // The terminal was closed.
     let mut hangup = signal(SignalKind::hangup())?;
-    let show = Box::pin(show(&lab, &mut loadline, &arguments, started));
+    let show = Box::pin(show(&lab, &mut loadline, &arguments, started, model));
     let result = tokio::select! {
         result = show => result,
         _ = tokio::signal::ctrl_c() => Ok(()),
@@ -92,18 +98,27 @@ async fn show(
     loadline: &mut Loadline,
     arguments: &Arguments,
     started: Instant,
+    model: SocketAddr,
 ) -> Result<()> {
     let mut screen = Screen::new(!arguments.once && std::io::stdout().is_terminal());
     let kubeconfig = lab.admin_kubeconfig();
-    let try_this = format!("kubectl --kubeconfig {} top pod -A", kubeconfig.display());
+    let metric = "namespaces/kube-system/metrics/cpu/usage_rate";
+    let try_these = vec![
+        format!("kubectl --kubeconfig {} top pod -A", kubeconfig.display()),
+        format!("curl http://{model}/api/v1/model/{metric}"),
+    ];
     let client = lab.admin()?.with_deadline(Duration::from_secs(5));
     // Once the only table is printed the cluster is gone, and nothing left to try.
-    let mut table = Table::new((!arguments.once).then_some(try_this));
+    let mut table = Table::new(if arguments.once {
+        Vec::new()
+    } else {
+        try_these
+    });
     let interval = Duration::from_secs(arguments.interval);
     let first_look = Instant::now();
     loop {
         loadline.process.expect_running()?;
-        table.update(Numbers::ask(&client).await?);
+        table.update(Numbers::ask(&client, model).await?);
         if table.is_complete() {
             table.note_complete(started.elapsed());
         }
@@ -115,7 +130,7 @@ async fn show(
                 interval.min(Duration::from_secs(1))
             };
             tokio::time::sleep(pause).await;
-        } else if table.is_complete() {
+        } else if table.is_complete() && table.has_lines() {
             return screen.show(&table).await;
         } else {
             ensure!(

@@ -1,9 +1,10 @@
 //! What the API server and, through it, Loadline say at one moment.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use anyhow::Result;
-use conformance::client::Client;
+use conformance::client::{Client, get_plain};
 use conformance::quantity::parse_quantity;
 use serde_json::Value;
 
@@ -14,6 +15,8 @@ pub(crate) struct Numbers {
     pub(crate) nodes: Vec<Node>,
     /// Every pod, measured or not.
     pub(crate) pods: Vec<Pod>,
+    /// What the model API says of pods, by namespace and name: millicores, one for each roll-up.
+    pub(crate) lines: BTreeMap<(String, String), Vec<f64>>,
 }
 
 /// A node of the core API with what the metrics API says of it.
@@ -43,8 +46,9 @@ pub(crate) struct Used {
 }
 
 impl Numbers {
-    /// Looks once. While Loadline does not answer, everything is unmeasured.
-    pub(crate) async fn ask(client: &Client) -> Result<Self> {
+    /// Looks once, at the model on this port too. While Loadline does not answer, everything is
+    /// unmeasured.
+    pub(crate) async fn ask(client: &Client, model: SocketAddr) -> Result<Self> {
         let nodes = client.get_json("/api/v1/nodes").await?;
         let pods = client.get_json("/api/v1/pods").await?;
         let api = "/apis/metrics.k8s.io/v1";
@@ -64,11 +68,39 @@ impl Numbers {
             node: text(pod, "/spec/nodeName"),
             used: pod_metrics.get(&key(pod)).cloned(),
         });
+        let pods: Vec<Pod> = pods.collect();
+        let lines = lines(model, &pods).await;
         Ok(Self {
             nodes: nodes.collect(),
-            pods: pods.collect(),
+            pods,
+            lines,
         })
     }
+}
+
+/// Each pod's millicores over time, as Dashboard asks for them: a namespace at a time.
+async fn lines(model: SocketAddr, pods: &[Pod]) -> BTreeMap<(String, String), Vec<f64>> {
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for pod in pods {
+        names.entry(&pod.namespace).or_default().push(&pod.name);
+    }
+    let mut lines = BTreeMap::new();
+    for (namespace, names) in names {
+        let list = names.join(",");
+        let path =
+            format!("/api/v1/model/namespaces/{namespace}/pod-list/{list}/metrics/cpu/usage_rate");
+        let Ok(answer) = get_plain(model, &path).await else {
+            continue;
+        };
+        let answer = answer.json().unwrap_or_default();
+        for (name, item) in names.into_iter().zip(items(&answer)) {
+            let points = item.get("metrics").and_then(Value::as_array);
+            let value = |point: &Value| point.get("value").and_then(Value::as_f64);
+            let line = points.into_iter().flatten().filter_map(value).collect();
+            lines.insert((namespace.to_owned(), name.to_owned()), line);
+        }
+    }
+    lines
 }
 
 fn used_by_key(list: &Value) -> BTreeMap<String, Used> {

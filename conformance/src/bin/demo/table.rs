@@ -1,63 +1,54 @@
-//! The table: nodes with bars, pods with the line of their last samples.
+//! The table: nodes with bars, pods with the line of their last roll-ups.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::numbers::{Node, Numbers, Pod, Used};
+use super::numbers::{Node, Numbers, Pod};
 
-/// Samples shown of each pod.
+/// Roll-ups shown of each pod.
 const HISTORY: usize = 16;
 const BAR: usize = 16;
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Lines of a table that are neither a pod nor a node.
-const FRAME: usize = 8;
+const FRAME: usize = 9;
 
-/// What is shown, and what has been before.
+/// What is shown.
 #[derive(Debug)]
 pub(crate) struct Table {
-    try_this: Option<String>,
+    try_these: Vec<String>,
     numbers: Numbers,
-    history: BTreeMap<(String, String), VecDeque<Used>>,
     complete_after: Option<Duration>,
 }
 
 impl Table {
-    /// An empty table, that invites to try a command.
-    pub(crate) fn new(try_this: Option<String>) -> Self {
+    /// An empty table, that invites to try these commands.
+    pub(crate) fn new(try_these: Vec<String>) -> Self {
         Self {
-            try_this,
+            try_these,
             numbers: Numbers::default(),
-            history: BTreeMap::new(),
             complete_after: None,
         }
     }
 
     /// Takes the next look in.
     pub(crate) fn update(&mut self, numbers: Numbers) {
-        for pod in &numbers.pods {
-            let Some(used) = &pod.used else { continue };
-            let key = (pod.namespace.clone(), pod.name.clone());
-            let history = self.history.entry(key).or_default();
-            if history
-                .back()
-                .is_none_or(|last| last.timestamp != used.timestamp)
-            {
-                history.push_back(used.clone());
-            }
-            if history.len() > HISTORY {
-                history.pop_front();
-            }
-        }
         self.numbers = numbers;
     }
 
     /// Whether every node and pod has its number.
     pub(crate) fn is_complete(&self) -> bool {
-        let Numbers { nodes, pods } = &self.numbers;
+        let Numbers { nodes, pods, .. } = &self.numbers;
         !pods.is_empty()
             && nodes.iter().all(|n| n.used.is_some())
             && pods.iter().all(|p| p.used.is_some())
+    }
+
+    /// Whether every pod has a line.
+    pub(crate) fn has_lines(&self) -> bool {
+        let Numbers { pods, lines, .. } = &self.numbers;
+        let line = |pod: &Pod| lines.get(&(pod.namespace.clone(), pod.name.clone()));
+        pods.iter()
+            .all(|pod| line(pod).is_some_and(|line| !line.is_empty()))
     }
 
     /// Notes how long after the start every number was there, the first time.
@@ -93,14 +84,15 @@ impl Table {
         if hidden > 0 {
             let _ = writeln!(text, "… and {hidden} less busy");
         }
-        if let Some(command) = &self.try_this {
-            let _ = writeln!(text, "\nTry it:  {bold}{command}{plain}");
+        for (n, command) in self.try_these.iter().enumerate() {
+            let lead = if n == 0 { "\nTry it:" } else { "       " };
+            let _ = writeln!(text, "{lead}  {bold}{command}{plain}");
         }
         text
     }
 
     fn headline(&self) -> String {
-        let Numbers { nodes, pods } = &self.numbers;
+        let Numbers { nodes, pods, .. } = &self.numbers;
         let measured = pods.iter().filter(|p| p.used.is_some()).count();
         let (nodes, pods) = (nodes.len(), pods.len());
         let so_far = self.complete_after.map_or_else(
@@ -138,7 +130,8 @@ impl Table {
             return;
         };
         let key = (namespace.clone(), name.clone());
-        let line = self.history.get(&key).map_or_else(String::new, spark);
+        let line = self.numbers.lines.get(&key);
+        let line = line.map_or_else(String::new, |line| spark(line));
         let clock = used.timestamp.get(11..19).unwrap_or_default();
         let _ = writeln!(
             text,
@@ -178,12 +171,14 @@ fn bar(share: f64) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled))
 }
 
-/// The samples as a line, scaled to the largest of them.
-fn spark(history: &VecDeque<Used>) -> String {
-    let most = history.iter().map(|u| u.cores).fold(1e-9, f64::max);
+/// The newest values as a line, scaled to the largest of them.
+fn spark(values: &[f64]) -> String {
+    let newest = values.get(values.len().saturating_sub(HISTORY)..);
+    let newest = newest.unwrap_or_default();
+    let most = newest.iter().copied().fold(1e-9, f64::max);
     let last = STEPS.len() - 1;
-    let step = |u: &Used| STEPS.get(steps(u.cores / most, last)).copied();
-    history.iter().filter_map(step).collect()
+    let step = |value: &f64| STEPS.get(steps(value / most, last)).copied();
+    newest.iter().filter_map(step).collect()
 }
 
 /// A share of one as whole steps.
@@ -199,6 +194,7 @@ fn steps(share: f64, most: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::numbers::Used;
     use super::*;
 
     fn pod(name: &str, cores: Option<f64>) -> Pod {
@@ -215,10 +211,11 @@ mod tests {
     }
 
     fn table(pods: Vec<Pod>) -> Table {
-        let mut table = Table::new(Some("kubectl top".to_owned()));
+        let mut table = Table::new(vec!["kubectl top".to_owned(), "curl".to_owned()]);
         table.update(Numbers {
             nodes: Vec::new(),
             pods,
+            lines: [(("a".to_owned(), "x".to_owned()), vec![100.0, 400.0])].into(),
         });
         table
     }
@@ -227,7 +224,7 @@ mod tests {
     fn a_pod_without_a_number_shows_none_and_the_table_is_not_complete() {
         let table = table(vec![pod("x", Some(0.25)), pod("y", None)]);
         let text = table.render(None, false);
-        assert!(text.contains("250m"), "{text}");
+        assert!(text.contains("250m  ▃█"), "{text}");
         assert!(text.contains("64Mi  03:04:05"), "{text}");
         assert!(text.contains("1 measured so far"), "{text}");
         assert!(!table.is_complete());

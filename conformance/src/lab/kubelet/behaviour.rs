@@ -14,6 +14,8 @@ use crate::lab::{Pod, Stamp};
 pub struct Behaviour {
     /// How `/metrics/resource` is answered.
     pub answer: Answer,
+    /// How `/stats/summary` is answered.
+    pub summary: Answer,
     /// Which time the samples carry.
     pub stamps: Stamps,
     /// Where the resource metrics are.
@@ -36,7 +38,7 @@ pub struct Behaviour {
     pub no_start_times: bool,
 }
 
-/// How `/metrics/resource` is answered.
+/// How a question is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// As it should be.
@@ -91,6 +93,7 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             answer: Answer::Normal,
+            summary: Answer::Normal,
             stamps: Stamps::OnDemand,
             path: "/metrics/resource".to_owned(),
             silent: false,

@@ -85,10 +85,10 @@ struct Writer<'a> {
 type Measure = fn(&Pod, Stamp) -> f64;
 
 /// When each kind of series was sampled, on a node whose clock is right.
-struct Times {
-    containers: Stamp,
-    node: Stamp,
-    pods: Stamp,
+pub(super) struct Times {
+    pub(super) containers: Stamp,
+    pub(super) node: Stamp,
+    pub(super) pods: Stamp,
 }
 
 /// What a node's kubelet answers now.
@@ -116,14 +116,14 @@ pub(super) fn render(world: &World, node: &str, behaviour: &Behaviour) -> String
     writer.text
 }
 
-fn measured_pods(world: &World, node: &str, behaviour: &Behaviour) -> Vec<Arc<Pod>> {
+pub(super) fn measured_pods(world: &World, node: &str, behaviour: &Behaviour) -> Vec<Arc<Pod>> {
     let mut pods = world.pods_on(node);
     pods.retain(|pod| matches!(pod.phase, Phase::Running | Phase::Pending));
     pods.extend(behaviour.extra_pods.iter().cloned().map(Arc::new));
     pods
 }
 
-fn is_measured(pod: &Pod, container: &Container, behaviour: &Behaviour) -> bool {
+pub(super) fn is_measured(pod: &Pod, container: &Container, behaviour: &Behaviour) -> bool {
     container.state == ContainerState::Running
         && (behaviour.left_out.is_empty()
             || !behaviour.left_out.contains(&(
@@ -134,7 +134,17 @@ fn is_measured(pod: &Pod, container: &Container, behaviour: &Behaviour) -> bool 
 }
 
 impl Times {
-    fn new(node: &str, stamps: Stamps) -> Self {
+    /// The same, cut to what a summary can say.
+    pub(super) fn whole_seconds(self) -> Self {
+        let cut = |at: Stamp| at.floor_to(Duration::from_secs(1), 0);
+        Self {
+            containers: cut(self.containers),
+            node: cut(self.node),
+            pods: cut(self.pods),
+        }
+    }
+
+    pub(super) fn new(node: &str, stamps: Stamps) -> Self {
         let now = Stamp::now();
         let phase = node
             .bytes()

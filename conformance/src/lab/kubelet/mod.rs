@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod exposition;
+pub mod summary;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -28,6 +29,8 @@ use super::{Access, Identity, Question, Stamp, World};
 const KEPT_SCRAPES: usize = 500;
 /// The first kubelet's address; the others follow it.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 16, 0, 1);
+/// Where summaries are.
+const SUMMARY: &str = "/stats/summary";
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
 /// All kubelets of a cluster.
@@ -119,9 +122,25 @@ impl Kubelets {
         Ok(())
     }
 
-    /// The requests a node's kubelet got, oldest first.
+    /// The requests a node's kubelet got, but those for summaries, oldest first.
     #[must_use]
     pub fn scrapes(&self, node: &str) -> Vec<Scrape> {
+        let mut requests = self.requests(node);
+        requests.retain(|request| request.path != SUMMARY);
+        requests
+    }
+
+    /// The requests for summaries a node's kubelet got, oldest first.
+    #[must_use]
+    pub fn summaries(&self, node: &str) -> Vec<Scrape> {
+        let mut requests = self.requests(node);
+        requests.retain(|request| request.path == SUMMARY);
+        requests
+    }
+
+    /// All requests a node's kubelet got, oldest first.
+    #[must_use]
+    pub fn requests(&self, node: &str) -> Vec<Scrape> {
         let kubelet = self.kubelets.read().get(node).cloned();
         kubelet.map_or_else(Vec::new, |k| k.scrapes.lock().iter().cloned().collect())
     }
@@ -145,7 +164,14 @@ impl Handle for Kubelet {
             None => answer(StatusCode::UNAUTHORIZED, "text/plain", "Unauthorized"),
             Some(identity) => match self.forbids(identity, path) {
                 Some(message) => answer(StatusCode::FORBIDDEN, "text/plain", message),
-                None if path == behaviour.path => self.measure(&behaviour).await,
+                None if path == SUMMARY => {
+                    let body = || summary::render(&self.world, &self.node, &behaviour);
+                    measure(&behaviour.summary, "application/json", body).await
+                }
+                None if path == behaviour.path => {
+                    let body = || exposition::render(&self.world, &self.node, &behaviour);
+                    measure(&behaviour.answer, EXPOSITION, body).await
+                }
                 None => answer(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n"),
             },
         };
@@ -186,40 +212,40 @@ impl Kubelet {
         })
     }
 
-    async fn measure(&self, behaviour: &Behaviour) -> Response<Body> {
-        let body = || exposition::render(&self.world, &self.node, behaviour);
-        match &behaviour.answer {
-            Answer::Normal => answer(StatusCode::OK, EXPOSITION, body()),
-            Answer::Hang => std::future::pending().await,
-            Answer::Slow(delay) => {
-                tokio::time::sleep(*delay).await;
-                answer(StatusCode::OK, EXPOSITION, body())
-            }
-            Answer::Status(code) => {
-                let code = StatusCode::from_u16(*code);
-                let code = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                answer(code, "text/plain", code.as_str().to_owned())
-            }
-            Answer::Redirect(location) => {
-                let mut response = answer(StatusCode::FOUND, "text/plain", "");
-                if let Ok(location) = HeaderValue::from_str(location) {
-                    response.headers_mut().insert(header::LOCATION, location);
-                }
-                response
-            }
-            Answer::Text(text) => answer(StatusCode::OK, EXPOSITION, text.clone()),
-            Answer::Oversize(bytes) => oversize(body(), *bytes),
-            Answer::Drip(pause) => drip(body(), *pause),
-            Answer::BreakOff => break_off(body()),
-        }
-    }
-
     fn note(&self, scrape: Scrape) {
         let mut scrapes = self.scrapes.lock();
         if scrapes.len() == KEPT_SCRAPES {
             scrapes.pop_front();
         }
         scrapes.push_back(scrape);
+    }
+}
+
+/// Answers a question with this body in the manner told.
+async fn measure(manner: &Answer, kind: &'static str, body: impl Fn() -> String) -> Response<Body> {
+    match manner {
+        Answer::Normal => answer(StatusCode::OK, kind, body()),
+        Answer::Hang => std::future::pending().await,
+        Answer::Slow(delay) => {
+            tokio::time::sleep(*delay).await;
+            answer(StatusCode::OK, kind, body())
+        }
+        Answer::Status(code) => {
+            let code = StatusCode::from_u16(*code);
+            let code = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            answer(code, "text/plain", code.as_str().to_owned())
+        }
+        Answer::Redirect(location) => {
+            let mut response = answer(StatusCode::FOUND, "text/plain", "");
+            if let Ok(location) = HeaderValue::from_str(location) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+            response
+        }
+        Answer::Text(text) => answer(StatusCode::OK, kind, text.clone()),
+        Answer::Oversize(bytes) => oversize(body(), *bytes),
+        Answer::Drip(pause) => drip(body(), *pause),
+        Answer::BreakOff => break_off(body()),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::real::{Scratch, Tools};
 use crate::report::Lane;
 use crate::suite::{Column, Extent, LOADLINE, Outcome, Run};
 
-use super::{NUMBERS, START, Scene};
+use super::{NUMBERS, START, Scene, migration};
 
 /// How long a whole run may take.
 const SUITE: Duration = Duration::from_secs(300);
@@ -26,7 +26,10 @@ const FEWEST: usize = 60;
 
 /// What the suite is told of the cluster.
 struct Credentials {
-    authority: PathBuf,
+    /// Who signed metrics-server's certificate, which it is given.
+    given: PathBuf,
+    /// Who signed Loadline's, which it makes.
+    made: PathBuf,
     proxy: LeafFiles,
     kubeconfig: PathBuf,
     kubectl: PathBuf,
@@ -42,7 +45,7 @@ pub(super) async fn checks(
 ) {
     let set_up = credentials(scene, scratch, tools);
     let name = "the front proxy's certificate for the suite";
-    let Some(credentials) = lane.value(name, NUMBERS, async { set_up }).await else {
+    let Some(credentials) = lane.value(name, NUMBERS, set_up).await else {
         return;
     };
     judged(lane, LOADLINE, &scene.loadline, &credentials, logs).await;
@@ -50,17 +53,22 @@ pub(super) async fn checks(
     let peer = lane.value(name, START, started(scene, logs)).await;
     if let Some(peer) = peer {
         judged(lane, METRICS_SERVER, &peer, &credentials, logs).await;
+        migration::checks(lane, scene, tools, &peer).await;
     }
 }
 
-fn credentials(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<Credentials> {
+async fn credentials(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<Credentials> {
     let folder = scratch.subfolder("foreign")?;
-    let authority = folder.join("serving-ca.crt");
-    write(&authority, scene.lab.pki.serving.pem())?;
+    let (given, made) = (folder.join("given-ca.crt"), folder.join("made-ca.crt"));
+    write(&given, scene.lab.pki.serving.pem())?;
+    let template = "go-template={{.spec.caBundle|base64decode}}";
+    let call = format!("get apiservice v1.metrics.k8s.io -o {template}");
+    write(&made, &scene.admin.run(&call).await?)?;
     let request = Request::client("front-proxy-client", &[]);
     let proxy = scene.cluster.pki().front_proxy.issue(&request)?;
     Ok(Credentials {
-        authority,
+        given,
+        made,
         proxy: proxy.write(&folder, "front-proxy-client")?,
         kubeconfig: scene.admin.kubeconfig().clone(),
         kubectl: tools.kubectl(),
@@ -124,11 +132,16 @@ async fn suite(
     log: &Path,
 ) -> Result<Vec<Run>> {
     let us = std::env::current_exe()?;
+    let authority = if name == LOADLINE {
+        &credentials.made
+    } else {
+        &credentials.given
+    };
     let mut command = Command::new(us.with_file_name("conformance"));
     command
         .arg(format!("--target=https://{}", server.address))
         .arg("--ca")
-        .arg(&credentials.authority)
+        .arg(authority)
         .args(["--server-name", SERVER_NAME, "--output", "json"])
         .arg("--proxy-cert")
         .arg(&credentials.proxy.certificate)

@@ -5,8 +5,13 @@ mod autoscaler;
 mod clients;
 mod coverage;
 mod foreign;
+mod heapster;
 mod kubectl;
+mod manifests;
+mod migration;
+mod monitoring;
 mod older;
+mod permissions;
 mod serving;
 mod values;
 mod watches;
@@ -18,8 +23,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::lab::{Identity, Lab, LabConfig};
-use crate::loadline::{Loadline, Start};
+use crate::client::{Client, Protocol, Target, Trust};
+use crate::lab::{Identity, Lab, LabConfig, Leaf};
+use crate::loadline::{Loadline, SERVER_NAME, Start};
+use crate::process::free_address;
 use crate::real::{ControlPlane, Hopeless, Kubectl, Mirror, Overlay, Place, Scratch, Tools, until};
 use crate::report::Lane;
 
@@ -45,9 +52,22 @@ struct Scene {
     lab: Lab,
     /// How the program under test is started.
     start: Start,
+    /// Heapster's port.
+    heapster: u16,
 }
 
 impl Scene {
+    /// A client of the program under test that verifies it as the API server does.
+    async fn client(&self, protocol: Protocol, certificate: Option<&Leaf>) -> Result<Client> {
+        Client::new(&Target {
+            address: self.loadline.address,
+            name: SERVER_NAME,
+            trust: Trust::Bundle(serving::bundle(&self.admin, "v1.metrics.k8s.io").await?),
+            certificate,
+            protocol,
+        })
+    }
+
     /// Makes sure that the program under test has not ended.
     fn runs(&mut self) -> Result<()> {
         self.loadline.process.expect_running().context(Hopeless)
@@ -77,6 +97,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     let Some(cluster) = lane.value("a control plane comes up", START, start).await else {
         return Ok(());
     };
+    manifests::checks(lane, &cluster, &scratch).await;
     let set_up = scene(cluster, &scratch, &tools, &logs);
     let name = "the manifests apply and loadline starts with its own account";
     let Some(mut scene) = lane.value(name, START, set_up).await else {
@@ -85,13 +106,20 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     if !available(lane, &mut scene).await {
         return Ok(());
     }
+    lane.check("the API server sends protobuf", CALL, async {
+        protobuf(&scene)
+    })
+    .await;
     serving::written(lane, &scene).await;
+    permissions::checks(lane, &scene).await;
     values::checks(lane, &scene).await;
     kubectl::checks(lane, &scene).await;
     kubectl::access(lane, &scene).await;
     coverage::checks(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
     foreign::checks(lane, &scene, &scratch, &tools, &logs).await;
+    heapster::checks(lane, &scene).await;
+    monitoring::checks(lane, &scene).await;
     watches::checks(lane, &mut scene, &tools, &logs).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));
@@ -134,7 +162,11 @@ async fn scene(
         .add_token(&token, Identity::new(name, &["system:serviceaccounts"]));
 
     let kubeconfig = loadline.kubeconfig().clone();
-    let start = start(&lab, tools, &kubeconfig)?.log(&logs.join("loadline.log"));
+    let heapster = free_address()?.port();
+    let start = start(&lab, tools, &kubeconfig)?
+        .with("rollup-resolution", "5s")
+        .with("heapster-port", &heapster.to_string())
+        .log(&logs.join("loadline.log"));
     register(&admin, scratch, start.port()).await?;
     let loadline = start.launch(&lab)?;
     Ok(Scene {
@@ -145,7 +177,24 @@ async fn scene(
         cluster,
         lab,
         kubeconfig,
+        heapster,
     })
+}
+
+/// Each watch says once in the log how its objects come.
+fn protobuf(scene: &Scene) -> Result<()> {
+    let log = std::fs::read_to_string(scene.start.log_path())?;
+    for resource in ["nodes", "pods", "namespaces", "configmaps"] {
+        let resource = format!("resource=\"{resource}\"");
+        let opened =
+            |line: &&str| line.contains("watching the API server") && line.contains(&resource);
+        let line = log
+            .lines()
+            .find(opened)
+            .with_context(|| format!("no watch of {resource}"))?;
+        ensure!(line.contains("encoding=\"protobuf\""), "{line}");
+    }
+    Ok(())
 }
 
 /// Loadline with its own account, and with no certificate but the one it makes by itself.

@@ -213,7 +213,10 @@ async fn shown(replica: &Loadline, trust: Trust) -> Result<Vec<u8>> {
     Ok(leaf.to_vec())
 }
 
-async fn bundle(admin: &Kubectl, apiservice: &str) -> Result<Vec<CertificateDer<'static>>> {
+pub(super) async fn bundle(
+    admin: &Kubectl,
+    apiservice: &str,
+) -> Result<Vec<CertificateDer<'static>>> {
     let template = "go-template={{.spec.caBundle|base64decode}}";
     let pem = admin
         .run(&format!("get apiservice {apiservice} -o {template}"))

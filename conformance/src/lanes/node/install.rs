@@ -99,16 +99,21 @@ fn import(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<f64> {
     Ok(scene.node.import(&image, scratch)? as f64)
 }
 
-/// Applies `deploy/base` with this node instead of a scheduler; nothing else is given.
+/// Applies `deploy/overlays/heapster` with this node instead of a scheduler; nothing else is given.
 async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
     let pod = "/spec/template/spec";
-    let manifests = Overlay::on("deploy/base")
+    let manifests = Overlay::on("deploy/overlays/heapster")
         .image("loadline", IMAGE.0, IMAGE.1)
         .set("Deployment", &format!("{pod}/nodeName"), RealNode::NAME)
         .set(
             "Deployment",
             &format!("{pod}/containers/0/imagePullPolicy"),
             "Never",
+        )
+        .set(
+            "Deployment",
+            &format!("{pod}/containers/0/args/-"),
+            "--rollup-resolution=10s",
         )
         .render(scratch, &scene.admin)
         .await?;

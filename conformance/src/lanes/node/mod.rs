@@ -3,6 +3,7 @@
 mod autoscaler;
 mod cpu;
 mod figures;
+mod heapster;
 mod install;
 
 use std::path::PathBuf;
@@ -85,6 +86,7 @@ pub async fn node(lane: &Lane) -> Result<()> {
     let before = figures::Cost::read(&scene).await;
     cpu::checks(lane, &scene).await;
     figures::cost(lane, &scene, before).await;
+    heapster::checks(lane, &scene).await;
     autoscaler::checks(lane, &scene).await;
     lane.check("nothing ended by itself", CALL, async {
         scene.node.alive()?;

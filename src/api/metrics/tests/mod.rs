@@ -151,13 +151,9 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
 
 fn node_record(name: &str, pairs: &[(&str, &str)]) -> NodeRecord {
     NodeRecord {
-        name: crate::domain::NodeName::new(name).unwrap(),
         labels: labels(pairs),
-        addresses: [].into(),
-        kubelet_port: None,
-        resource_metrics_path: None,
-        cpu_capacity: None,
         ready: true,
+        ..NodeRecord::new(crate::domain::NodeName::new(name).unwrap())
     }
 }
 

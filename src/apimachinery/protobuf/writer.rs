@@ -1,4 +1,4 @@
-//! Kubernetes' protobuf: a writer that works from the end to the front, and the envelope.
+//! Writes messages from the end to the front.
 
 use bytes::Bytes;
 
@@ -142,34 +142,11 @@ impl Writer {
     }
 }
 
-/// Puts a message into the envelope clients expect: the magic `k8s\0` and a `runtime.Unknown` that
-/// names its type.
-#[must_use]
-pub fn envelope(api_version: &str, kind: &str, write: impl FnOnce(&mut Writer)) -> Bytes {
-    let mut writer = Writer::with_capacity(1024);
-    writer.bytes(4, b"");
-    writer.bytes(3, b"");
-    writer.message(2, write);
-    writer.message(1, |type_meta| {
-        type_meta.bytes(2, kind.as_bytes());
-        type_meta.bytes(1, api_version.as_bytes());
-    });
-    writer.raw(b"k8s\0");
-    writer.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn the_envelope_names_the_type_and_keeps_empty_fields() {
-        let bytes = envelope("v1", "Status", |w| w.bytes(1, b"x"));
-        let expected = b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Status\x12\x03\x0a\x01x\x1a\x00\x22\x00";
-        assert_eq!(bytes.as_ref(), expected.as_slice());
-    }
 
     #[test]
     fn negative_integers_take_ten_bytes() {

@@ -1,18 +1,18 @@
 //! Nodes: which part of the object is read, and how it becomes a record.
 
+mod object;
+
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tracing::debug;
 
 use super::interner::Interner;
-use super::object::{Metadata, Rejected, Text};
+use super::object::{Given, Object, Rejected, Text, amounts};
 use super::request::Target;
 use super::watch::Follower;
-use crate::apimachinery::Quantity;
 use crate::domain::{AddressType, Inventory, Nanocores, NodeAddress, NodeName, NodeRecord};
+use object::{Address, Node};
 
 /// All nodes, ready or not: each has a kubelet that may answer.
 pub(super) const TARGET: Target = Target {
@@ -27,70 +27,19 @@ pub(super) struct Nodes {
     inventory: Arc<Inventory>,
     skipped: Counter,
     interner: Interner,
+    host_id_annotation: Option<Arc<str>>,
     listed: Vec<NodeRecord>,
 }
 
-#[derive(Deserialize)]
-struct Node<'a> {
-    #[serde(borrow)]
-    metadata: Metadata<'a>,
-    #[serde(borrow)]
-    status: Option<Status<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status<'a> {
-    #[serde(borrow)]
-    addresses: Option<Vec<Address<'a>>>,
-    #[serde(borrow)]
-    capacity: Option<Capacity<'a>>,
-    #[serde(borrow)]
-    conditions: Option<Vec<Condition<'a>>>,
-    #[serde(borrow)]
-    daemon_endpoints: Option<DaemonEndpoints<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Address<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    address: Text<'a>,
-}
-
-/// Raw where a value that cannot be read must not cost the whole node.
-#[derive(Deserialize)]
-struct Capacity<'a> {
-    #[serde(borrow)]
-    cpu: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Condition<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    status: Text<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DaemonEndpoints<'a> {
-    #[serde(borrow)]
-    kubelet_endpoint: Option<Endpoint<'a>>,
-}
-
-/// Its field is upper case on the wire.
-#[derive(Deserialize)]
-struct Endpoint<'a> {
-    #[serde(rename = "Port", borrow)]
-    port: Option<&'a RawValue>,
-}
-
 impl Nodes {
-    pub(super) fn new(inventory: Arc<Inventory>, skipped: Counter) -> Self {
+    /// `host_id_annotation` names the annotation that becomes a node's host ID.
+    pub(super) fn new(
+        inventory: Arc<Inventory>,
+        skipped: Counter,
+        host_id_annotation: Option<Arc<str>>,
+    ) -> Self {
         Self {
+            host_id_annotation,
             inventory,
             skipped,
             interner: Interner::default(),
@@ -98,9 +47,10 @@ impl Nodes {
         }
     }
 
-    fn read(&mut self, object: &RawValue) -> Option<NodeRecord> {
+    fn read(&mut self, object: Object<'_>) -> Option<NodeRecord> {
         self.interner.tidy_when_grown();
-        record(object, &mut self.interner)
+        let host_id = self.host_id_annotation.as_deref();
+        record(object, host_id, &mut self.interner)
             .inspect_err(|error| {
                 self.skipped.inc();
                 let cause = std::error::Error::source(error);
@@ -115,7 +65,7 @@ impl Follower for Nodes {
         self.listed.clear();
     }
 
-    fn listed(&mut self, object: &RawValue) {
+    fn listed(&mut self, object: Object<'_>) {
         let node = self.read(object);
         self.listed.extend(node);
     }
@@ -126,24 +76,36 @@ impl Follower for Nodes {
         self.interner.tidy();
     }
 
-    fn applied(&mut self, object: &RawValue) {
+    fn applied(&mut self, object: Object<'_>) {
         if let Some(node) = self.read(object) {
             self.inventory.apply_node(node);
         }
     }
 
-    fn deleted(&mut self, object: &RawValue) {
+    fn deleted(&mut self, object: Object<'_>) {
         if let Some(node) = self.read(object) {
             self.inventory.remove_node(&node.name);
         }
     }
 }
 
-/// Reads a Node object.
-fn record(object: &RawValue, interner: &mut Interner) -> Result<NodeRecord, Rejected> {
-    let Node { metadata, status } = serde_json::from_str(object.get())?;
+/// The annotation that replaces the path of a node's metrics.
+const RESOURCE_METRICS_PATH: &str = "metrics.k8s.io/resource-metrics-path";
+
+/// Reads a Node.
+pub(super) fn record(
+    object: Object<'_>,
+    host_id_annotation: Option<&str>,
+    interner: &mut Interner,
+) -> Result<NodeRecord, Rejected> {
+    let Node { metadata, status } = object.read()?;
     let status = status.unwrap_or_default();
-    let annotations = metadata.annotations.unwrap_or_default();
+    let annotations = metadata.annotations.read()?;
+    let annotation = |name| {
+        let value = annotations.get(&Text::from(name));
+        value.filter(|v| !v.is_empty()).map(|v| Arc::from(&**v))
+    };
+    let capacity = status.capacity.unwrap_or_default();
     let port = status
         .daemon_endpoints
         .and_then(|endpoints| endpoints.kubelet_endpoint)
@@ -152,15 +114,12 @@ fn record(object: &RawValue, interner: &mut Interner) -> Result<NodeRecord, Reje
         name: NodeName::new(interner.text(&metadata.name))?,
         labels: interner.labels(metadata.labels.unwrap_or_default()),
         addresses: addresses(status.addresses.unwrap_or_default()),
-        kubelet_port: port.and_then(port_number),
-        resource_metrics_path: annotations
-            .resource_metrics_path
-            .filter(|path| !path.is_empty())
-            .map(|path| (&*path).into()),
-        cpu_capacity: status
-            .capacity
-            .and_then(|capacity| capacity.cpu)
-            .and_then(cpu),
+        kubelet_port: port.filter(|port| *port != 0),
+        resource_metrics_path: annotation(RESOURCE_METRICS_PATH),
+        cpu_capacity: capacity.get(&Text::from("cpu")).copied().and_then(cpu),
+        capacity: amounts(&capacity),
+        allocatable: amounts(&status.allocatable.unwrap_or_default()),
+        host_id: host_id_annotation.and_then(annotation),
         ready: status
             .conditions
             .unwrap_or_default()
@@ -179,25 +138,23 @@ fn addresses(addresses: Vec<Address<'_>>) -> Box<[NodeAddress]> {
         .collect()
 }
 
-fn port_number(port: &RawValue) -> Option<u16> {
-    port.get().parse().ok().filter(|port| *port != 0)
-}
-
-/// A quantity, which on the wire is a string but which Go reads from a number too. One of zero
-/// bounds nothing.
-fn cpu(quantity: &RawValue) -> Option<Nanocores> {
-    let quantity: Quantity = quantity.get().trim_matches('"').parse().ok()?;
-    Some(quantity.as_nanocores()).filter(|cpu| *cpu > Nanocores::default())
+/// A capacity of zero bounds nothing.
+fn cpu(given: Given) -> Option<Nanocores> {
+    Some(given.0?.as_nanocores()).filter(|cpu| *cpu > Nanocores::default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Labels;
+    use crate::domain::{Amounts, Bytes, Labels};
 
     fn read(json: &str) -> Result<NodeRecord, Rejected> {
-        let object = serde_json::from_str(json).unwrap();
-        record(object, &mut Interner::default())
+        let object = Object::Json(serde_json::from_str(json).unwrap());
+        record(
+            object,
+            Some("csi.volume.kubernetes.io/nodeid"),
+            &mut Interner::default(),
+        )
     }
 
     fn address(kind: AddressType, address: &str) -> NodeAddress {
@@ -232,9 +189,20 @@ mod tests {
             kubelet_port: Some(10_250),
             resource_metrics_path: Some("/virtual/metrics".into()),
             cpu_capacity: Some(Nanocores::new(3_920_000_000)),
+            capacity: Amounts {
+                cpu_millicores: Some(3920),
+                memory: Some(Bytes::new(15_896_124 << 10)),
+                ephemeral_storage: Some(Bytes::new(83_873_772 << 10)),
+            },
+            allocatable: Amounts {
+                cpu_millicores: Some(3920),
+                memory: Some(Bytes::new(14_879_292 << 10)),
+                ephemeral_storage: None,
+            },
+            host_id: Some(r#"{"ebs.csi.aws.com":"i-0f3c"}"#.into()),
             ready: true,
         };
-        assert_eq!(read(include_str!("tests/node.json")).unwrap(), expected);
+        assert_eq!(read(include_str!("../tests/node.json")).unwrap(), expected);
     }
 
     #[test]
@@ -246,13 +214,23 @@ mod tests {
         );
         for status in [
             r#"{"capacity":{"cpu":"many"},"daemonEndpoints":{"kubeletEndpoint":{"Port":"x"}}}"#,
-            r#"{"capacity":{"cpu":"0"},"daemonEndpoints":{"kubeletEndpoint":{"Port":0}}}"#,
+            r#"{"allocatable":{"cpu":[]},"daemonEndpoints":{"kubeletEndpoint":{"Port":0}}}"#,
             r#"{"capacity":null,"daemonEndpoints":{"kubeletEndpoint":{"Port":70000}}}"#,
             r#"{"capacity":{},"daemonEndpoints":{},"conditions":null,"addresses":null}"#,
         ] {
             let json = format!(r#"{{"metadata":{{"name":"n","labels":null}},"status":{status}}}"#);
             assert_eq!(read(&json).unwrap(), bare, "{status}");
         }
+    }
+
+    #[test]
+    fn a_capacity_of_zero_bounds_no_rate() {
+        let json = r#"{"metadata":{"name":"n"},"status":{"capacity":{"cpu":"0"}}}"#;
+        let node = read(json).unwrap();
+        assert_eq!(
+            (node.cpu_capacity, node.capacity.cpu_millicores),
+            (None, Some(0))
+        );
     }
 
     #[test]

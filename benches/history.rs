@@ -1,0 +1,98 @@
+//! The history: what a set costs to append, and a list of pods to read.
+//!
+//! `cargo bench --bench history --profile quick-release`. A kubelet's worth of pods is appended a
+//! tick; with 300,000 containers a tick is that many sets, and half as many again for their pods.
+//! What a series costs in memory is measured by the ignored test `bytes_and_time_per_series`.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a bench that cannot be prepared has failed"
+)]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use loadline::domain::{
+    EntityKey, Metric, MetricSet, Namespace, PodKey, PodName, Point, Timestamp, Units,
+};
+use loadline::history::{Aggregation, Config, History, Series, Span, Subject, aggregate};
+use loadline::telemetry::Registry;
+
+const PODS: i64 = 1_000;
+const SLOTS: i64 = 15;
+
+fn key(pod: i64) -> EntityKey {
+    let namespace = Namespace::new("shop").unwrap();
+    let name = PodName::new(format!("checkout-6d5c9fb5d7-{pod:05}")).unwrap();
+    EntityKey::Pod(PodKey::new(namespace, name))
+}
+
+/// Counters that grow unevenly, gauges that wander, and constants.
+fn set(key: &EntityKey, pod: i64, tick: i64) -> MetricSet {
+    let noise = (pod * 7_919 + tick * 104_729) % 1_009;
+    let mut set = MetricSet::new(key.clone());
+    for metric in Metric::all().filter(|metric| !metric.is_labelled()) {
+        set.set(if metric.is_float() {
+            Point::float(metric, f64::from(i32::try_from(noise).unwrap()) / 60.0)
+        } else if metric.rate().is_some() {
+            Point::int(metric, tick * 6_000_000_000 + noise * 1_000_003)
+        } else if metric.units() == Units::Bytes {
+            Point::int(metric, 4_096 * (20_000 + noise))
+        } else {
+            Point::int(metric, 100)
+        });
+    }
+    set
+}
+
+fn column(keys: &[EntityKey], tick: i64) -> Vec<MetricSet> {
+    (0..)
+        .zip(keys)
+        .map(|(pod, key)| set(key, pod, tick))
+        .collect()
+}
+
+fn append(ring: &History, tick: i64, sets: &[MetricSet]) {
+    let tick = Timestamp::from_millis(tick * 60_000);
+    ring.append(tick, sets).unwrap();
+    ring.finish(tick).unwrap();
+}
+
+fn history(c: &mut Criterion) {
+    let keys: Vec<EntityKey> = (0..PODS).map(key).collect();
+    let ring = History::new(Config::default(), &mut Registry::default());
+    let columns: Vec<_> = (0..SLOTS).map(|tick| column(&keys, tick)).collect();
+    let mut tick = 0;
+    let mut next = || {
+        let sets = columns.get(usize::try_from(tick % SLOTS).unwrap());
+        tick += 1;
+        append(&ring, tick, sets.unwrap());
+    };
+    (0..SLOTS).for_each(|_| next());
+
+    let mut group = c.benchmark_group("history");
+    group.throughput(Throughput::Elements(PODS.cast_unsigned()));
+    group.bench_function("append a column", |b| b.iter(&mut next));
+    let series = Series::of(Metric::MemoryWorkingSet);
+    let subjects: Vec<Subject> = keys.iter().cloned().map(Subject::Entity).collect();
+    group.bench_function("read a series of every pod", |b| {
+        b.iter(|| {
+            let view = ring.view();
+            let points = |subject| view.points(subject, &series, Span::ALL).len();
+            black_box(subjects.iter().map(points).sum::<usize>())
+        });
+    });
+    group.bench_function("visit the newest sets", |b| {
+        b.iter(|| ring.view().for_each_latest(|set| _ = black_box(set)));
+    });
+    group.finish();
+    let points = ring
+        .view()
+        .points(&Subject::Entity(key(0)), &series, Span::ALL);
+    c.bench_function("history/aggregate", |b| {
+        b.iter(|| aggregate(black_box(&points), &Aggregation::ALL, Span::ALL, None));
+    });
+}
+
+criterion_group!(benches, history);
+criterion_main!(benches);

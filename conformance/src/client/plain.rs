@@ -1,0 +1,50 @@
+//! Requests in the clear, as to Heapster's port.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::Answer;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// `GET path` over HTTP without TLS, on a connection of its own.
+///
+/// # Errors
+/// When there is no whole answer within ten seconds.
+pub async fn get_plain(address: SocketAddr, path: &str) -> Result<Answer> {
+    let exchange = async {
+        let stream = TcpStream::connect(address).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let request = Request::get(path).header("host", address.to_string());
+        let request = request.body(Empty::<Bytes>::new())?;
+        let asked = async {
+            let (head, body) = sender.send_request(request).await?.into_parts();
+            anyhow::Ok(Answer {
+                status: head.status,
+                headers: head.headers,
+                body: body.collect().await?.to_bytes(),
+            })
+        };
+        // The connection moves the bytes while the answer is waited for, and has no end of its own.
+        tokio::select! {
+            biased;
+            answer = asked => answer,
+            ended = connection => {
+                ended?;
+                anyhow::bail!("the connection ended")
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, exchange)
+        .await
+        .with_context(|| format!("no answer within {DEADLINE:?}"))?
+        .with_context(|| format!("{path} of {address}"))
+}

@@ -1,0 +1,148 @@
+//! The change from metrics-server to Loadline and back, by the commands of the document, while somebody asks all the
+//! time.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::client::{Client, Protocol, Target, Trust};
+use crate::lab::Request;
+use crate::loadline::Loadline;
+use crate::real::{Tools, until};
+use crate::report::Lane;
+
+use super::{CALL, Scene};
+
+const DOCUMENT: &str = include_str!("../../../../docs/migrate-from-metrics-server.md");
+const PATH: &str = "/apis/metrics.k8s.io/v1beta1/nodes";
+const PAUSE: Duration = Duration::from_millis(20);
+/// How many answers each server has to give while it is asked.
+const ENOUGH: usize = 50;
+
+/// Changes over with both servers running: back to `peer`, to Loadline again, and once more.
+pub(super) async fn checks(lane: &Lane, scene: &Scene, tools: &Tools, peer: &Loadline) {
+    let ours = scene.start.port();
+    let theirs = peer.address.port();
+    let asked = AtomicUsize::new(0);
+    let name =
+        "from loadline to metrics-server and back, by the document, no answer fails or is empty";
+    let changed = lane
+        .check(name, CALL * 3, async {
+            service(scene, "metrics-server").await?;
+            let client = client(scene)?;
+            let changes = Box::pin(async {
+                for _ in 0..2 {
+                    step(scene, tools, "back", theirs).await?;
+                    serves(scene, &asked, false).await?;
+                    step(scene, tools, "repoint", ours).await?;
+                    serves(scene, &asked, true).await?;
+                    step(scene, tools, "check", ours).await?;
+                    step(scene, tools, "add-v1", ours).await?;
+                }
+                Ok(())
+            });
+            tokio::select! {
+                changed = changes => changed,
+                failed = Box::pin(asking(&client, scene.lab.world.nodes().len(), &asked)) => failed,
+            }
+        })
+        .await;
+    if changed {
+        let asked = asked.load(Ordering::Relaxed);
+        lane.note(&format!("four changes under {asked} lists of nodes"));
+    }
+    scene.admin.forget_discovery();
+}
+
+/// Asks for the nodes again and again, and returns only when an answer is not whole.
+async fn asking(client: &Client, nodes: usize, asked: &AtomicUsize) -> Result<()> {
+    loop {
+        let answer = client.get(PATH).await?;
+        let text = answer.text();
+        let list: Value = answer.json().unwrap_or_default();
+        let items = list["items"].as_array();
+        let usable = |item: &&Value| item["usage"]["cpu"].is_string();
+        let whole = items.is_some_and(|items| items.iter().filter(usable).count() == nodes);
+        if !(answer.status.is_success() && whole) {
+            bail!(
+                "after {} answers: {} {text}",
+                asked.load(Ordering::Relaxed),
+                answer.status
+            );
+        }
+        asked.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Waits until it is Loadline that is asked, or is not, and has been for some time.
+async fn serves(scene: &Scene, asked: &AtomicUsize, loadline: bool) -> Result<()> {
+    until(CALL, async || {
+        let resources = scene.admin.raw("/apis/metrics.k8s.io/v1beta1").await?;
+        let verbs = resources["resources"][0]["verbs"].as_array();
+        // metrics-server has no watch.
+        let watches = verbs.is_some_and(|verbs| verbs.contains(&json!("watch")));
+        ensure!(watches == loadline, "{resources}");
+        Ok(())
+    })
+    .await?;
+    let before = asked.load(Ordering::Relaxed);
+    until(CALL, async || {
+        let answers = asked.load(Ordering::Relaxed) - before;
+        ensure!(answers >= ENOUGH, "{answers} answers");
+        Ok(())
+    })
+    .await
+}
+
+/// Runs a block of the document, with the port the server has here.
+async fn step(scene: &Scene, tools: &Tools, name: &str, port: u16) -> Result<()> {
+    let begin = format!("```sh {name}\n");
+    let (_, rest) = DOCUMENT
+        .split_once(&begin)
+        .with_context(|| format!("no block {name}"))?;
+    let (block, _) = rest.split_once("```").context("the block has no end")?;
+    let block = block
+        .replace("\"port\": 443", &format!("\"port\": {port}"))
+        .replace("port: 443", &format!("port: {port}"));
+    let kubectl = tools.kubectl();
+    let mut path = vec![kubectl.parent().context("no folder")?.to_owned()];
+    path.extend([PathBuf::from("/usr/bin"), PathBuf::from("/bin")]);
+    let output = tokio::process::Command::new("/bin/sh")
+        .args(["-eu", "-c", &block])
+        .env("PATH", std::env::join_paths(path)?)
+        .env("KUBECONFIG", scene.admin.kubeconfig())
+        .env("KUBECACHEDIR", scene.lab.file("migration-cache"))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{name}: {}", said.trim());
+    Ok(())
+}
+
+async fn service(scene: &Scene, name: &str) -> Result<()> {
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": { "name": name, "namespace": "kube-system" },
+        "spec": { "type": "ExternalName", "externalName": "localhost" },
+    });
+    scene.admin.apply(&service.to_string()).await
+}
+
+fn client(scene: &Scene) -> Result<Client> {
+    let authority = &scene.cluster.pki().cluster;
+    let leaf = authority.issue(&Request::client("asker", &["system:masters"]))?;
+    Client::new(&Target {
+        address: scene.cluster.address(),
+        name: "localhost",
+        trust: Trust::Ca(authority.der().clone()),
+        certificate: Some(&leaf),
+        protocol: Protocol::Http2,
+    })
+}

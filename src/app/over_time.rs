@@ -1,0 +1,160 @@
+//! What is kept over time, and Heapster's API on top of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tracing::{info, warn};
+
+use super::settings;
+use crate::apimachinery::{RequestInfo, ResourceInfo};
+use crate::auth::{AllowedUsers, LiveTrust, TrustConfig, TrustLookup};
+use crate::config::{HeapsterPort, HeapsterTls, Settings};
+use crate::domain::{Clock, Inventory};
+use crate::heapster::{self, Heapster, RouteTable};
+use crate::history::{self, HistoricalSource, History};
+use crate::live::Live;
+use crate::rollup::{self, Labelling, Rollup};
+use crate::server::{self, Handler, OpenDeps, Route, Server};
+use crate::telemetry::Registry;
+
+/// The columns' maker and who reads them.
+pub(super) struct OverTime {
+    /// `None` when nothing is kept: `--disable-metric-sink`.
+    pub(super) rollup: Option<Rollup>,
+    pub(super) heapster: Arc<Heapster>,
+}
+
+/// A port without Kubernetes' authentication, and what keeps its authorities current.
+pub(super) struct OpenPort {
+    pub(super) server: server::Bound,
+    pub(super) trust: Option<TrustLookup>,
+}
+
+/// `/healthz` on Heapster's port fails when the newest column is older, or three resolutions old.
+const STALE: Duration = Duration::from_mins(3);
+
+impl OverTime {
+    pub(super) fn new(
+        settings: &Settings,
+        live: &Arc<Live>,
+        inventory: &Arc<Inventory>,
+        clock: &Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Self {
+        let resolution = settings.rollup.resolution;
+        let history = settings.heapster.model.then(|| {
+            let config = history::Config {
+                retention: settings.history.length,
+                resolution,
+                memory_limit: Some(settings.history.memory_limit),
+            };
+            Arc::new(History::new(config, registry))
+        });
+        let rollup = history.as_ref().map(|history| {
+            let config = rollup::Config {
+                resolution,
+                ..rollup::Config::default()
+            };
+            Rollup::new(
+                config,
+                Arc::clone(inventory),
+                Arc::clone(live) as Arc<dyn rollup::Source>,
+                Arc::clone(history) as Arc<dyn rollup::Columns>,
+                Arc::clone(clock),
+                registry,
+            )
+        });
+        let config = heapster::Config {
+            resolution,
+            stale_after: STALE.max(resolution * 3),
+            export: settings.heapster.export,
+            labelling: Labelling::new(settings.rollup.labels.clone()),
+        };
+        let historical = history
+            .clone()
+            .map(|history| history as Arc<dyn HistoricalSource>);
+        let inventory = Arc::clone(inventory);
+        let heapster = Heapster::new(config, history, historical, inventory, Arc::clone(clock));
+        let heapster = Arc::new(heapster);
+        Self { rollup, heapster }
+    }
+}
+
+/// Heapster's API on the secure port; none when nothing is kept. It tells of all pods, so its
+/// callers must be allowed to list their metrics.
+pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
+    if over_time.rollup.is_none() {
+        return Vec::new();
+    }
+    let lists_pods = Arc::new(RequestInfo {
+        path: "/apis/metrics.k8s.io/v1/pods".to_owned(),
+        verb: "list".to_owned(),
+        resource: Some(ResourceInfo {
+            prefix: "apis".to_owned(),
+            group: "metrics.k8s.io".to_owned(),
+            version: "v1".to_owned(),
+            resource: "pods".to_owned(),
+            parts: vec!["pods".to_owned()],
+            ..ResourceInfo::default()
+        }),
+    });
+    let route = |prefix: &&str| Route {
+        prefix: (*prefix).to_owned(),
+        index: vec![(*prefix).to_owned()],
+        also: Some(Arc::clone(&lists_pods)),
+        handler: handler(&over_time.heapster, RouteTable::SecurePort),
+    };
+    Heapster::PREFIXES.iter().map(route).collect()
+}
+
+pub(super) fn handler(heapster: &Arc<Heapster>, table: RouteTable) -> Handler {
+    let heapster = Arc::clone(heapster);
+    Arc::new(move |_, parts| {
+        let answer = heapster.respond(table, &parts.method, &parts.uri, &parts.headers);
+        Some(answer.into())
+    })
+}
+
+impl OpenPort {
+    /// Takes Heapster's port, and says who is answered there.
+    pub(super) async fn bind(
+        port: &HeapsterPort,
+        settings: &Settings,
+        deps: OpenDeps,
+    ) -> Result<Self> {
+        let users = match &port.tls {
+            Some(tls) => allowed_users(tls)?,
+            None => None,
+        };
+        let address = SocketAddr::new(port.address, port.port);
+        let clock = Arc::clone(&deps.clock);
+        let config = settings::open_server(settings, address, port.tls.as_ref(), users.clone())?;
+        let server = Server::bind_open(config, deps).await?;
+        let address = server.local_addr();
+        match &users {
+            Some(_) => {
+                info!(%address, "Heapster's port answers those whom --tls-client-ca vouches for")
+            }
+            None => {
+                warn!(%address, "Heapster's port answers without authentication whoever reaches it")
+            }
+        }
+        let trust = users.map(|users| TrustLookup::new(users.live_trust(), None, &clock));
+        Ok(Self { server, trust })
+    }
+}
+
+fn allowed_users(tls: &HeapsterTls) -> Result<Option<Arc<AllowedUsers>>> {
+    let Some(clients) = &tls.clients else {
+        return Ok(None);
+    };
+    let trust = TrustConfig {
+        client_ca_file: Some(clients.ca_file.clone()),
+        front_proxy: None,
+    };
+    let trust = LiveTrust::new(trust).context("--tls-client-ca")?;
+    let users = AllowedUsers::new(trust, clients.allowed_users.clone());
+    Ok(Some(Arc::new(users)))
+}

@@ -1,0 +1,152 @@
+//! Heapster's flags by name and meaning, `_` and `-` alike: a manifest written for it starts us as
+//! Heapster.
+//!
+//! We are Heapster when the program is called `heapster`, or `--source` is given. Then its port
+//! opens, `--metric-resolution` is the pace of the roll-up, and kubelets are dialled by IP address.
+
+mod inert;
+mod port;
+mod sinks;
+mod source;
+mod uri;
+
+pub use port::{HeapsterClients, HeapsterPort, HeapsterTls};
+
+pub(super) use inert::{LOGGING, SERVING};
+pub(super) use source::{SOURCE, Source};
+
+use std::num::NonZeroUsize;
+
+use super::flag::{Flag, Kind, Topic};
+use super::given::Given;
+
+/// What is served of Heapster, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heapster {
+    /// Whether numbers are kept over time and the model API is served: not `--disable-metric-sink`.
+    pub model: bool,
+    /// Whether the newest numbers are exported in one piece: not `--disable-export`.
+    pub export: bool,
+    /// The port of its own; `None` when all is on the secure port alone.
+    pub port: Option<HeapsterPort>,
+}
+
+const API_SERVER: Flag = Flag::inert(
+    "api-server",
+    Kind::Bool,
+    "false",
+    "The secure port is always served",
+);
+const DISABLE_EXPORT: Flag = Flag::new(
+    "disable-export",
+    Kind::Bool,
+    "false",
+    "Answer /api/v1/metric-export with nothing",
+);
+const DISABLE_METRIC_SINK: Flag = Flag::new(
+    "disable-metric-sink",
+    Kind::Bool,
+    "false",
+    "Keep nothing over time, and serve none of Heapster's API",
+);
+const MAX_PROCS: Flag = Flag::new(
+    "max-procs",
+    Kind::Int,
+    "0",
+    "Most processor cores to use; 0 for all",
+);
+const EXPORT_TIMEOUT: Flag = Flag::inert(
+    "sink-export-data-timeout",
+    Kind::Duration,
+    "20s",
+    "There is no sink yet to wait for",
+);
+
+pub(super) const TOPIC: Topic = Topic {
+    title: "Heapster",
+    flags: &[
+        &port::ALLOWED_USERS,
+        &API_SERVER,
+        &DISABLE_EXPORT,
+        &DISABLE_METRIC_SINK,
+        &port::PORT,
+        &sinks::HISTORICAL_SOURCE,
+        &port::LISTEN_IP,
+        &MAX_PROCS,
+        &sinks::SINK,
+        &EXPORT_TIMEOUT,
+        &SOURCE,
+        &port::CERT,
+        &port::CLIENT_CA,
+        &port::KEY,
+    ],
+};
+
+/// The flags Heapster shares with metrics-server, or that have a meaning of their own beside its.
+const SHARED: [&str; 28] = [
+    "authentication-kubeconfig",
+    "authentication-skip-lookup",
+    "authentication-token-webhook-cache-ttl",
+    "authorization-kubeconfig",
+    "authorization-webhook-cache-authorized-ttl",
+    "authorization-webhook-cache-unauthorized-ttl",
+    "bind-address",
+    "cert-dir",
+    "client-ca-file",
+    "contention-profiling",
+    "ignore-label",
+    "label-separator",
+    "log-flush-frequency",
+    "metric-resolution",
+    "profiling",
+    "requestheader-allowed-names",
+    "requestheader-client-ca-file",
+    "requestheader-extra-headers-prefix",
+    "requestheader-group-headers",
+    "requestheader-username-headers",
+    "secure-port",
+    "store-label",
+    "tls-cert-file",
+    "tls-private-key-file",
+    "tls-sni-cert-key",
+    "v",
+    "version",
+    "vmodule",
+];
+
+/// Tells whether Heapster has a flag of this name.
+pub(super) fn has(name: &str) -> bool {
+    let own = [&TOPIC, &LOGGING, &SERVING];
+    let mut own = own.into_iter().flat_map(|topic| topic.flags.iter());
+    own.any(|flag| flag.name == name) || SHARED.contains(&name)
+}
+
+pub(super) fn read(given: &mut Given) -> Option<Heapster> {
+    sinks::read(given);
+    sinks::read_historical(given);
+    let disable_metric_sink = given.flag(&DISABLE_METRIC_SINK);
+    let disable_export = given.flag(&DISABLE_EXPORT);
+    let port = port::read(given);
+    Some(Heapster {
+        model: !disable_metric_sink?,
+        export: !disable_export?,
+        port: port?,
+    })
+}
+
+/// Reads the one source; `Some(None)` without one.
+pub(super) fn read_source(given: &mut Given) -> Option<Option<Source>> {
+    Source::read(given)
+}
+
+/// Reads how many cores may be used; `Some(None)` for all.
+pub(super) fn read_max_procs(given: &mut Given) -> Option<Option<NonZeroUsize>> {
+    // As in Heapster, whatever is below one means all.
+    let most: i64 = given.number(&MAX_PROCS, i64::MIN)?;
+    Some(usize::try_from(most).ok().and_then(NonZeroUsize::new))
+}
+
+/// The flags that were given for what is switched off.
+pub(super) fn without_effect(given: &Given) -> Vec<&'static str> {
+    port::without_effect(given)
+}

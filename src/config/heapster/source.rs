@@ -1,0 +1,198 @@
+//! `--source`: how Heapster was told of the cluster, as our own settings.
+
+use std::path::PathBuf;
+
+use http::Uri;
+
+use super::super::flag::{Flag, Kind};
+use super::super::given::Given;
+use super::super::value;
+use super::uri::KeyedUri;
+use crate::cluster::{self, Identity};
+
+/// What one `--source` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct Source {
+    /// How the API server is reached.
+    pub(in crate::config) api_server: cluster::Config,
+    /// `kubeletPort` when it is written, or the one plain HTTP is spoken on.
+    pub(in crate::config) kubelet_port: Option<u16>,
+    /// Kubelets are to be asked over plain HTTP.
+    pub(in crate::config) plain_kubelets: bool,
+    /// `host_id_annotation`.
+    pub(in crate::config) host_id_annotation: Option<String>,
+}
+
+/// The options of a source as written.
+struct Options<'a> {
+    uri: &'a KeyedUri,
+    problems: Vec<String>,
+}
+
+pub(in crate::config) const SOURCE: Flag = Flag::new(
+    "source",
+    Kind::Text,
+    "",
+    "Where the numbers come from, in Heapster's form: kubernetes.summary_api:URL?OPTIONS or kubernetes:URL?OPTIONS; starts us as Heapster",
+);
+
+const SUMMARY: &str = "kubernetes.summary_api";
+const CADVISOR: &str = "kubernetes";
+/// The port on which a kubelet answers without TLS, when it does.
+const READ_ONLY_PORT: u16 = 10255;
+
+impl Source {
+    /// Reads the one `--source`; `Some(None)` without one.
+    pub(super) fn read(given: &mut Given) -> Option<Option<Self>> {
+        let values = given.words(&SOURCE);
+        let value = match values.as_slice() {
+            [] => return Some(None),
+            [value] => value.clone(),
+            _ => {
+                given.refuse("--source: wrong number of sources specified, give exactly one");
+                return None;
+            }
+        };
+        match KeyedUri::read(&value, &|name| given.variable(name)) {
+            Ok(uri) => Self::of(&uri, given).map(Some),
+            Err(problem) => {
+                given.refuse(format!("--source {problem}"));
+                None
+            }
+        }
+    }
+
+    fn of(uri: &KeyedUri, given: &mut Given) -> Option<Self> {
+        match uri.key.as_str() {
+            SUMMARY => {}
+            CADVISOR => given.note(
+                "--source=kubernetes is read as kubernetes.summary_api: \
+                 what it asked kubelets for is gone since Kubernetes 1.21",
+            ),
+            key => {
+                given.refuse(format!("--source: Source not recognized: {key}"));
+                return None;
+            }
+        }
+        let mut options = Options {
+            uri,
+            problems: Vec::new(),
+        };
+        let api_server = options.api_server();
+        let port = options.port();
+        let https = options.boolean("kubeletHttps");
+        let problems = options.problems;
+        let whole = problems.is_empty();
+        for problem in problems {
+            given.refuse(format!("--source {}: {problem}", uri.key));
+        }
+        let api_server = api_server.filter(|_| whole)?;
+        tell_identity(uri, &api_server, given);
+        let plain_kubelets = plain_kubelets(port, https, given);
+        Some(Self {
+            api_server,
+            kubelet_port: port.or_else(|| plain_kubelets.then_some(READ_ONLY_PORT)),
+            plain_kubelets,
+            host_id_annotation: uri
+                .uri
+                .options
+                .first("host_id_annotation")
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
+        })
+    }
+}
+
+fn tell_identity(uri: &KeyedUri, api_server: &cluster::Config, given: &mut Given) {
+    let unread = api_server.identity == Identity::ServiceAccount
+        && uri
+            .uri
+            .options
+            .first("auth")
+            .is_some_and(|auth| !auth.is_empty());
+    if unread {
+        given.note("--source: auth is read with inClusterConfig=false alone, as in Heapster");
+    }
+    if api_server.insecure_skip_tls_verify {
+        given.note("--source: insecure=true takes any certificate, the kubelets' too");
+    }
+}
+
+/// Heapster asked the read-only port over plain HTTP unless told otherwise. That port is closed
+/// nowadays, so plain HTTP has to be asked for.
+fn plain_kubelets(port: Option<u16>, https: Option<bool>, given: &mut Given) -> bool {
+    let plain = https == Some(false) || (https.is_none() && port == Some(READ_ONLY_PORT));
+    if plain {
+        given.note(
+            "--source: kubelets are asked over plain HTTP, without credentials \
+             (kubeletHttps=true would encrypt)",
+        );
+    } else if https.is_none() {
+        given.note(
+            "--source: kubelets are asked over HTTPS, not on the read-only port 10255 \
+             (kubeletHttps=false&kubeletPort=10255 would)",
+        );
+    }
+    plain
+}
+
+impl Options<'_> {
+    /// Follows Heapster: in the cluster unless `inClusterConfig=false`, the URL's host instead of
+    /// the one found there.
+    fn api_server(&mut self) -> Option<cluster::Config> {
+        let in_cluster = self.boolean("inClusterConfig").unwrap_or(true);
+        let insecure = self.boolean("insecure").unwrap_or(false);
+        let service_account_token = self.boolean("useServiceAccount").unwrap_or(false);
+        let auth = self.first("auth").map(PathBuf::from);
+        let server = self.server();
+        let (identity, server) = match (in_cluster, auth) {
+            (true, _) => (Identity::ServiceAccount, server),
+            // The kubeconfig says where; Heapster passes over the URL then.
+            (false, Some(path)) => (Identity::Kubeconfig(path), None),
+            (false, None) if server.is_none() => {
+                self.problems
+                    .push("invalid kubernetes master url specified".to_owned());
+                return None;
+            }
+            (false, None) => (Identity::Nobody, server),
+        };
+        Some(cluster::Config {
+            insecure_skip_tls_verify: insecure && !matches!(identity, Identity::Kubeconfig(_)),
+            identity,
+            server,
+            service_account_token,
+        })
+    }
+
+    fn server(&mut self) -> Option<Uri> {
+        let server = self.uri.uri.server.as_ref()?;
+        let uri: Option<Uri> = server.parse().ok();
+        let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        if uri.is_none() {
+            self.problems
+                .push("the URL of the API server must be http://HOST or https://HOST".to_owned());
+        }
+        uri
+    }
+
+    fn port(&mut self) -> Option<u16> {
+        let port = value::port(self.first("kubeletPort")?);
+        self.keep("kubeletPort", port)
+    }
+
+    fn boolean(&mut self, option: &str) -> Option<bool> {
+        // An option without a value is one that cannot be read, as in Go.
+        let read = value::boolean(self.uri.uri.options.first(option)?);
+        self.keep(option, read)
+    }
+
+    fn keep<T>(&mut self, option: &str, read: Result<T, String>) -> Option<T> {
+        read.map_err(|problem| self.problems.push(format!("{option}: {problem}")))
+            .ok()
+    }
+
+    fn first(&self, option: &str) -> Option<&str> {
+        let first = self.uri.uri.options.first(option);
+        first.filter(|value| !value.is_empty())
+    }
+}

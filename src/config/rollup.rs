@@ -1,0 +1,177 @@
+//! What is kept over time: how often, for how long, and with which labels.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crate::apimachinery::{GoDuration, InvalidQuantity, Quantity};
+use crate::domain::Bytes;
+use crate::rollup::{LabelCopying, StoredLabel};
+
+use super::flag::{Flag, Kind, Topic};
+use super::given::Given;
+use super::scrape::METRIC_RESOLUTION;
+
+/// The sums over pods, namespaces and nodes that are made at one instant for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollup {
+    /// `--rollup-resolution`, or `--metric-resolution` when we are Heapster: the time between two
+    /// sums, at least 5 s.
+    pub resolution: Duration,
+    /// Which labels of pods and nodes go with the numbers.
+    pub labels: LabelCopying,
+    /// The annotation of a node that names its machine: `host_id_annotation` of `--source`.
+    pub host_id_annotation: Option<String>,
+}
+
+/// How much of the past is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// `--history-length`: how far back it goes, at least two roll-ups.
+    pub length: Duration,
+    /// `--history-memory-limit`: above it the oldest goes first.
+    pub memory_limit: Bytes,
+}
+
+const SHORTEST_RESOLUTION: Duration = Duration::from_secs(5);
+/// Less could not hold what a small cluster has.
+const LEAST_MEMORY: Bytes = Bytes::new(1 << 20);
+
+const RESOLUTION: Flag = Flag::new(
+    "rollup-resolution",
+    Kind::Duration,
+    "60s",
+    "Time between two sums over pods, namespaces and nodes, at least 5s; --metric-resolution means this when started as Heapster",
+);
+const LENGTH: Flag = Flag::new(
+    "history-length",
+    Kind::Duration,
+    "15m0s",
+    "Time for which the sums are kept, at least two of them",
+);
+const MEMORY_LIMIT: Flag = Flag::new(
+    "history-memory-limit",
+    Kind::Text,
+    "512Mi",
+    "Memory the sums may take, as in 512Mi; above it the oldest go before their time",
+);
+const STORE_LABEL: Flag = Flag::new(
+    "store-label",
+    Kind::List,
+    "",
+    "Labels of pods and nodes to store apart as well, as in label or name=label",
+);
+const IGNORE_LABEL: Flag = Flag::new(
+    "ignore-label",
+    Kind::List,
+    "",
+    "Labels of pods and nodes to leave out when they are joined",
+);
+const LABEL_SEPARATOR: Flag = Flag::new(
+    "label-separator",
+    Kind::Text,
+    ",",
+    "What stands between joined labels",
+);
+
+pub(super) const TOPIC: Topic = Topic {
+    title: "Roll-up and history",
+    flags: &[
+        &LENGTH,
+        &MEMORY_LIMIT,
+        &IGNORE_LABEL,
+        &LABEL_SEPARATOR,
+        &RESOLUTION,
+        &STORE_LABEL,
+    ],
+};
+
+pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Option<Rollup> {
+    let resolution = read_resolution(given);
+    let stored = given.list(&STORE_LABEL).map(|words| {
+        let label = |word: &String| {
+            word.parse()
+                .unwrap_or_else(|never: Infallible| match never {})
+        };
+        words.iter().map(label).collect::<Vec<StoredLabel>>()
+    });
+    let nameless = |one: &StoredLabel| one.from.is_empty() || one.to.is_empty();
+    if stored.as_ref().is_some_and(|all| all.iter().any(nameless)) {
+        given.refuse(format!(
+            "--{} must be label or name=label",
+            STORE_LABEL.name
+        ));
+    }
+    let ignored = given.list(&IGNORE_LABEL);
+    let separator = given.text(&LABEL_SEPARATOR);
+    Some(Rollup {
+        resolution: resolution?,
+        labels: LabelCopying {
+            stored: stored?,
+            ignored: ignored?.into_iter().collect(),
+            separator,
+        },
+        host_id_annotation,
+    })
+}
+
+/// Heapster's one resolution is that of the sums; the live numbers have their own.
+fn read_resolution(given: &mut Given) -> Option<Duration> {
+    let heapsters = given.is_heapster() && given.has(&METRIC_RESOLUTION);
+    if heapsters && given.has(&RESOLUTION) {
+        given.refuse(format!(
+            "--{} means --{} when started as Heapster: give one of them",
+            METRIC_RESOLUTION.name, RESOLUTION.name
+        ));
+    }
+    let flag = if heapsters {
+        &METRIC_RESOLUTION
+    } else {
+        &RESOLUTION
+    };
+    let resolution = given.duration(flag)?;
+    if resolution < SHORTEST_RESOLUTION {
+        given.refuse(format!(
+            "--{} must be at least {}, not {}",
+            flag.name,
+            GoDuration::from(SHORTEST_RESOLUTION),
+            GoDuration::from(resolution)
+        ));
+        return None;
+    }
+    if heapsters {
+        given.note(format!(
+            "--{} ({}) is the pace of what is kept over time; live numbers keep {}",
+            METRIC_RESOLUTION.name,
+            GoDuration::from(resolution),
+            METRIC_RESOLUTION.default
+        ));
+    }
+    Some(resolution)
+}
+
+pub(super) fn read_history(given: &mut Given, resolution: Option<Duration>) -> Option<History> {
+    let length = given.duration(&LENGTH);
+    let memory_limit = given.parsed(&MEMORY_LIMIT, |word| {
+        let quantity: Quantity = word.parse().map_err(|e: InvalidQuantity| e.to_string())?;
+        let bytes = quantity.as_bytes();
+        if bytes < LEAST_MEMORY {
+            return Err("must be at least 1Mi".to_owned());
+        }
+        Ok(bytes)
+    });
+    if let (Some(length), Some(resolution)) = (length, resolution)
+        && length < resolution * 2
+    {
+        given.refuse(format!(
+            "--{} ({}) must hold at least two times --{} ({})",
+            LENGTH.name,
+            GoDuration::from(length),
+            RESOLUTION.name,
+            GoDuration::from(resolution)
+        ));
+    }
+    Some(History {
+        length: length?,
+        memory_limit: memory_limit?,
+    })
+}

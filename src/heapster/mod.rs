@@ -1,0 +1,265 @@
+//! What Heapster answered over HTTP, answered from our own history: the model API, the historical
+//! one, the export, the API of Dashboard's metrics scraper, and `metrics` in version v1alpha1.
+//!
+//! Paths, parameters, shapes and error texts are those of Heapster v1.5.4; where it was wrong this
+//! is not, and `docs/heapster.md` lists each such place. Pure functions from a request's head to a
+//! whole response: listeners, authentication and authorization lie in front.
+//!
+//! What a request may be: a path and query of 64 KiB, 64 slashes, 2500 pods in a list, 64 labels,
+//! 128 bytes for a time or a duration. Beyond that it is answered with 4xx and a plain text.
+
+mod accept;
+mod answer;
+mod dashboard;
+mod export;
+mod go_time;
+mod health;
+mod historical;
+mod location;
+mod model;
+mod names;
+mod parameters;
+mod resource_metrics;
+mod route;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
+
+use crate::apimachinery::Query;
+use crate::domain::{Clock, Inventory, NodeName, Timestamp};
+use crate::history::{HistoricalSource, History, View};
+use crate::rollup::Labelling;
+use location::Location;
+use route::{Api, Route};
+
+/// What flags decide about Heapster's APIs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The time between two columns, which v1alpha1 tells as its window.
+    pub resolution: Duration,
+    /// How old the newest column may be before `/healthz` fails; Heapster's three minutes. A longer
+    /// resolution needs more.
+    pub stale_after: Duration,
+    /// Whether the export holds anything: not `--disable-export`.
+    pub export: bool,
+    /// How labels are written into the export.
+    pub labelling: Labelling,
+}
+
+/// Which routes are served: where a request came in decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteTable {
+    /// Model, historical, export and dashboard, below [`Heapster::PREFIXES`]; authentication and
+    /// authorization (as `nonResourceURLs`) lie in front. Health and metrics of that port are our
+    /// own.
+    SecurePort,
+    /// All of these, `/healthz` by Heapster's rule, and v1alpha1 of `metrics` and `metrics.k8s.io`.
+    HeapsterPort,
+}
+
+/// Answers for Heapster.
+#[derive(Debug)]
+pub struct Heapster {
+    config: Config,
+    history: Option<Arc<History>>,
+    historical: Option<Arc<dyn HistoricalSource>>,
+    inventory: Arc<Inventory>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a handler is told of a request.
+struct Asked<'r> {
+    query: Query,
+    headers: &'r HeaderMap,
+    method: &'r Method,
+    now: Timestamp,
+    resolution: Duration,
+}
+
+impl Default for Config {
+    /// A column a minute, three minutes until it is stale, and the export on.
+    fn default() -> Self {
+        Self {
+            resolution: Duration::from_mins(1),
+            stale_after: Duration::from_mins(3),
+            export: true,
+            labelling: Labelling::default(),
+        }
+    }
+}
+
+impl Heapster {
+    /// The paths of [`RouteTable::SecurePort`], together with all below them.
+    pub const PREFIXES: [&'static str; 5] = [
+        "/api/v1/model",
+        "/api/v1/historical",
+        "/api/v1/metric-export",
+        "/api/v1/metric-export-schema",
+        "/api/v1/dashboard",
+    ];
+
+    /// Serves what `history` holds. Without one (`--disable-metric-sink`) there is no model, no
+    /// export, no dashboard and no v1alpha1, and health has nothing to judge. Without a
+    /// `historical` source (`--historical-source`) there is no historical API.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        history: Option<Arc<History>>,
+        historical: Option<Arc<dyn HistoricalSource>>,
+        inventory: Arc<Inventory>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            config,
+            history,
+            historical,
+            inventory,
+            clock,
+        }
+    }
+
+    /// Answers a request, compressed if the client takes it.
+    ///
+    /// Long lists take tens of milliseconds of computing, and a historical source that is not the
+    /// ring is waited for: call this on a thread that may block (`spawn_blocking`).
+    #[must_use]
+    pub fn respond(
+        &self,
+        table: RouteTable,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Response<Bytes> {
+        let asked = Asked {
+            query: Query::parse(uri.query()),
+            headers,
+            method,
+            now: self.clock.now(),
+            resolution: self.config.resolution,
+        };
+        let response = match Location::of(uri) {
+            Location::Path(path) => self.route(&asked, table, &path),
+            Location::Elsewhere(location) => answer::moved(method, &location),
+            Location::Undecodable => answer::text(StatusCode::BAD_REQUEST, "400: Bad Request"),
+            Location::TooLong => answer::text(StatusCode::URI_TOO_LONG, "414: URI Too Long"),
+        };
+        accept::compress(headers, response)
+    }
+
+    fn route(&self, asked: &Asked<'_>, table: RouteTable, path: &str) -> Response<Bytes> {
+        let segments = location::segments(path);
+        let here = table == RouteTable::HeapsterPort;
+        let view = self.history.as_deref().map(History::view);
+        match (segments.as_slice(), view) {
+            (["api", "v1", "model", rest @ ..], Some(view)) => self.model(asked, &view, rest),
+            (["api", "v1", "historical", rest @ ..], view) => {
+                self.historical(asked, view.as_ref(), rest)
+            }
+            (["api", "v1", "metric-export"], Some(view)) => asked.json(|| self.export(&view)),
+            (["api", "v1", "metric-export-schema"], _) => asked.json(schema::answer),
+            (["api", "v1", "dashboard", rest @ ..], Some(view)) => {
+                dashboard::answer(&view, rest).unwrap_or_else(answer::no_route)
+            }
+            (["apis", "metrics" | "metrics.k8s.io", "v1alpha1", rest @ ..], Some(view)) if here => {
+                self.resource_metrics(asked, &view, rest)
+            }
+            (["healthz"], view) if here && path == "/healthz" => {
+                health::all(&self.health(asked, view.as_ref()), &asked.query)
+            }
+            (["healthz", "healthz"], view) if here && path == "/healthz/healthz" => {
+                health::one(&self.health(asked, view.as_ref()))
+            }
+            _ => answer::no_api(),
+        }
+    }
+
+    fn model(&self, asked: &Asked<'_>, view: &View<'_>, rest: &[&str]) -> Response<Bytes> {
+        match Route::find(Api::Model, rest, &is_known(view)) {
+            Some(route) => asked.json(|| model::answer(asked, view, route)),
+            None => answer::no_route(),
+        }
+    }
+
+    fn historical(
+        &self,
+        asked: &Asked<'_>,
+        view: Option<&View<'_>>,
+        rest: &[&str],
+    ) -> Response<Bytes> {
+        let Some(source) = self.historical.as_deref() else {
+            return answer::no_api();
+        };
+        let known = |node: &str, name: &str| view.is_some_and(|view| is_known(view)(node, name));
+        let Some(route) = Route::find(Api::Historical, rest, &known) else {
+            return answer::no_route();
+        };
+        asked.json(|| match (&route, view) {
+            (Route::Containers(..), Some(view)) => model::answer(asked, view, route),
+            _ => wait(historical::answer(asked, source, route)),
+        })
+    }
+
+    fn export(&self, view: &View<'_>) -> Response<Bytes> {
+        match self.config.export {
+            true => export::answer(view, &self.config.labelling),
+            false => export::disabled(),
+        }
+    }
+
+    fn resource_metrics(
+        &self,
+        asked: &Asked<'_>,
+        view: &View<'_>,
+        rest: &[&str],
+    ) -> Response<Bytes> {
+        resource_metrics::answer(asked, &self.inventory, view, rest)
+            .unwrap_or_else(answer::no_route)
+    }
+
+    fn health(&self, asked: &Asked<'_>, view: Option<&View<'_>>) -> Result<(), health::Unhealthy> {
+        let Some(view) = view else { return Ok(()) };
+        health::check(view.newest(), asked.now, self.config.stale_after)
+    }
+}
+
+impl Asked<'_> {
+    /// Runs a handler of a route: only GET, and only for who takes JSON.
+    fn json(&self, handler: impl FnOnce() -> Response<Bytes>) -> Response<Bytes> {
+        if self.method != Method::GET {
+            return answer::no_method();
+        }
+        if !accept::takes_json(self.headers) {
+            return answer::no_json();
+        }
+        handler()
+    }
+}
+
+fn is_known<'v>(view: &'v View<'_>) -> impl Fn(&str, &str) -> bool + 'v {
+    |node, name| {
+        let node = NodeName::new(node).ok();
+        let names = node.map(|node| view.system_containers(&node));
+        names.is_some_and(|names| names.iter().any(|known| known.as_ref() == name))
+    }
+}
+
+/// Waits for an answer on this thread. The ring has it at once; a store outside, which bounds its
+/// own time, is waited for with the runtime the thread belongs to.
+fn wait(answer: impl Future<Output = Response<Bytes>>) -> Response<Bytes> {
+    let mut answer = std::pin::pin!(answer);
+    let mut context = Context::from_waker(Waker::noop());
+    if let Poll::Ready(response) = answer.as_mut().poll(&mut context) {
+        return response;
+    }
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => runtime.block_on(answer),
+        Err(_) => answer::text(StatusCode::INTERNAL_SERVER_ERROR, "no runtime to wait with"),
+    }
+}

@@ -1,0 +1,70 @@
+//! The past: every metric of every entity, for a while.
+//!
+//! The roll-up hands over one column a tick: [`History::append`] once for each part of the batch,
+//! then [`History::finish`], and only then readers see any of it. All entities share the clock of
+//! the ticks; a tick nobody measured leaves a gap.
+//!
+//! Requests look through a [`View`]: what was finished when it was taken, the same instant for all
+//! of its answers. Questions that a store outside could answer as well go through
+//! [`HistoricalSource`].
+
+mod aggregate;
+mod bits;
+mod columns;
+mod family;
+mod index;
+mod metrics;
+mod record;
+mod ring;
+mod series;
+mod shape;
+mod source;
+mod track;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::domain::Bytes;
+
+pub use aggregate::{Aggregation, Bucket, aggregate};
+pub use ring::{History, Refused};
+pub use series::{Series, Span, Subject};
+pub use source::{Answer, HistoricalError, HistoricalSource, Listed, NoResults, Query};
+pub use view::View;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How long a column is kept: one older than the newest by this much or more goes.
+    pub retention: Duration,
+    /// The time between two ticks.
+    pub resolution: Duration,
+    /// The most memory the ring may hold. Above it the oldest columns of all entities are shed,
+    /// down to the newest one; while a column is being appended it may be exceeded by that column.
+    pub memory_limit: Option<Bytes>,
+}
+
+impl Config {
+    /// The most columns that are kept.
+    fn slots(&self) -> usize {
+        let slots = self
+            .retention
+            .as_millis()
+            .div_ceil(self.resolution.as_millis().max(1));
+        usize::try_from(slots).unwrap_or(usize::MAX).max(1)
+    }
+}
+
+impl Default for Config {
+    /// 15 minutes of a column a minute, without a limit.
+    fn default() -> Self {
+        Self {
+            retention: Duration::from_mins(15),
+            resolution: Duration::from_mins(1),
+            memory_limit: None,
+        }
+    }
+}

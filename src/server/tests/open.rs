@@ -1,0 +1,235 @@
+//! The port that asks Kubernetes nothing about its callers.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::auth::AllowedUsers;
+
+const SERVING: &[rcgen::ExtendedKeyUsagePurpose] = &[rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+
+/// Such a port, with the authority of its clients.
+struct Open {
+    address: SocketAddr,
+    client_ca: Authority,
+    roots: Arc<RootCertStore>,
+    stop: StopSender,
+    tasks: Tasks,
+    _files: Files,
+}
+
+/// A folder of its own that goes with the test.
+struct Files(std::path::PathBuf);
+
+impl Files {
+    fn new() -> Self {
+        let name = format!("loadline-open-{}", uuid::Uuid::new_v4());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> std::path::PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Open {
+    async fn plain() -> Self {
+        Self::with(None, |_| {}).await
+    }
+
+    /// With TLS that asks for certificates; these users may ask, or all.
+    async fn asking(users: &[&str]) -> Self {
+        Self::with(Some(users), |_| {}).await
+    }
+
+    async fn with(users: Option<&[&str]>, change: impl FnOnce(&mut OpenConfig)) -> Self {
+        let (files, client_ca) = (Files::new(), Authority::new("client-ca"));
+        let mut roots = RootCertStore::empty();
+        let tls = users.map(|users| {
+            let serving_ca = Authority::new("serving-ca");
+            roots.add(serving_ca.der()).unwrap();
+            let serving = serving_ca.issue_for(Subject::new("heapster").usages(SERVING), &[SERVER]);
+            let (certificate, key) = serving.pem();
+            let trust = LiveTrust::new(TrustConfig {
+                client_ca_file: Some(files.write("ca", &client_ca.pem())),
+                front_proxy: None,
+            });
+            let users = users.iter().map(|name| (*name).to_owned()).collect();
+            OpenTls {
+                certificate: PairFiles {
+                    certificate: files.write("cert", &certificate),
+                    key: files.write("key", &key),
+                },
+                policy: TlsPolicy::default(),
+                clients: Some(Arc::new(AllowedUsers::new(trust.unwrap(), users))),
+            }
+        });
+        let mut config = OpenConfig {
+            address: ([127, 0, 0, 1], 0).into(),
+            tls,
+            shutdown_delay: Duration::ZERO,
+            limits: Limits::default(),
+        };
+        change(&mut config);
+        let (stop, stopped) = Stop::channel();
+        let tasks = Tasks::new(stop.clone());
+        let bound = Server::bind_open(config, open_deps(&tasks)).await.unwrap();
+        let address = bound.local_addr();
+        drop(tasks.spawn_passing("open", bound.run(stopped)));
+        Self {
+            address,
+            client_ca,
+            roots: Arc::new(roots),
+            stop,
+            tasks,
+            _files: files,
+        }
+    }
+
+    /// One request in the clear, over a connection of its own.
+    async fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.0\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// One request over TLS.
+    async fn get_as(&self, identity: Option<&Identity>, path: &str) -> Reply {
+        let dial = Dial {
+            identity,
+            ..Dial::default()
+        };
+        let mut config = client_config(Arc::clone(&self.roots), &dial);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from(SERVER).unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(name, stream).await.unwrap();
+        let io = TokioIo::new(stream);
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        drop(
+            self.tasks
+                .spawn_passing("client", async { drop(connection.await) }),
+        );
+        Conversation::Http2(sender).get(path).await
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.stop.stop();
+    }
+}
+
+fn open_deps(tasks: &Tasks) -> OpenDeps {
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    OpenDeps {
+        handler: Arc::new(|info, _| {
+            assert!(!info.path.ends_with("panic"), "as the test wants");
+            Some(Response::new(Bytes::from(format!("handled {}", info.path))).into())
+        }),
+        registry: Arc::new(registry),
+        metrics,
+        clock: TestClock::new(),
+        tasks: tasks.clone(),
+    }
+}
+
+#[tokio::test]
+async fn everybody_is_answered_in_the_clear() {
+    let server = Open::plain().await;
+    for (path, end) in [
+        ("/api/v1/model/nodes", "\r\n\r\nhandled /api/v1/model/nodes"),
+        ("/", "\r\n\r\nhandled /"),
+        ("/version", "\r\n\r\nhandled /version"),
+        ("/readyz", "\r\n\r\nhandled /readyz"),
+        ("/healthz", "\r\n\r\nhandled /healthz"),
+        ("/metrics", "# EOF\n"),
+    ] {
+        let answer = server.get(path).await;
+        assert!(
+            answer.starts_with("HTTP/1.0 200 OK\r\n"),
+            "{path}: {answer}"
+        );
+        assert!(answer.ends_with(end), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_harms_only_its_own_request() {
+    let server = Open::plain().await;
+    assert!(server.get("/panic").await.starts_with("HTTP/1.0 500 "));
+    assert!(server.get("/x").await.ends_with("handled /x"));
+}
+
+#[tokio::test]
+async fn whoever_sends_nothing_is_not_waited_for() {
+    let hurried = |config: &mut OpenConfig| config.limits.header = Duration::from_millis(50);
+    let server = Open::with(None, hurried).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let mut nothing = Vec::new();
+    let ended = silent.read_to_end(&mut nothing);
+    tokio::time::timeout(Duration::from_secs(20), ended)
+        .await
+        .expect("the server closes the connection")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn with_authorities_only_those_they_vouch_for_are_answered() {
+    let server = Open::asking(&[]).await;
+    let alice = server.client_ca.issue(Subject::new("alice"));
+    let nameless = server.client_ca.issue(Subject::new(""));
+    let eve = Authority::new("stranger").issue(Subject::new("alice"));
+    assert_eq!(server.get_as(Some(&alice), "/x").await.code, 200);
+    for refused in [None, Some(&eve), Some(&nameless)] {
+        let reply = server.get_as(refused, "/x").await;
+        assert_eq!((reply.code, reply.body.as_str()), (401, "Unauthorized\n"));
+        assert_eq!(server.get_as(refused, "/metrics").await.code, 401);
+        assert_eq!(server.get_as(refused, "/healthz/other").await.code, 401);
+        for healthz in ["/healthz", "/healthz/healthz"] {
+            assert_eq!(server.get_as(refused, healthz).await.code, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_allowed_users_others_are_forbidden() {
+    let server = Open::asking(&["alice", "bob"]).await;
+    for (name, code, body) in [
+        ("alice", 200, "handled /x"),
+        ("bob", 200, "handled /x"),
+        ("mallory", 403, "Forbidden\n"),
+    ] {
+        let identity = server.client_ca.issue(Subject::new(name));
+        let reply = server.get_as(Some(&identity), "/x").await;
+        assert_eq!((reply.code, reply.body.as_str()), (code, body), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_names_its_flags() {
+    let server = Open::plain().await;
+    let config = OpenConfig {
+        address: server.address,
+        tls: None,
+        shutdown_delay: Duration::ZERO,
+        limits: Limits::default(),
+    };
+    let error = Server::bind_open(config, open_deps(&server.tasks)).await;
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("--heapster-port"), "{text}");
+}
