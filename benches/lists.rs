@@ -217,7 +217,15 @@ fn lists(bench: &mut Criterion) {
     let time: Arc<dyn Clock> = cluster.clock.clone();
     let source = Arc::new(move || live.view());
     let inventory = Arc::clone(&cluster.inventory);
-    let api = Api::new(source, commits, inventory, time, "0", &mut cluster.registry);
+    let registry = &mut cluster.registry;
+    let coverage = loadline::coverage::Sources {
+        inventory: Arc::clone(&inventory),
+        health: loadline::scrape::ScrapeHealth::new(Arc::clone(&time), Duration::from_secs(15)),
+        view: source.clone(),
+        selects: Arc::new(|_| true),
+    };
+    let coverage = loadline::coverage::Coverage::new(coverage, Arc::clone(&time), registry);
+    let api = Api::new(source, commits, inventory, coverage, time, "0", registry);
     let mut group = bench.benchmark_group("7,000 pods anew");
     group.sample_size(20);
     group.throughput(Throughput::Elements(u64::try_from(NODES * PODS).unwrap()));

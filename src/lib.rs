@@ -36,6 +36,7 @@ pub mod cluster;
 pub mod kubelet;
 pub mod live;
 pub mod scrape;
+pub mod coverage;
 
 // over time
 pub mod history;
@@ -47,6 +48,10 @@ pub mod api;
 pub mod heapster;
 pub mod auth;
 pub mod server;
+
+// asked by people
+pub mod check;
+pub mod why;
 
 // wiring
 pub mod config;

@@ -1,25 +1,60 @@
-//! The `loadline` program: flags, one run, an exit code.
+//! The `loadline` program: flags, one run or one answer, an exit code.
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use loadline::app::{self, Ended, Signals};
-use loadline::config::{self, Exit, Settings, Stream};
+use loadline::app::{self, Ended, Outcome, Signals};
+use loadline::config::{self, Command, Exit, Settings, Stream};
 use loadline::telemetry;
 
 fn main() -> ExitCode {
-    let settings = match config::parse(std::env::args_os()) {
-        Ok(settings) => settings,
+    let command = match config::parse_command(std::env::args_os()) {
+        Ok(command) => command,
         Err(exit) => return leave(&exit),
     };
-    match run(settings) {
-        Ok(Ended::Stopped) => ExitCode::SUCCESS,
-        Ok(Ended::Failed | Ended::Cut) => ExitCode::FAILURE,
+    match command {
+        Command::Serve(settings) => match run(settings) {
+            Ok(Ended::Stopped) => ExitCode::SUCCESS,
+            Ok(Ended::Failed | Ended::Cut) => ExitCode::FAILURE,
+            Err(error) => {
+                tracing::error!("{}", story(&error));
+                ExitCode::FAILURE
+            }
+        },
+        Command::Check { settings, output } => answer(app::check(settings, output)),
+        Command::Why {
+            settings,
+            subject,
+            output,
+        } => answer(app::explain(settings, subject, output)),
+    }
+}
+
+/// Prints an answer: 0 when all is well, 1 when something is not or there is no answer.
+fn answer(ask: impl Future<Output = anyhow::Result<Outcome>>) -> ExitCode {
+    match asked(ask) {
+        Ok(outcome) => {
+            // Nobody is left to tell when even this fails.
+            let _ = write!(std::io::stdout(), "{}", outcome.text);
+            ExitCode::from(u8::from(!outcome.ok))
+        }
         Err(error) => {
-            tracing::error!("{}", story(&error));
+            let _ = writeln!(std::io::stderr(), "error: {}", story(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+fn asked(ask: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(ask);
+    runtime.shutdown_background();
+    outcome
 }
 
 fn run(settings: Settings) -> anyhow::Result<Ended> {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms, ground first. The path of a number decides: what receives stands before what feeds
 /// it.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 22] = [
     "domain",
     "lifecycle",
     "telemetry",
@@ -25,6 +25,7 @@ const ORDER: [&str; 19] = [
     "kubelet",
     "live",
     "scrape",
+    "coverage",
     "history",
     "sinks",
     "rollup",
@@ -34,6 +35,8 @@ const ORDER: [&str; 19] = [
     "peer",
     "auth",
     "server",
+    "check",
+    "why",
     "config",
     "app",
 ];

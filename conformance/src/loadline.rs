@@ -18,6 +18,9 @@ use crate::process::{Launch, Process, free_address};
 /// The name Loadline's certificate is verified for.
 pub const SERVER_NAME: &str = "loadline.kube-system.svc";
 
+/// How long the program may take to answer a question.
+const ANSWER: Duration = Duration::from_secs(60);
+
 /// The program: the one in `LOADLINE_PROGRAM`, or built now, next to the one that runs.
 ///
 /// # Errors
@@ -153,6 +156,23 @@ impl Start {
             serving: self.serving.clone(),
             authority: lab.pki.serving.der().clone(),
         })
+    }
+
+    /// Runs it with these words in front of the flags, as in `check`; what it prints, and whether it ends well.
+    pub async fn ask(&self, words: &[&str]) -> Result<(bool, String)> {
+        let flags = self.flags.iter().map(|(f, v)| format!("--{f}={v}"));
+        let output = Command::new(&self.binary)
+            .args(words)
+            .args(flags)
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(ANSWER, output)
+            .await
+            .with_context(|| format!("no answer to {words:?}"))?
+            .with_context(|| format!("run {}", self.binary.display()))?;
+        let mut text = String::from_utf8(output.stdout)?;
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
+        Ok((output.status.success(), text))
     }
 
     /// Starts it, registers it with the lab's aggregator and waits until it is ready.

@@ -6,6 +6,7 @@
 
 mod compress;
 mod conditional;
+pub mod coverage;
 pub mod discovery;
 pub mod metrics;
 pub mod openapi;
@@ -19,8 +20,10 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use crate::apimachinery::{Reply, RequestInfo};
+use crate::coverage::Coverage;
 use crate::domain::{Clock, Inventory};
 use crate::telemetry::Registry;
+use coverage::CoverageApi;
 use discovery::Discovery;
 use metrics::{Commits, MetricsApi, ViewSource};
 use openapi::OpenApi;
@@ -31,12 +34,13 @@ pub use resource::{Group, Resource, Scope};
 #[derive(Debug)]
 pub struct Api {
     metrics: MetricsApi,
+    coverage: CoverageApi,
     discovery: Discovery,
     openapi: OpenApi,
 }
 
 /// The groups we serve.
-const GROUPS: [Group; 1] = [metrics::GROUP];
+const GROUPS: [Group; 2] = [metrics::GROUP, coverage::GROUP];
 
 impl Api {
     /// Serves what `source` shows, of which `commits` tells when it is new; `release` is the version of this program, and what it
@@ -46,12 +50,14 @@ impl Api {
         source: ViewSource,
         commits: Commits,
         inventory: Arc<Inventory>,
+        coverage: Arc<Coverage>,
         clock: Arc<dyn Clock>,
         release: &str,
         registry: &mut Registry,
     ) -> Self {
         Self {
             metrics: MetricsApi::new(source, commits, inventory, Arc::clone(&clock), registry),
+            coverage: CoverageApi::new(coverage, Arc::clone(&clock)),
             discovery: Discovery::new(&GROUPS),
             openapi: OpenApi::new(&GROUPS, release, clock),
         }
@@ -69,7 +75,9 @@ impl Api {
             let response = response.or_else(|| self.openapi.answer(parts))?;
             Some(Reply::Whole(response))
         };
-        match self.metrics.respond(info, parts).or_else(whole)? {
+        let coverage = || self.coverage.respond(info, parts);
+        let reply = self.metrics.respond(info, parts).or_else(coverage);
+        match reply.or_else(whole)? {
             Reply::Whole(response) => {
                 let response = compress::compress(parts, response);
                 Some(Reply::Whole(response))

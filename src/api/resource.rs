@@ -16,9 +16,16 @@ pub struct Group {
 /// A resource of a [`Group`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// The plural name in the URL (`pods`). There is no singular and no short name, on purpose: a
-    /// `pod` or `po` of ours would shadow the core type in clients.
+    /// The plural name in the URL (`pods`).
     pub name: &'static str,
+    /// The name of one; empty for none, where a `pod` of ours would shadow the core type in clients.
+    pub singular: &'static str,
+    /// Other names clients take for it; none where they would shadow a core type.
+    pub short_names: &'static [&'static str],
+    /// The words under which clients ask for all resources of a kind at once.
+    pub categories: &'static [&'static str],
+    /// Whether objects can be had in protobuf.
+    pub protobuf: bool,
     /// The kind of one object (`PodMetrics`).
     pub kind: &'static str,
     /// The kind of a list of them (`PodMetricsList`).

@@ -8,13 +8,12 @@ use crate::live::View;
 fn answer(uri: &str, accept_encoding: &str) -> Option<Response<Bytes>> {
     let source = Arc::new(|| Arc::new(View::default()));
     let inventory = Arc::new(Inventory::new());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let registry = &mut Registry::default();
+    let coverage = coverage::tests::of(Arc::clone(&inventory), Arc::clone(&clock));
+    let commits = tokio::sync::watch::channel(0).1;
     let api = Api::new(
-        source,
-        tokio::sync::watch::channel(0).1,
-        inventory,
-        Arc::new(SystemClock),
-        "v0.1.0",
-        &mut Registry::default(),
+        source, commits, inventory, coverage, clock, "v0.1.0", registry,
     );
     let request = Request::builder()
         .uri(uri)
@@ -45,8 +44,13 @@ fn each_path_is_answered_by_the_part_it_belongs_to() {
             "/apis/metrics.k8s.io/v1beta1/pods",
             r#"{"kind":"PodMetricsList""#,
         ),
+        ("/apis/loadline.io/v1alpha1", r#"{"kind":"APIResourceList""#),
+        (
+            "/apis/loadline.io/v1alpha1/nodecoverages",
+            r#"{"kind":"NodeCoverageList""#,
+        ),
         ("/apis/metrics.k8s.io/v1/foo", r#"{"kind":"Status""#),
-        ("/openapi/v3", r#"{"paths":{"apis/metrics.k8s.io"#),
+        ("/openapi/v3", r#"{"paths":{"apis/loadline.io"#),
         ("/openapi/v2", "{"),
     ] {
         let response = answer(uri, "").unwrap();

@@ -2,6 +2,7 @@
 //! Status, selectors, content negotiation and the encodings. Pure functions, no I/O.
 
 mod duration;
+mod human_duration;
 pub mod json;
 mod list_options;
 mod meta;
@@ -25,6 +26,7 @@ mod watch_event;
 pub mod yaml;
 
 pub use duration::{GoDuration, InvalidDuration};
+pub use human_duration::HumanDuration;
 pub use list_options::ListOptions;
 pub use meta::{Creation, ListMeta, ObjectMeta};
 pub use negotiate::{

@@ -65,6 +65,18 @@ impl TableColumn {
         priority: 0,
     };
 
+    /// A column of plain text; `-o wide` alone shows it when `wide`.
+    #[must_use]
+    pub const fn text(name: &'static str, description: &'static str, wide: bool) -> Self {
+        Self {
+            name,
+            kind: "string",
+            format: "",
+            description,
+            priority: if wide { 1 } else { 0 },
+        }
+    }
+
     /// Another column, with the format clients know its texts by (`quantity`, `duration`).
     #[must_use]
     pub const fn new(name: &'static str, format: &'static str) -> Self {

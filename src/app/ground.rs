@@ -11,6 +11,7 @@ use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
 use crate::cluster::{self, Credentials};
 use crate::config::Settings;
+use crate::coverage::{Coverage, Sources};
 use crate::domain::{Clock, Inventory, SystemClock};
 use crate::heapster::RouteTable;
 use crate::kubelet::KubeletClient;
@@ -63,7 +64,29 @@ impl Ground {
         ))
     }
 
-    pub(super) fn api(&mut self, live: Arc<Live>, inventory: Arc<Inventory>) -> Arc<Api> {
+    pub(super) fn coverage(
+        &mut self,
+        settings: &Settings,
+        inventory: &Arc<Inventory>,
+        live: &Arc<Live>,
+        scraper: &Scraper<KubeletClient>,
+    ) -> Arc<Coverage> {
+        let live = Arc::clone(live);
+        let sources = Sources {
+            inventory: Arc::clone(inventory),
+            health: scraper.health(),
+            view: Arc::new(move || live.view()),
+            selects: settings::scrape(settings).selects,
+        };
+        Coverage::new(sources, Arc::clone(&self.clock), &mut self.registry)
+    }
+
+    pub(super) fn api(
+        &mut self,
+        live: Arc<Live>,
+        inventory: Arc<Inventory>,
+        coverage: Arc<Coverage>,
+    ) -> Arc<Api> {
         let commits = live.commits();
         let source = Arc::new(move || live.view());
         let (clock, release) = (Arc::clone(&self.clock), env!("CARGO_PKG_VERSION"));
@@ -71,6 +94,7 @@ impl Ground {
             source,
             commits,
             inventory,
+            coverage,
             clock,
             release,
             &mut self.registry,
@@ -203,7 +227,7 @@ fn routes(api: &Arc<Api>) -> Vec<Route> {
 }
 
 /// The client a flag of its own names, or the one for everything.
-async fn client_for(
+pub(super) async fn client_for(
     kubeconfig: &Option<std::path::PathBuf>,
     client: &kube::Client,
 ) -> Result<kube::Client> {

@@ -4,6 +4,7 @@
 //! told before anything runs. [`Bound::run`] starts the rooms and ends them in order. The API
 //! server may be away at either.
 
+mod asked;
 mod ground;
 mod over_time;
 mod readiness;
@@ -21,6 +22,7 @@ use tracing::{debug, info, warn};
 use crate::auth::{LiveTrust, TrustLookup};
 use crate::cluster::{self, Cluster};
 use crate::config::Settings;
+use crate::coverage::Announcer;
 use crate::domain::Inventory;
 use crate::kubelet::KubeletClient;
 use crate::lifecycle::{Stop, StopSender, Tasks};
@@ -31,6 +33,7 @@ use crate::server::{self, SecretKeeper};
 use ground::Ground;
 use over_time::{OverTime, Receiving};
 
+pub use asked::{Outcome, check, explain};
 pub use signals::Signals;
 
 /// Everything wired together, with the ports taken and nothing running yet.
@@ -41,6 +44,7 @@ pub struct Bound {
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
+    announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
     trust: Vec<TrustLookup>,
@@ -90,7 +94,10 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
-    readiness::add_checks(&ground.health, &ground.clock, &cluster, &live, &scraper);
+    let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
+    let (health, clock) = (&ground.health, &ground.clock);
+    readiness::add_checks(health, clock, &cluster, &live, &scraper, &coverage);
+    let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
     ground
@@ -99,7 +106,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
     let over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
-    let api = ground.api(live, inventory);
+    let api = ground.api(live, inventory, coverage);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
     let reached = ground.servers(&settings, &api, &over_time, reviews, &client);
@@ -111,6 +118,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         cluster,
         scraper,
         keeper,
+        announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
         trust: [Some(lookup), guests.flatten()]
@@ -149,6 +157,7 @@ impl Bound {
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
+        tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
         start_columns(self.rollup, self.sinks, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {

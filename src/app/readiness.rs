@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::cluster::Cluster;
+use crate::coverage::Coverage;
 use crate::domain::Clock;
 use crate::kubelet::KubeletClient;
 use crate::lifecycle::{Check, Health, Probe};
@@ -21,13 +22,15 @@ pub(super) fn add_checks(
     cluster: &Cluster,
     live: &Arc<Live>,
     scraper: &Scraper<KubeletClient>,
+    coverage: &Arc<Coverage>,
 ) {
     let all = &[Probe::Livez, Probe::Readyz, Probe::Healthz];
     health.add(Check::new("ping", all, || Ok(())));
-    health.add(storage_ready(Arc::clone(clock), Arc::clone(live)));
+    health.add(storage_ready(clock, live, coverage));
     for check in cluster.checks() {
         health.add(check);
     }
+    health.add(coverage.check());
     let timely = scraper.health();
     health.add(Check::new(
         "metric-collection-timely",
@@ -39,7 +42,11 @@ pub(super) fn add_checks(
 /// Passes for good with the first number of a node and of a container, or when the start window is
 /// over: readiness must never be lost for lack of kubelets, or the HPA would lose what is known
 /// too.
-fn storage_ready(clock: Arc<dyn Clock>, live: Arc<Live>) -> Check {
+///
+/// Meanwhile the reason tells how the nodes fare. Only who may ask for this check alone sees it.
+fn storage_ready(clock: &Arc<dyn Clock>, live: &Arc<Live>, coverage: &Arc<Coverage>) -> Check {
+    let (clock, live) = (Arc::clone(clock), Arc::clone(live));
+    let coverage = Arc::clone(coverage);
     let (began, passed) = (clock.monotonic(), AtomicBool::new(false));
     Check::new("metric-storage-ready", &[Probe::Readyz], move || {
         let waited = clock.monotonic().saturating_duration_since(began);
@@ -47,6 +54,7 @@ fn storage_ready(clock: Arc<dyn Clock>, live: Arc<Live>) -> Check {
             passed.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        Err("no metrics to serve yet".to_owned())
+        let nodes = coverage.current().summary();
+        Err(format!("no metrics to serve yet ({nodes})"))
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::auth::{self, AlwaysAllowPaths, ProxyHeaders, TrustConfig};
+use crate::check::ObjectName;
 use crate::cluster::{ClientCertificate, Credentials, Material};
 use crate::config::{self, CertificatePaths, KubeletTls, Settings};
 use crate::kubelet::{self, Addresses, Trust};
@@ -195,6 +196,19 @@ pub(super) fn keeper(
         },
         lifetime: own.lifetime,
     })
+}
+
+/// The Service that leads to us, and the Secret of the serving certificate if there is to be one.
+pub(super) fn objects(flags: &config::Serving) -> (ObjectName, Option<ObjectName>) {
+    let service = ObjectName {
+        namespace: namespace(),
+        name: flags.own_certificate.service.clone(),
+    };
+    let secret = keeper(flags, &certificate(flags)).map(|keeper| ObjectName {
+        namespace: keeper.secret.namespace,
+        name: keeper.secret.name,
+    });
+    (service, secret)
 }
 
 /// The namespace we run in, or else the one such a server is installed in.

@@ -6,6 +6,7 @@
 
 mod authentication;
 mod authorization;
+mod command;
 mod exit;
 mod flag;
 mod generic;
@@ -34,6 +35,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use authentication::{Authentication, RequestHeader};
 pub use authorization::Authorization;
+pub use command::{Command, Output, Subject, SubjectKind, parse_command};
 pub use exit::{Exit, Stream};
 pub use generic::{Limits, Shutdown};
 pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};

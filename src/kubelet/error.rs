@@ -198,62 +198,6 @@ impl Error {
         }
         story
     }
-
-    /// What an operator may do about it, where that can be told from here.
-    #[must_use]
-    pub const fn remedy(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::NoAddress { .. } => {
-                "name a type the node has in --kubelet-preferred-address-types"
-            }
-            Self::Connect { .. } => {
-                "check routes and network policies to the node, --kubelet-port and --kubelet-preferred-address-types"
-            }
-            Self::Tls { source, .. } => match source.remedy() {
-                Some(remedy) => remedy,
-                None => return None,
-            },
-            Self::Timeout { .. } => {
-                "check the node's load and the way to it; --kubelet-request-timeout bounds an attempt"
-            }
-            Self::Unauthorized => {
-                "let the kubelet accept service account tokens (authentication.webhook.enabled)"
-            }
-            Self::Forbidden { .. } => "grant get on nodes/metrics to our service account",
-            Self::NotFound { .. } => {
-                "is this a kubelet? the annotation metrics.k8s.io/resource-metrics-path names another path"
-            }
-            Self::BadAddress { .. }
-            | Self::BadPath { .. }
-            | Self::Status { .. }
-            | Self::TooLarge { .. }
-            | Self::Malformed { .. }
-            | Self::Broken { .. }
-            | Self::Decode(_) => return None,
-        })
-    }
-}
-
-impl TlsError {
-    const fn remedy(&self) -> Option<&'static str> {
-        match self {
-            Self::UnknownIssuer { .. } => Some(
-                "give the CA that signed it with --kubelet-certificate-authority, or let the kubelet have a \
-                 certificate of the cluster's CA (serverTLSBootstrap, then approve its request)",
-            ),
-            Self::WrongName { .. } => {
-                Some("issue the kubelet a certificate with the node's name or this address in it")
-            }
-            Self::Expired { .. } => {
-                Some("renew the kubelet's serving certificate; is the clock right here?")
-            }
-            Self::NotYetValid { .. } => Some("are the clocks right, here and where it was signed?"),
-            Self::Refused { .. } => {
-                Some("does the kubelet's client CA know --kubelet-client-certificate?")
-            }
-            Self::Other { .. } => None,
-        }
-    }
 }
 
 impl fmt::Display for Phase {

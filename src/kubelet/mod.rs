@@ -1,13 +1,15 @@
 //! The kubelet as we see it: where it is, how it is asked, and what its answer says.
 //!
 //! [`Target`] says where, [`KubeletClient`] asks, [`decode_resource`] and [`decode_summary`] read.
-//! What can go wrong is one [`Error`], whose variants are what an operator can act on.
+//! What can go wrong is one [`Error`], whose variants are what an operator can act on;
+//! [`explain()`] says it in words.
 
 mod address;
 mod client;
 mod connection;
 mod decode;
 mod error;
+mod explain;
 mod http1;
 mod material;
 mod resolve;
@@ -26,6 +28,7 @@ pub use decode::{
     Pressure, SourceSets, SummaryReading, decode_resource, decode_summary,
 };
 pub use error::{Error, Phase, TlsError};
+pub use explain::{Explanation, Platform, explain, faults_reference};
 #[cfg(fuzzing)]
 pub use http1::check_http1;
 pub use material::MaterialError;

@@ -13,6 +13,8 @@ use crate::domain::{Clock, NodeName, Timestamp};
 pub struct NodeHealth {
     /// When an answer was last committed.
     pub last_success: Option<Timestamp>,
+    /// Since when attempts succeed, without a failure in between; `None` while they fail.
+    pub succeeds_since: Option<Timestamp>,
     /// What is wrong now; `None` after a success and before the first attempt has ended.
     pub failure: Option<ScrapeFailure>,
 }
@@ -22,10 +24,10 @@ pub struct NodeHealth {
 pub struct ScrapeFailure {
     /// One word of a small fixed set.
     pub cause: &'static str,
-    /// The whole story in one line.
-    pub story: String,
+    /// What is wrong, in a sentence or two.
+    pub says: String,
     /// What an operator may do about it.
-    pub remedy: Option<&'static str>,
+    pub remedy: &'static str,
     /// When the first attempt failed after which none succeeded.
     pub since: Timestamp,
 }
@@ -45,7 +47,9 @@ struct Shared {
 }
 
 impl ScrapeHealth {
-    pub(super) fn new(clock: Arc<dyn Clock>, resolution: Duration) -> Self {
+    /// Of no node yet, at this resolution.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, resolution: Duration) -> Self {
         Self {
             shared: Arc::new(Shared {
                 nodes: RwLock::default(),

@@ -4,7 +4,7 @@ use tracing::{debug, info, warn};
 
 use super::health::{NodeHealth, ScrapeFailure};
 use crate::domain::{NodeRecord, Timestamp};
-use crate::kubelet::Error;
+use crate::kubelet::{Error, Explanation, Platform, explain};
 
 /// What was found out about a node and what was said of it.
 ///
@@ -50,6 +50,7 @@ impl Report {
     /// An attempt succeeded.
     pub(super) fn succeeded(&mut self, node: &NodeRecord, at: Timestamp) {
         self.health.last_success = Some(at);
+        self.health.succeeds_since.get_or_insert(at);
         let Some(failure) = self.health.failure.take() else {
             return;
         };
@@ -66,21 +67,25 @@ impl Report {
     /// An attempt failed.
     pub(super) fn failed(&mut self, node: &NodeRecord, at: Timestamp, failure: &Failure) {
         let cause = failure.cause();
-        let (error, remedy) = match failure {
-            Failure::Kubelet(error) => (error.story(), error.remedy()),
-            Failure::Lost => ("the attempt ended without a result".into(), None),
+        let Explanation { says, remedy } = match failure {
+            Failure::Kubelet(error) => explain(error, Platform::of(&node.labels)),
+            Failure::Lost => Explanation {
+                says: "the attempt ended without a result".into(),
+                remedy: "this is a fault in Loadline: please report it with its log",
+            },
         };
         let name = &node.name;
         if node.ready && !self.warned.contains(&cause) {
             self.warned.push(cause);
-            warn!(node = %name, cause, %error, remedy, "scrape failed");
+            warn!(node = %name, cause, error = %says, remedy, "scrape failed");
         } else {
-            debug!(node = %name, cause, %error, ready = node.ready, "scrape failed");
+            debug!(node = %name, cause, error = %says, ready = node.ready, "scrape failed");
         }
         let since = self.health.failure.as_ref().map_or(at, |f| f.since);
+        self.health.succeeds_since = None;
         self.health.failure = Some(ScrapeFailure {
             cause,
-            story: error,
+            says,
             remedy,
             since,
         });

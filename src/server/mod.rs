@@ -42,7 +42,9 @@ pub use health::shutdown_check;
 pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
 pub use pair_files::{CertificateError, PairFiles};
-pub use serving_secret::{KeeperConfig, KeeperMetrics, SecretKeeper, SecretName, ServiceName};
+pub use serving_secret::{
+    APISERVICES, KeeperConfig, KeeperMetrics, SecretKeeper, SecretName, ServiceName,
+};
 pub use tls_policy::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 
 /// What flags decide about the secure port.

@@ -243,7 +243,11 @@ impl Lab {
         let access = &self.access;
         access.grant(Grant::new(us(), &["create"], secrets));
         access.grant(Grant::new(us(), &["get", "update"], secrets).named(SERVING_SECRET));
-        for name in ["v1.metrics.k8s.io", "v1beta1.metrics.k8s.io"] {
+        for name in [
+            "v1.metrics.k8s.io",
+            "v1beta1.metrics.k8s.io",
+            "v1alpha1.loadline.io",
+        ] {
             let apiservices = &["apiregistration.k8s.io/apiservices"];
             access.grant(Grant::new(us(), &["get", "patch"], apiservices).named(name));
         }
@@ -278,7 +282,13 @@ impl Lab {
         ));
         access.grant(Grant::new(us(), &reads, &["core/configmaps"]).named(AUTHENTICATION.1));
         self.give_serving_access();
+        access.grant(Grant::new(us(), &["create"], &["core/events"]));
         let everyone = Subject::Group("system:authenticated".to_owned());
+        access.grant(Grant::new(
+            everyone.clone(),
+            &["create"],
+            &["authorization.k8s.io/selfsubjectaccessreviews"],
+        ));
         let public = [
             "/api*",
             "/apis*",
@@ -299,6 +309,7 @@ impl Lab {
                 "core/namespaces",
                 "metrics.k8s.io/nodes",
                 "metrics.k8s.io/pods",
+                "loadline.io/nodecoverages",
             ],
         ));
     }

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod configuration;
+mod coverage;
 mod duplicates;
 mod first;
 mod forms;
@@ -79,7 +80,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 18] = [
+    let groups: [(&str, &[Check]); 19] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 2: ", summaries::CHECKS),
@@ -98,6 +99,7 @@ pub fn checks() -> Vec<Check> {
         ("", shutdown::CHECKS),
         ("", watches::CHECKS),
         ("", configuration::CHECKS),
+        ("", coverage::CHECKS),
     ];
     let mut checks = Vec::new();
     for (promise, group) in groups {

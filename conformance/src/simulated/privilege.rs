@@ -23,12 +23,18 @@ pub(super) const SECRETS: &[Check] = &[Check::new(
 )];
 
 /// What Loadline may ask of the API server: method and the path's beginning.
-const ALLOWED: [(&str, &str); 7] = [
+const ALLOWED: [(&str, &str); 9] = [
     ("GET", "/api/v1/nodes"),
     ("GET", "/api/v1/pods"),
     ("GET", "/api/v1/namespaces"),
     ("GET", "/version"),
     ("GET", "/apis"),
+    ("POST", "/api/v1/namespaces/default/events"),
+    // `loadline check` asks what it may.
+    (
+        "POST",
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+    ),
     ("POST", "/apis/authentication.k8s.io/v1/tokenreviews"),
     ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews"),
 ];

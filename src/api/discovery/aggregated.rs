@@ -65,6 +65,10 @@ struct ResourceJson {
     scope: &'static str,
     singular_resource: &'static str,
     verbs: &'static [&'static str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    short_names: &'static [&'static str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    categories: &'static [&'static str],
 }
 
 /// Never null, or old clients panic. Group and version are empty where they are those of the
@@ -174,8 +178,10 @@ impl ResourceJson {
                 kind: resource.kind,
             },
             scope: scope(resource),
-            singular_resource: "",
+            singular_resource: resource.singular,
             verbs: resource.verbs,
+            short_names: resource.short_names,
+            categories: resource.categories,
         }
     }
 }
@@ -189,10 +195,16 @@ fn write_version(out: &mut protobuf::Writer, group: &Group, version: &str) {
 }
 
 fn write_resource(out: &mut protobuf::Writer, resource: &Resource) {
-    for verb in resource.verbs.iter().rev() {
-        out.bytes(5, verb.as_bytes());
+    for (field, names) in [
+        (7, resource.categories),
+        (6, resource.short_names),
+        (5, resource.verbs),
+    ] {
+        for name in names.iter().rev() {
+            out.bytes(field, name.as_bytes());
+        }
     }
-    out.bytes(4, b"");
+    out.bytes(4, resource.singular.as_bytes());
     out.bytes(3, scope(resource).as_bytes());
     out.message(2, |out| {
         out.bytes(3, resource.kind.as_bytes());

@@ -65,11 +65,14 @@ struct ResourceListJson<'a> {
 #[serde(rename_all = "camelCase")]
 struct ResourceJson {
     name: &'static str,
-    /// Empty: a singular of ours would shadow the core type's.
     singular_name: &'static str,
     namespaced: bool,
     kind: &'static str,
     verbs: &'static [&'static str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    short_names: &'static [&'static str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    categories: &'static [&'static str],
 }
 
 impl<'a> ApiGroupList<'a> {
@@ -172,10 +175,12 @@ impl Object for ApiResourceList<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
         let resources = self.group.resources.iter().map(|resource| ResourceJson {
             name: resource.name,
-            singular_name: "",
+            singular_name: resource.singular,
             namespaced: resource.is_namespaced(),
             kind: resource.kind,
             verbs: resource.verbs,
+            short_names: resource.short_names,
+            categories: resource.categories,
         });
         let list = ResourceListJson {
             kind: self.kind(),
@@ -214,7 +219,13 @@ fn write_resource(out: &mut protobuf::Writer, resource: &Resource) {
     for empty in [10, 9, 8] {
         out.bytes(empty, b"");
     }
-    out.bytes(6, b"");
+    for category in resource.categories.iter().rev() {
+        out.bytes(7, category.as_bytes());
+    }
+    out.bytes(6, resource.singular.as_bytes());
+    for name in resource.short_names.iter().rev() {
+        out.bytes(5, name.as_bytes());
+    }
     out.message(4, |out| {
         for verb in resource.verbs.iter().rev() {
             out.bytes(1, verb.as_bytes());

@@ -9,9 +9,14 @@ pub const GROUP: Group = Group {
     resources: &[NODES, PODS],
 };
 
-/// The use of nodes.
+/// The use of nodes. Neither it nor pods have a singular or short name, which would shadow the core
+/// type.
 pub const NODES: Resource = Resource {
     name: "nodes",
+    singular: "",
+    short_names: &[],
+    categories: &[],
+    protobuf: true,
     kind: "NodeMetrics",
     list_kind: "NodeMetricsList",
     scope: Scope::Cluster,
@@ -22,6 +27,10 @@ pub const NODES: Resource = Resource {
 /// The use of pods. Unlike metrics-server, they can be selected by `spec.nodeName` too.
 pub const PODS: Resource = Resource {
     name: "pods",
+    singular: "",
+    short_names: &[],
+    categories: &[],
+    protobuf: true,
     kind: "PodMetrics",
     list_kind: "PodMetricsList",
     scope: Scope::Namespaced,

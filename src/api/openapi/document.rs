@@ -90,9 +90,14 @@ fn naming<'a>(
     }
 }
 
-/// What the full names of a version's types begin with, by Kubernetes' rule for the Go package they
-/// come from: `k8s.io/metrics/pkg/apis/metrics/v1`.
+/// What the full names of a version's types begin with: for a group of Kubernetes' own by its rule
+/// for the Go package they come from (`k8s.io/metrics/pkg/apis/metrics/v1`), for any other the
+/// group's name read backwards, as for custom resources.
 fn package(group: &str, version: &str) -> String {
-    let short = group.split('.').next().unwrap_or_default();
-    format!("io.k8s.{short}.pkg.apis.{short}.{version}")
+    if group.ends_with(".k8s.io") {
+        let short = group.split('.').next().unwrap_or_default();
+        return format!("io.k8s.{short}.pkg.apis.{short}.{version}");
+    }
+    let backwards: Vec<&str> = group.rsplit('.').collect();
+    format!("{}.{version}", backwards.join("."))
 }

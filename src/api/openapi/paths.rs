@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 use super::definitions::{Dialect, Naming};
 use crate::api::Resource;
 
+/// What everything but objects is answered as.
+const PLAIN: [&str; 3] = [JSON, YAML, PROTOBUF];
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -94,6 +96,8 @@ struct Operation<'a> {
     /// Kubernetes' word for what is done, and the kind it is done to; none for discovery.
     action: Option<(&'static str, &'a str)>,
     tag: String,
+    /// The media types it is answered in.
+    types: Vec<&'static str>,
 }
 
 /// The path that tells the versions of a group.
@@ -105,6 +109,7 @@ pub(super) fn group_paths(naming: Naming<'_>) -> Map<String, Value> {
         answer: format!("{META}.APIGroup"),
         action: None,
         tag: title.to_lowercase(),
+        types: PLAIN.to_vec(),
     };
     let path = format!("/apis/{}/", naming.group);
     Map::from_iter([(path, item(naming, &operation, &[]))])
@@ -119,6 +124,7 @@ pub(super) fn version_paths(naming: Naming<'_>, resources: &[Resource]) -> Map<S
         answer: format!("{META}.APIResourceList"),
         action: None,
         tag: tag(naming),
+        types: PLAIN.to_vec(),
     };
     let mut paths = Map::from_iter([(root.clone(), item(naming, &discovery, &[]))]);
     for resource in resources {
@@ -144,6 +150,7 @@ fn resource_paths(naming: Naming<'_>, root: &str, resource: &Resource) -> Vec<(S
         answer: naming.name(list_kind),
         action: Some(("list", kind)),
         tag: tag(naming),
+        types: types(resource, true),
     };
     let get = |id: &str| Operation {
         id: format!("read{}{id}", id_part(naming)),
@@ -151,6 +158,7 @@ fn resource_paths(naming: Naming<'_>, root: &str, resource: &Resource) -> Vec<(S
         answer: naming.name(kind),
         action: Some(("get", kind)),
         tag: tag(naming),
+        types: types(resource, false),
     };
     if !resource.is_namespaced() {
         return vec![
@@ -186,6 +194,16 @@ fn resource_paths(naming: Naming<'_>, root: &str, resource: &Resource) -> Vec<(S
     ]
 }
 
+/// What objects of a resource, or lists of them, are answered as.
+fn types(resource: &Resource, list: bool) -> Vec<&'static str> {
+    let streams = list && resource.verbs.contains(&"watch");
+    let all = PLAIN
+        .into_iter()
+        .chain(STREAMS.into_iter().filter(|_| streams));
+    all.filter(|one| resource.protobuf || !one.starts_with(PROTOBUF))
+        .collect()
+}
+
 /// A path item with its one operation.
 fn item(naming: Naming<'_>, operation: &Operation<'_>, parameters: &[(Place, Parameter)]) -> Value {
     let mut item = Map::from_iter([("get".to_owned(), operation.write(naming))]);
@@ -202,10 +220,7 @@ fn item(naming: Naming<'_>, operation: &Operation<'_>, parameters: &[(Place, Par
 impl Operation<'_> {
     fn write(&self, naming: Naming<'_>) -> Value {
         let schema = naming.dialect.reference(&self.answer);
-        let mut types = vec![JSON, YAML, PROTOBUF];
-        if matches!(self.action, Some(("list", _))) {
-            types.extend(STREAMS);
-        }
+        let types = self.types.clone();
         let mut operation = json!({
             "description": self.text,
             "operationId": self.id,

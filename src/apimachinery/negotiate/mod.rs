@@ -124,7 +124,8 @@ impl MetaVersion {
 
 impl Transform {
     /// The rule of resource endpoints: Table in JSON and YAML, metadata in all encodings.
-    fn of(media_type: MediaType, conversion: Option<&Conversion>) -> Option<Self> {
+    #[must_use]
+    pub fn of(media_type: MediaType, conversion: Option<&Conversion>) -> Option<Self> {
         let Some(conversion) = conversion else {
             return Some(Self::None);
         };

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 pub use keeper::SecretKeeper;
 pub use metrics::KeeperMetrics;
+pub use objects::APISERVICES;
 
 use plan::Lifetimes;
 

@@ -58,10 +58,7 @@ impl Trust {
             }
             seen = self.look().await?;
         }
-        Err(AskError::conflict(
-            "patch",
-            "the APIServices of metrics.k8s.io",
-        ))
+        Err(AskError::conflict("patch", "our APIServices"))
     }
 
     async fn correct(&self, seen: &[Registration], wanted: &Wanted) -> Result<bool, AskError> {

@@ -18,6 +18,8 @@ use crate::lab::{Identity, Leaf};
 
 /// The group that is served by somebody else.
 pub(super) const GROUP: &str = "metrics.k8s.io";
+/// Loadline's own group, registered beside it. It is not in discovery here.
+const OWN: (&str, &str) = ("loadline.io", "v1alpha1");
 const DISCOVERY_DEADLINE: Duration = Duration::from_secs(5);
 const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -67,7 +69,9 @@ impl Aggregator {
     pub(super) fn serves(&self, route: &Route<'_>) -> bool {
         let version = match route {
             Route::Resource(resource) if resource.group == GROUP => resource.version,
-            Route::Resource(_) => return false,
+            Route::Resource(resource) => {
+                return (resource.group, resource.version) == OWN && self.backend.read().is_some();
+            }
             Route::Path(path) => {
                 if path.starts_with("/openapi/v3/apis/metrics.k8s.io/") {
                     return true;

@@ -89,7 +89,7 @@ impl ApiServer {
         &self.shared.journal
     }
 
-    /// The Secrets and APIServices, which clients write.
+    /// The Secrets, APIServices and Events, which clients write.
     #[must_use]
     pub fn written(&self) -> &Written {
         &self.shared.written
@@ -188,7 +188,7 @@ impl Shared {
                 let Ok(body) = request.into_body().collect().await else {
                     return status::bad_request("the body broke off");
                 };
-                self.review(&kind, &body.to_bytes())
+                self.review(&identity, &kind, &body.to_bytes())
                     .unwrap_or_else(status::not_found)
             }
             (Route::Resource(resource), &Method::GET) => {

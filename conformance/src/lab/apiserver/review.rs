@@ -1,4 +1,4 @@
-//! TokenReview and SubjectAccessReview.
+//! TokenReview, SubjectAccessReview and the same about oneself.
 
 use http::{Response, StatusCode};
 use serde::Deserialize;
@@ -42,7 +42,12 @@ struct PathAttributes {
 
 impl Shared {
     /// Answers a review; `None` when the resource is no review.
-    pub(super) fn review(&self, resource: &str, body: &[u8]) -> Option<Response<Body>> {
+    pub(super) fn review(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        body: &[u8],
+    ) -> Option<Response<Body>> {
         let review: Value = match serde_json::from_slice(body) {
             Ok(review) => review,
             Err(error) => return Some(status::bad_request(&error.to_string())),
@@ -51,6 +56,7 @@ impl Shared {
         let verdict = match resource {
             "tokenreviews" => self.review_token(spec),
             "subjectaccessreviews" => self.review_access(spec),
+            "selfsubjectaccessreviews" => self.review_self(identity, spec),
             _ => return None,
         };
         let mut review = review;
@@ -80,10 +86,18 @@ impl Shared {
             return verdict;
         }
         let identity = Identity {
-            username: asked.user,
-            groups: asked.groups,
+            username: asked.user.clone(),
+            groups: asked.groups.clone(),
             ..Identity::default()
         };
+        self.judge(&identity, asked)
+    }
+
+    fn review_self(&self, identity: &Identity, spec: Value) -> Value {
+        self.judge(identity, serde_json::from_value(spec).unwrap_or_default())
+    }
+
+    fn judge(&self, identity: &Identity, asked: AccessSpec) -> Value {
         let resource = asked.resource_attributes.unwrap_or_default();
         let path = asked.non_resource_attributes.unwrap_or_default();
         let full = match resource.subresource.as_str() {
@@ -101,6 +115,6 @@ impl Shared {
             name: &resource.name,
             path: &path.path,
         };
-        json!({ "allowed": self.access.allows(&identity, &question) })
+        json!({ "allowed": self.access.allows(identity, &question) })
     }
 }

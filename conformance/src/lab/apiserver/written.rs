@@ -1,4 +1,4 @@
-//! Secrets and APIServices: what Loadline itself writes, kept as it came.
+//! Secrets, APIServices and Events: what Loadline itself writes, kept as it came.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ impl Written {
     /// Tells whether objects of this resource are kept here.
     pub(super) fn keeps(resource: &Resource<'_>) -> bool {
         let (group, resource) = (resource.group, resource.resource);
-        (group.is_empty() && resource == "secrets")
+        (group.is_empty() && matches!(resource, "secrets" | "events"))
             || (group == "apiregistration.k8s.io" && resource == "apiservices")
     }
 
@@ -38,6 +38,16 @@ impl Written {
     pub fn get(&self, resource: &str, name: &str) -> Option<Value> {
         let key = (resource.to_owned(), name.to_owned());
         self.0.lock().by_name.get(&key).cloned()
+    }
+
+    /// All objects of a resource, by name.
+    #[must_use]
+    pub fn all(&self, resource: &str) -> Vec<Value> {
+        let objects = self.0.lock();
+        let all = objects.by_name.iter();
+        all.filter(|((kind, _), _)| kind == resource)
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 
     pub(super) fn answer(

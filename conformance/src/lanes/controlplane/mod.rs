@@ -3,6 +3,7 @@
 
 mod autoscaler;
 mod clients;
+mod coverage;
 mod foreign;
 mod heapster;
 mod kubectl;
@@ -125,6 +126,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     values::checks(lane, &scene).await;
     kubectl::checks(lane, &scene).await;
     kubectl::access(lane, &scene).await;
+    coverage::checks(lane, &scene).await;
     clients::checks(lane, &scene, &tools, &logs).await;
     foreign::checks(lane, &scene, &scratch, &tools, &logs).await;
     heapster::checks(lane, &scene).await;
@@ -239,12 +241,13 @@ async fn register(admin: &Kubectl, scratch: &Scratch, port: u16) -> Result<()> {
 }
 
 async fn available(lane: &Lane, scene: &mut Scene) -> bool {
-    let name = "both APIServices become Available";
+    let name = "all APIServices become Available";
     let registered = lane
         .check(name, NUMBERS + CALL, async {
             until(NUMBERS, async || {
                 scene.runs()?;
-                let services = "apiservice/v1.metrics.k8s.io apiservice/v1beta1.metrics.k8s.io";
+                let services = "apiservice/v1.metrics.k8s.io apiservice/v1beta1.metrics.k8s.io \
+                                apiservice/v1alpha1.loadline.io";
                 let wait = format!("wait --for=condition=Available --timeout=1s {services}");
                 scene.admin.run(&wait).await
             })

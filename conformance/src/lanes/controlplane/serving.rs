@@ -22,7 +22,11 @@ const LIFETIME: Duration = Duration::from_secs(24);
 /// An authority is replaced after two thirds of its life and dropped a certificate's life later, and then some.
 const ROTATED: Duration = Duration::from_secs(24 * 8);
 const PAUSE: Duration = Duration::from_millis(150);
-const APISERVICES: [&str; 2] = ["v1.metrics.k8s.io", "v1beta1.metrics.k8s.io"];
+const APISERVICES: [&str; 3] = [
+    "v1.metrics.k8s.io",
+    "v1beta1.metrics.k8s.io",
+    "v1alpha1.loadline.io",
+];
 
 /// What was seen while requests went on.
 #[derive(Debug, Default)]
@@ -35,7 +39,7 @@ struct Seen {
 
 /// Looks at what the running Loadline wrote.
 pub(super) async fn written(lane: &Lane, scene: &Scene) {
-    let name = "both APIServices verify loadline by its own authority";
+    let name = "all APIServices verify loadline by its own authority";
     lane.check(name, CALL, async {
         for apiservice in APISERVICES {
             let object = scene
@@ -170,7 +174,7 @@ impl Seen {
         let answer: Result<Value> = admin.raw("/apis/metrics.k8s.io/v1/nodes").await;
         answer.with_context(|| self.told())?;
         self.requests += 1;
-        let now = bundle(admin, APISERVICES[self.requests % 2]).await?;
+        let now = bundle(admin, APISERVICES[self.requests % APISERVICES.len()]).await?;
         if self.bundles.last() != Some(&now) {
             self.bundles.push(now);
         }

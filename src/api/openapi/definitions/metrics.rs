@@ -3,14 +3,6 @@
 use super::meta::{API_VERSION, KIND, LIST_META, OBJECT_META};
 use super::{Field, Form, Shape, Type, field, required};
 
-/// The group's own types; one whose types are not described here has none.
-pub(in super::super) fn group_types(group: &str) -> &'static [Type] {
-    match group {
-        "metrics.k8s.io" => &TYPES,
-        _ => &[],
-    }
-}
-
 const QUANTITIES: Shape = Shape::MapOf(&Shape::Of("io.k8s.apimachinery.pkg.api.resource.Quantity"));
 
 const TIMESTAMP: Field = required(
@@ -24,7 +16,7 @@ const WINDOW: Field = required(
     "The length of that time span: the CPU rate is the average over [timestamp - window, timestamp].",
 );
 
-static TYPES: [Type; 5] = [
+pub(super) static TYPES: [Type; 5] = [
     Type {
         name: "ContainerMetrics",
         text: "What one container of a pod uses.",

@@ -1,12 +1,11 @@
 //! The types we serve, described for OpenAPI.
 
+mod coverage;
 mod discovery;
 mod meta;
 mod metrics;
 
 use serde_json::{Map, Value, json};
-
-pub(super) use metrics::group_types;
 
 /// Which OpenAPI a description is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +77,15 @@ pub(super) struct Naming<'a> {
     pub(super) package: &'a str,
     pub(super) group: &'a str,
     pub(super) version: &'a str,
+}
+
+/// A group's own types; one whose types are not described here has none.
+pub(super) fn group_types(group: &str) -> &'static [Type] {
+    match group {
+        "metrics.k8s.io" => &metrics::TYPES,
+        "loadline.io" => &coverage::TYPES,
+        _ => &[],
+    }
 }
 
 /// The types every group shares.

@@ -1,0 +1,82 @@
+//! What people ask the program beside serving: `check` and `why`.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use super::ground::client_for;
+use super::settings;
+use crate::check::Preflight;
+use crate::cluster;
+use crate::config::{Output, Settings, Subject, SubjectKind};
+use crate::domain::{Clock, SystemClock};
+use crate::kubelet::KubeletClient;
+use crate::why;
+
+/// What to print, and whether all is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// For standard output.
+    pub text: String,
+    /// All is well.
+    pub ok: bool,
+}
+
+/// Tries every precondition of a server with these settings.
+///
+/// # Errors
+/// When a file that a flag names cannot be used, or there are no credentials for the API server.
+pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
+    let config = settings::kubelet(&settings, &credentials)?;
+    let kubelet = KubeletClient::new(config, Arc::clone(&clock))
+        .await
+        .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;
+    let (service, secret) = settings::objects(&settings.serving);
+    let preflight = Preflight {
+        authentication: client_for(&settings.authentication.kubeconfig, &client).await?,
+        authorization: client_for(&settings.authorization.kubeconfig, &client).await?,
+        client,
+        kubelet,
+        selects: settings::scrape(&settings).selects,
+        service,
+        secret,
+        lookup: !settings.authentication.skip_lookup,
+        clock,
+    };
+    let report = preflight.run().await;
+    Ok(Outcome {
+        ok: report.is_ok(),
+        text: match output {
+            Output::Text => report.text(),
+            Output::Json => report.json(),
+        },
+    })
+}
+
+/// Says why a number is missing.
+///
+/// # Errors
+/// When there are no credentials for the API server.
+pub async fn explain(settings: Settings, subject: Subject, output: Output) -> Result<Outcome> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (client, _) = cluster::connect(settings.api_server.clone()).await?;
+    let Subject {
+        kind,
+        namespace,
+        name,
+    } = subject;
+    let subject = match kind {
+        SubjectKind::Pod => why::Subject::Pod { namespace, name },
+        SubjectKind::Hpa => why::Subject::Hpa { namespace, name },
+    };
+    let answer = why::why(&client, &subject, &clock).await;
+    Ok(Outcome {
+        ok: answer.ok,
+        text: match output {
+            Output::Text => answer.text(),
+            Output::Json => answer.json(),
+        },
+    })
+}

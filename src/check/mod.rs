@@ -1,0 +1,98 @@
+//! `loadline check`: tries every precondition and says what to do, before or after installation.
+//!
+//! Each part asks one question of the cluster and judges the answer with a pure function. It asks as
+//! whoever the kubeconfig (or the pod's service account) is, so run it as Loadline's own account to
+//! judge its rights. Nothing is changed: the reviews it creates are questions.
+
+mod api_server;
+mod finding;
+mod front_proxy;
+mod kubelets;
+mod registrations;
+mod rights;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::domain::{Clock, NodeRecord};
+use crate::kubelet::KubeletClient;
+
+pub use finding::{Finding, Report, Verdict};
+
+/// What is checked.
+pub struct Preflight {
+    /// The client for everything else.
+    pub client: kube::Client,
+    /// The client of `--authentication-kubeconfig`.
+    pub authentication: kube::Client,
+    /// The client of `--authorization-kubeconfig`.
+    pub authorization: kube::Client,
+    /// How kubelets are asked.
+    pub kubelet: KubeletClient,
+    /// Which nodes are asked at all.
+    pub selects: Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>,
+    /// The Service that leads to us.
+    pub service: ObjectName,
+    /// The Secret of the serving certificate, when there is to be one.
+    pub secret: Option<ObjectName>,
+    /// The ConfigMap of trusted authorities is looked at when the server starts.
+    pub lookup: bool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Preflight {
+    /// Tries everything. Takes some tens of seconds at most, however much hangs: each question has a
+    /// deadline.
+    pub async fn run(&self) -> Report {
+        let mut report = Report::default();
+        let reachable = api_server::check(self, &mut report).await;
+        if !reachable {
+            // Everything else would only say so again.
+            return report;
+        }
+        rights::check(self, &mut report).await;
+        if self.lookup {
+            front_proxy::check(self, &mut report).await;
+        }
+        kubelets::check(self, &mut report).await;
+        registrations::check(self, &mut report).await;
+        report
+    }
+}
+
+impl fmt::Debug for Preflight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Preflight")
+            .field("service", &self.service)
+            .field("secret", &self.secret)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// How long one question may take.
+const CALL_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Asks with a deadline; the error is in words.
+async fn ask<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(CALL_LIMIT, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(crate::cluster::describe(&error)),
+        Err(_) => Err(format!("no answer within {} s", CALL_LIMIT.as_secs())),
+    }
+}

@@ -1,0 +1,244 @@
+//! The first word of the command line: what is to be done. Without one, to serve: metrics-server's
+//! manifests know flags alone.
+
+use std::ffi::OsString;
+
+use super::{Exit, Settings, Stream, parse};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Nothing but flags: serve.
+    Serve(Settings),
+    /// `check`: try every precondition.
+    Check {
+        /// The server's settings.
+        settings: Settings,
+        /// `--output`.
+        output: Output,
+    },
+    /// `why pod NAMESPACE/NAME`, `why hpa NAMESPACE/NAME`: say why a number is missing.
+    Why {
+        /// The server's settings.
+        settings: Settings,
+        /// What is asked about.
+        subject: Subject,
+        /// `--output`.
+        output: Output,
+    },
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// `--output json`: for programs.
+    Json,
+}
+
+/// What `why` is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// What kind of object.
+    pub kind: SubjectKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A kind of object `why` can explain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectKind {
+    /// `pod`.
+    Pod,
+    /// `hpa`.
+    Hpa,
+}
+
+const USAGE: &str = "\
+usage: loadline [flags]                            serve (loadline --help lists the flags)
+       loadline check [--output json] [flags]      try every precondition, and say what to do
+       loadline why pod NAMESPACE/NAME [--output json] [flags]
+       loadline why hpa NAMESPACE/NAME [--output json] [flags]
+                                                   say why a number is missing
+";
+
+/// Reads a command line, whose first word is the program's name.
+///
+/// # Errors
+/// As [`parse`]; also for `check --help` and `why --help`, and when `why` is not told about what.
+pub fn parse_command(args: impl IntoIterator<Item = OsString>) -> Result<Command, Exit> {
+    let mut words: Vec<OsString> = args.into_iter().collect();
+    let first = words.get(1).and_then(|word| word.to_str());
+    let why = match first {
+        Some("check") => false,
+        Some("why") => true,
+        _ => return parse(words).map(Command::Serve),
+    };
+    words.remove(1);
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        return Err(Exit {
+            text: USAGE.to_owned(),
+            stream: Stream::Stdout,
+            code: 0,
+        });
+    }
+    let subject = if why {
+        let subject = subject(&words).ok_or_else(|| wrong("why: say about what"))?;
+        words.drain(1..3);
+        Some(subject)
+    } else {
+        None
+    };
+    let output = take_output(&mut words)?;
+    let settings = parse(words)?;
+    Ok(match subject {
+        Some(subject) => Command::Why {
+            settings,
+            subject,
+            output,
+        },
+        None => Command::Check { settings, output },
+    })
+}
+
+fn wrong(what: &str) -> Exit {
+    Exit {
+        text: format!("error: {what}\n\n{USAGE}"),
+        stream: Stream::Stderr,
+        code: 2,
+    }
+}
+
+/// Reads `pod NAMESPACE/NAME` behind the program's name.
+fn subject(words: &[OsString]) -> Option<Subject> {
+    let word = |at: usize| words.get(at).and_then(|word| word.to_str());
+    let kind = match word(1)? {
+        "pod" | "pods" | "po" => SubjectKind::Pod,
+        "hpa" | "horizontalpodautoscaler" => SubjectKind::Hpa,
+        _ => return None,
+    };
+    let (namespace, name) = word(2)?.split_once('/')?;
+    // They become parts of a path.
+    let is_name = |text: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let inner = |byte: u8| plain(byte) || matches!(byte, b'-' | b'.');
+        text.bytes().next().is_some_and(plain) && text.bytes().all(inner) && text.len() <= 253
+    };
+    (is_name(namespace) && is_name(name)).then(|| Subject {
+        kind,
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+/// Takes `--output WORD`, `--output=WORD`, `-o WORD` out of the words.
+fn take_output(words: &mut Vec<OsString>) -> Result<Output, Exit> {
+    let mut output = Output::default();
+    let mut at = 1;
+    while let Some(word) = words.get(at) {
+        let word = word.to_string_lossy().into_owned();
+        let value = match word.as_str() {
+            "--output" | "-o" => {
+                let value = words
+                    .get(at + 1)
+                    .map(|word| word.to_string_lossy().into_owned());
+                words.drain(at..words.len().min(at + 2));
+                value.unwrap_or_default()
+            }
+            word => match word.strip_prefix("--output=") {
+                None => {
+                    at += 1;
+                    continue;
+                }
+                Some(value) => {
+                    let value = value.to_owned();
+                    words.remove(at);
+                    value
+                }
+            },
+        };
+        output = match value.as_str() {
+            "json" => Output::Json,
+            "text" => Output::Text,
+            _ => return Err(wrong("--output must be text or json")),
+        };
+    }
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, Exit> {
+        let words = line.split_whitespace().map(OsString::from);
+        parse_command(std::iter::once("loadline".into()).chain(words))
+    }
+
+    #[test]
+    fn flags_alone_serve() {
+        let served = read("--metric-resolution=20s").unwrap();
+        assert!(matches!(served, Command::Serve(_)));
+        assert!(matches!(read("").unwrap(), Command::Serve(_)));
+        // A value is no command.
+        assert!(matches!(
+            read("--kubeconfig check").unwrap(),
+            Command::Serve(_)
+        ));
+    }
+
+    #[test]
+    fn check_takes_the_servers_flags_and_an_output() {
+        for line in [
+            "check --output json --kubeconfig x",
+            "check --kubeconfig=x --output=json",
+            "check --kubeconfig x -o json",
+        ] {
+            let Ok(Command::Check { settings, output }) = read(line) else {
+                panic!("{line}");
+            };
+            assert_eq!(output, Output::Json, "{line}");
+            let identity = crate::cluster::Identity::Kubeconfig("x".into());
+            assert_eq!(settings.api_server.identity, identity, "{line}");
+        }
+        let plain = read("check").unwrap();
+        assert!(matches!(
+            plain,
+            Command::Check {
+                output: Output::Text,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn why_is_told_about_what() {
+        let Ok(Command::Why { subject, .. }) = read("why pod a/b-1 --kubeconfig x") else {
+            panic!("not read");
+        };
+        let expected = Subject {
+            kind: SubjectKind::Pod,
+            namespace: "a".into(),
+            name: "b-1".into(),
+        };
+        assert_eq!(subject, expected);
+        for line in [
+            "why",
+            "why pod",
+            "why pod b",
+            "why pod a/b/c",
+            "why pod a/../b",
+            "why pod A/b",
+            "why node a/b",
+            "why pod a/b --output xml",
+            "check --nope",
+        ] {
+            assert_eq!(read(line).unwrap_err().code, 2, "{line}");
+        }
+        assert_eq!(read("why --help").unwrap_err().code, 0);
+    }
+}
