@@ -14,6 +14,7 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -64,6 +65,8 @@ struct Cluster {
     live: Arc<Live>,
     inventory: Arc<Inventory>,
     registry: Registry,
+    /// Whose turn it is to answer.
+    turn: AtomicUsize,
 }
 
 fn namespace(pod: usize) -> String {
@@ -147,6 +150,7 @@ impl Cluster {
             live: Arc::new(live),
             inventory,
             registry,
+            turn: AtomicUsize::new(0),
         };
         for _ in 0..2 {
             this.clock.pass(Duration::from_secs(15));
@@ -164,10 +168,12 @@ impl Cluster {
         self.live.commit(&record, &reading);
     }
 
-    /// One more second, in which some nodes answered.
+    /// One more second, in which the next nodes answered: all of them in fifteen.
     fn a_second_later(&self) {
         self.clock.pass(Duration::from_millis(1100));
-        (0..NODES / 15).for_each(|node| self.commit(node));
+        let at_once = NODES.div_ceil(13);
+        let first = self.turn.fetch_add(at_once, Ordering::Relaxed);
+        (first..first + at_once).for_each(|node| self.commit(node % NODES));
     }
 }
 
@@ -232,7 +238,11 @@ fn lists(bench: &mut Criterion) {
     group.bench_function("view", |b| {
         b.iter_batched(
             || cluster.a_second_later(),
-            |()| cluster.live.view(),
+            |()| {
+                let view = cluster.live.view();
+                assert_eq!(view.pods().len(), NODES * PODS);
+                view
+            },
             BatchSize::PerIteration,
         );
     });

@@ -174,9 +174,13 @@ impl Access {
         self.grants.write().retain(|g| g.subject != *subject);
     }
 
-    /// Takes every permission for exactly this target.
+    /// Takes every permission for this target, and no other.
     pub fn revoke_target(&self, target: &str) {
-        self.grants.write().retain(|g| g.targets != [target]);
+        let mut grants = self.grants.write();
+        for grant in grants.iter_mut() {
+            grant.targets.retain(|granted| granted != target);
+        }
+        grants.retain(|grant| !grant.targets.is_empty());
     }
 
     /// Who this token is.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::stage::{RESOLUTION, Stage, small_world, until};
@@ -38,9 +39,14 @@ const APISERVICES: [&str; 3] = [
     "v1alpha1.loadline.io",
 ];
 
+/// How a node fares; nothing of one that is not known yet.
 async fn status(stage: &Stage, node: &str) -> Result<Value> {
-    let path = format!("{COVERAGES}/{node}");
-    Ok(stage.viewer.get_json(&path).await?["status"].take())
+    let answer = stage.viewer.get(&format!("{COVERAGES}/{node}")).await?;
+    if answer.status == StatusCode::NOT_FOUND {
+        return Ok(Value::Null);
+    }
+    answer.expect_status(200)?;
+    Ok(answer.json()?["status"].take())
 }
 
 /// Waits until a node is in one of these states.
