@@ -101,12 +101,23 @@ async fn v3(cx: &Context<'_>) -> Verdict {
 }
 
 async fn v3_own(cx: &Context<'_>) -> Verdict {
+    let groups = cx.reader().get("/apis").await?.ok_json()?;
+    let groups = at(&groups, "/groups").as_array();
+    let groups: Vec<String> = groups
+        .into_iter()
+        .flatten()
+        .map(|group| format!("apis/{}", text(group, "/name")))
+        .collect();
     let index = cx.reader().get("/openapi/v3").await?.ok_json()?;
     let paths = at(&index, "/paths").as_object();
     for path in paths.into_iter().flat_map(|paths| paths.keys()) {
+        let is_of = |group: &String| {
+            let rest = path.strip_prefix(group.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         ensure(
-            path.starts_with("apis/metrics.k8s.io"),
-            "paths of apis/metrics.k8s.io alone",
+            groups.iter().any(is_of),
+            "paths of the groups that /apis names",
             path,
         )?;
     }
