@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod openapi;
 mod resource;
 mod route;
+mod stream;
 #[cfg(test)]
 mod tests;
 

@@ -11,19 +11,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response};
 
 use super::object::{One, TableForm, is_selected, metadata};
 use super::{API_VERSION, GROUP, NODE_COVERAGES};
+use crate::api::stream;
 use crate::apimachinery::{
     Bookmark, EventType, GroupResource, IncludeObject, ListOptions, MediaType, MetaVersion,
-    Negotiated, NotAcceptable, PartialObjectMetadata, Piece, Pieces, Query, Reply, Status, Stream,
+    Negotiated, NotAcceptable, PartialObjectMetadata, Piece, Pieces, Query, Reply, Status,
     StreamType, Transform, write_event, write_table_event,
 };
 use crate::coverage::{Coverage, NodeCoverage, Snapshot};
 use crate::domain::{Clock, Timestamp};
-use crate::lifecycle::random;
 
 /// One client's watch.
 struct Watch {
@@ -60,9 +58,6 @@ enum Shape {
 }
 
 const LOOK: Duration = Duration::from_secs(1);
-/// As for watches of metrics.
-const SHORTEST: Duration = Duration::from_secs(1800);
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Begins a watch.
 ///
@@ -93,7 +88,7 @@ pub(super) fn begin(
         group: GROUP.name,
         resource: NODE_COVERAGES.name,
     })?;
-    let lasts = lasts(options.timeout_seconds);
+    let lasts = stream::lasts(options.timeout_seconds);
     let mut watch = Watch {
         coverage: Arc::clone(coverage),
         clock: Arc::clone(clock),
@@ -105,22 +100,7 @@ pub(super) fn begin(
         options,
     };
     watch.begin_from(from);
-    let mut head = Response::new(());
-    let content_type = HeaderValue::from_static(StreamType::Json.content_type());
-    head.headers_mut().insert(CONTENT_TYPE, content_type);
-    Ok(Reply::Stream(Stream {
-        head,
-        lasts,
-        pieces: Box::new(watch),
-    }))
-}
-
-fn lasts(timeout_seconds: Option<i64>) -> Duration {
-    match timeout_seconds.map(u64::try_from) {
-        None | Some(Ok(0)) => SHORTEST.mul_f64(1.0 + random()),
-        Some(Ok(seconds)) => Duration::from_secs(seconds).min(LONGEST),
-        Some(Err(_)) => Duration::ZERO,
-    }
+    Ok(stream::reply(StreamType::Json.content_type(), lasts, watch))
 }
 
 impl Watch {

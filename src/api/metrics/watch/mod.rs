@@ -19,19 +19,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response};
 use tokio::sync::watch;
 
 use super::GROUP;
 use super::answer::is_selected;
 use super::freshness::Freshness;
 use super::snapshot::{Snapshot, Snapshots};
-use crate::apimachinery::{
-    EventType, GroupResource, ListOptions, Piece, Pieces, Reply, Status, Stream,
-};
+use crate::api::stream;
+use crate::apimachinery::{EventType, GroupResource, ListOptions, Piece, Pieces, Reply, Status};
 use crate::domain::{Clock, Timestamp};
-use crate::lifecycle::random;
 
 pub(super) use changes::Changes;
 pub(super) use form::Form;
@@ -97,11 +93,6 @@ const IDLE: Duration = Duration::from_secs(3);
 /// How often a bookmark is sent, and how long before the end the last one, as in Kubernetes.
 const BOOKMARKS: Duration = Duration::from_secs(60);
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
-/// How long a watch goes on that does not say: this long to twice as long, so that not all of them
-/// come back at once (kube-apiserver's `--min-request-timeout`).
-const SHORTEST: Duration = Duration::from_secs(1800);
-/// The longest a watch may ask for. It is authorized only when it begins.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Begins a watch.
 ///
@@ -114,24 +105,10 @@ pub(super) fn begin<T: Watched>(
     namespace: Option<&str>,
     options: ListOptions,
 ) -> Result<Reply, Status> {
-    let content_type = HeaderValue::from_static(form.stream().content_type());
-    let lasts = lasts(options.timeout_seconds);
+    let content_type = form.stream().content_type();
+    let lasts = stream::lasts(options.timeout_seconds);
     let watch = Watch::<T>::new(sources, form, namespace, options, lasts)?;
-    let mut head = Response::new(());
-    head.headers_mut().insert(CONTENT_TYPE, content_type);
-    Ok(Reply::Stream(Stream {
-        head,
-        lasts,
-        pieces: Box::new(watch),
-    }))
-}
-
-fn lasts(timeout_seconds: Option<i64>) -> Duration {
-    match timeout_seconds.map(u64::try_from) {
-        None | Some(Ok(0)) => SHORTEST.mul_f64(1.0 + random()),
-        Some(Ok(seconds)) => Duration::from_secs(seconds).min(LONGEST),
-        Some(Err(_)) => Duration::ZERO,
-    }
+    Ok(stream::reply(content_type, lasts, watch))
 }
 
 impl<T: Watched> Watch<T> {

@@ -498,18 +498,6 @@ fn a_piece_is_bounded_whatever_there_is_to_tell() {
     }
 }
 
-#[test]
-fn a_watch_lasts_as_long_as_it_asks_or_half_an_hour_to_an_hour() {
-    for _ in 0..20 {
-        let by_itself = lasts(None);
-        assert!(by_itself >= SHORTEST && by_itself <= 2 * SHORTEST);
-    }
-    assert_eq!(lasts(Some(7)), Duration::from_secs(7));
-    assert_eq!(lasts(Some(-1)), Duration::ZERO);
-    assert_eq!(lasts(Some(i64::MAX)), LONGEST);
-    assert!(lasts(Some(0)) >= SHORTEST);
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_commit_wakes_a_watch_at_most_once_a_second_and_nothing_does_after_a_few() {
     let mut world = World::new();

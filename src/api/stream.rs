@@ -1,0 +1,57 @@
+//! What the watches of all groups have in common: how they begin, and how long they last.
+
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
+
+use crate::apimachinery::{Pieces, Reply, Stream};
+use crate::lifecycle::random;
+
+/// How long a watch goes on that does not say: this long to twice as long, so that not all of them
+/// come back at once (kube-apiserver's `--min-request-timeout`).
+const SHORTEST: Duration = Duration::from_secs(1800);
+/// The longest a watch may ask for. It is authorized only when it begins.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a watch goes on that asks for this many seconds.
+pub(super) fn lasts(timeout_seconds: Option<i64>) -> Duration {
+    match timeout_seconds.map(u64::try_from) {
+        None | Some(Ok(0)) => SHORTEST.mul_f64(1.0 + random()),
+        Some(Ok(seconds)) => Duration::from_secs(seconds).min(LONGEST),
+        Some(Err(_)) => Duration::ZERO,
+    }
+}
+
+/// The answer to a watch.
+pub(super) fn reply(
+    content_type: &'static str,
+    lasts: Duration,
+    watch: impl Pieces + 'static,
+) -> Reply {
+    let mut head = Response::new(());
+    let content_type = HeaderValue::from_static(content_type);
+    head.headers_mut().insert(CONTENT_TYPE, content_type);
+    Reply::Stream(Stream {
+        head,
+        lasts,
+        pieces: Box::new(watch),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_lasts_as_long_as_it_asks_or_half_an_hour_to_an_hour() {
+        for _ in 0..20 {
+            let by_itself = lasts(None);
+            assert!(by_itself >= SHORTEST && by_itself <= 2 * SHORTEST);
+        }
+        assert_eq!(lasts(Some(7)), Duration::from_secs(7));
+        assert_eq!(lasts(Some(-1)), Duration::ZERO);
+        assert_eq!(lasts(Some(i64::MAX)), LONGEST);
+        assert!(lasts(Some(0)) >= SHORTEST);
+    }
+}
