@@ -43,7 +43,7 @@ pub use column::{LabelSet, Labeller};
 pub use config::{KEYS, SetupError, SinkConfig};
 pub use options::{Problem, Problems};
 pub use secret::Secret;
-pub use uri::{InvalidUri, SinkUri};
+pub use uri::{InvalidUri, SinkUri, expand};
 
 use crate::domain::{Batch, Clock};
 use crate::lifecycle::{Backoff, Stop, Tasks};

@@ -142,7 +142,8 @@ impl fmt::Debug for SinkUri {
 
 /// Puts in the environment's variables by the rules of Go's `os.Expand`: an unset one is empty, a
 /// dollar sign nothing follows stays, and a malformed `${` is dropped.
-fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
+#[must_use]
+pub fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {

@@ -1,6 +1,7 @@
 //! `KEY[:URI]`, the form of Heapster's `--source` and `--sink`.
 
 use crate::apimachinery::Query;
+use crate::sinks::expand;
 
 /// What stands after `--source=` or `--sink=`. `Debug` is not derived: a URI may hold a password.
 pub(super) struct KeyedUri {
@@ -102,59 +103,6 @@ fn check_host(host: &str) -> Result<(), String> {
     } else {
         Err(format!("invalid port {port:?} after host"))
     }
-}
-
-/// Puts in the environment's variables by the rules of Go's `os.Expand`: an unset one is empty, a
-/// dollar sign nothing follows stays, and a malformed `${` is dropped.
-fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('$') {
-        expanded.push_str(before);
-        let (name, after) = variable(after);
-        match name {
-            Some("") => {}
-            Some(name) => expanded.push_str(&env(name).unwrap_or_default()),
-            None => expanded.push('$'),
-        }
-        rest = after;
-    }
-    expanded.push_str(rest);
-    expanded
-}
-
-/// The name behind a dollar sign (empty when it is malformed, `None` when there is none), and what
-/// follows it.
-fn variable(text: &str) -> (Option<&str>, &str) {
-    let special = |byte: u8| b"*#$@!?-".contains(&byte) || byte.is_ascii_digit();
-    if let Some(inside) = text.strip_prefix('{') {
-        return match inside.split_once('}') {
-            Some(("", after)) => (Some(""), after),
-            Some((name, after)) if is_name(name) => (Some(name), after),
-            Some((name, after)) if name.len() == 1 && name.bytes().all(special) => {
-                (Some(name), after)
-            }
-            _ => (Some(""), inside),
-        };
-    }
-    if text.bytes().next().is_some_and(special) {
-        let (name, after) = text.split_at(1);
-        return (Some(name), after);
-    }
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let end = text
-        .bytes()
-        .position(|byte| !word(byte))
-        .unwrap_or(text.len());
-    match text.split_at(end) {
-        ("", after) => (None, after),
-        (name, after) => (Some(name), after),
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
