@@ -27,6 +27,8 @@ mod summary;
 mod worker;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

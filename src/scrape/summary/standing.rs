@@ -158,32 +158,15 @@ fn the_resource_metrics_tell(cause: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::Arc;
-
-    use parking_lot::Mutex;
 
     use super::*;
     use crate::domain::NodeName;
+    use crate::scrape::testing::logged;
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// A cluster's nodes and what was logged of them.
+    /// A cluster's nodes.
     struct Cluster {
         standings: Standings,
         nodes: Vec<(NodeRecord, Standing)>,
-        lines: Lines,
     }
 
     impl Cluster {
@@ -195,25 +178,16 @@ mod tests {
             Self {
                 standings: Standings::default(),
                 nodes: (0..nodes).map(|n| (node(n), Standing::default())).collect(),
-                lines: Lines::default(),
             }
         }
 
-        /// Logs what a node did, and returns the lines since the last time.
+        /// What is logged while a node does something.
         fn logs(
             &mut self,
             act: impl FnOnce(&mut Standings, &mut [(NodeRecord, Standing)]),
         ) -> Vec<String> {
-            let writer = self.lines.clone();
-            let subscriber = tracing_subscriber::fmt()
-                .with_writer(move || writer.clone())
-                .with_ansi(false)
-                .without_time()
-                .finish();
             let (standings, nodes) = (&mut self.standings, &mut self.nodes);
-            tracing::subscriber::with_default(subscriber, || act(standings, nodes));
-            let text = String::from_utf8(std::mem::take(&mut *self.lines.0.lock())).unwrap();
-            text.lines().map(|line| line.trim().to_string()).collect()
+            logged(|| act(standings, nodes))
         }
 
         fn all_fail(&mut self, error: fn() -> Error) -> Vec<String> {
