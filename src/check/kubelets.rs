@@ -163,20 +163,12 @@ fn judge(node: &NodeRecord, got: Result<&ResourceReading<'_>, &Error>, now: Time
 mod tests {
     use super::super::Verdict;
     use super::*;
-    use crate::domain::{CounterSample, CpuTime, Labels, NodeName};
+    use crate::domain::{CounterSample, CpuTime, NodeName};
 
     fn node(name: &str, ready: bool) -> NodeRecord {
         NodeRecord {
-            name: NodeName::new(name).unwrap(),
-            labels: Labels::default(),
-            addresses: [].into(),
-            kubelet_port: None,
-            resource_metrics_path: None,
-            cpu_capacity: None,
-            capacity: Default::default(),
-            allocatable: Default::default(),
-            host_id: None,
             ready,
+            ..NodeRecord::new(NodeName::new(name).unwrap())
         }
     }
 

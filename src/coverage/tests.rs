@@ -1,6 +1,6 @@
 use super::state::Facts;
 use super::*;
-use crate::domain::{Labels, NodeName, Timestamp};
+use crate::domain::{NodeName, Timestamp};
 use crate::scrape::{NodeHealth, ScrapeFailure};
 
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -9,16 +9,8 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 
 fn record(name: &str) -> NodeRecord {
     NodeRecord {
-        name: NodeName::new(name).unwrap(),
-        labels: Labels::default(),
-        addresses: [].into(),
-        kubelet_port: None,
-        resource_metrics_path: None,
-        cpu_capacity: None,
-        capacity: Default::default(),
-        allocatable: Default::default(),
-        host_id: None,
         ready: true,
+        ..NodeRecord::new(NodeName::new(name).unwrap())
     }
 }
 
