@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::chunks::Progress;
 use super::column::Column;
 use super::config::{Backend, SetupError};
+use super::elasticsearch::Elasticsearch;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
 use super::log;
@@ -35,6 +36,7 @@ pub(super) enum Exporter {
     Graphite(Graphite),
     Opentsdb(Box<Opentsdb>),
     Statsd(Statsd),
+    Elasticsearch(Box<Elasticsearch>),
 }
 
 impl Exporter {
@@ -46,6 +48,9 @@ impl Exporter {
             Backend::Graphite(config) => Self::Graphite(Graphite::new(config)),
             Backend::Opentsdb(config) => Self::Opentsdb(Box::new(Opentsdb::new(config, clock)?)),
             Backend::Statsd(config) => Self::Statsd(Statsd::new(config)),
+            Backend::Elasticsearch(config) => {
+                Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
+            }
         })
     }
 
@@ -64,6 +69,7 @@ impl Exporter {
             Self::Graphite(graphite) => graphite.export(column, progress).await,
             Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
             Self::Statsd(statsd) => statsd.export(column, progress).await,
+            Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
         }
     }
 }
