@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::chunks::Progress;
 use super::column::{Column, Labeller};
 use super::config::{Backend, SetupError};
+use super::elasticsearch::Elasticsearch;
 use super::filter::Filter;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
@@ -37,6 +38,7 @@ pub(super) enum Exporter {
     Graphite(Graphite),
     Opentsdb(Box<Opentsdb>),
     Statsd(Statsd),
+    Elasticsearch(Box<Elasticsearch>),
 }
 
 /// Columns, as one sink gets them.
@@ -68,6 +70,9 @@ impl Exporter {
             Backend::Graphite(config) => Self::Graphite(Graphite::new(config)),
             Backend::Opentsdb(config) => Self::Opentsdb(Box::new(Opentsdb::new(config, clock)?)),
             Backend::Statsd(config) => Self::Statsd(Statsd::new(config)),
+            Backend::Elasticsearch(config) => {
+                Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
+            }
         })
     }
 
@@ -86,6 +91,7 @@ impl Exporter {
             Self::Graphite(graphite) => graphite.export(column, progress).await,
             Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
             Self::Statsd(statsd) => statsd.export(column, progress).await,
+            Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
         }
     }
 }

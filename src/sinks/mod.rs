@@ -15,6 +15,7 @@ mod chunks;
 mod column;
 mod config;
 mod datagram;
+mod elasticsearch;
 mod export;
 mod filter;
 mod graphite;
