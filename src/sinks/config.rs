@@ -3,7 +3,7 @@
 use super::filter::Filter;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{graphite, influxdb, opentsdb, statsd};
+use super::{elasticsearch, graphite, influxdb, opentsdb, statsd};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(super) enum Backend {
     Graphite(graphite::Config),
     Opentsdb(opentsdb::Config),
     Statsd(statsd::Config),
+    Elasticsearch(Box<elasticsearch::Config>),
 }
 
 /// A sink cannot be set up.
@@ -35,7 +36,14 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 5] = ["graphite", "influxdb", "log", "opentsdb", "statsd"];
+pub const KEYS: [&str; 6] = [
+    "elasticsearch",
+    "graphite",
+    "influxdb",
+    "log",
+    "opentsdb",
+    "statsd",
+];
 
 /// How many batches wait for a sink that does not say otherwise.
 const QUEUE: usize = 10;
@@ -93,6 +101,10 @@ impl SinkConfig {
             "graphite" => Backend::Graphite(graphite::Config::read(uri, options)),
             "opentsdb" => Backend::Opentsdb(opentsdb::Config::read(uri, options)),
             "statsd" => Backend::Statsd(statsd::Config::read(uri, options)),
+            "elasticsearch" => {
+                let config = elasticsearch::Config::read(uri, options);
+                Backend::Elasticsearch(Box::new(config))
+            }
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;

@@ -21,8 +21,7 @@ pub(super) const HISTORICAL_SOURCE: Flag = Flag::new(
 /// Our own history, behind the model API.
 const METRIC: &str = "metric";
 /// Heapster's sinks that are not here.
-const UNBUILT: [&str; 10] = [
-    "elasticsearch",
+const UNBUILT: [&str; 9] = [
     "gcl",
     "gcm",
     "hawkular",

@@ -1,7 +1,9 @@
 //! Sinks at work, against receivers that take nothing that is not as it should be.
 
+mod elasticsearch;
 mod receivers;
 mod reading;
+mod tls;
 mod working;
 
 use std::sync::Arc;

@@ -16,14 +16,14 @@ use crate::sinks::{Config, Labeller, SinkConfig, Sinks};
 use crate::telemetry::Registry;
 
 /// Sinks that run.
-struct Rig {
+pub(super) struct Rig {
     registry: Registry,
     batches: mpsc::Sender<Arc<Batch>>,
     stop: StopSender,
     tasks: Tasks,
 }
 
-fn quick() -> Config {
+pub(super) fn quick() -> Config {
     Config {
         export_timeout: Duration::from_millis(300),
         flush: Duration::from_millis(300),
@@ -32,7 +32,7 @@ fn quick() -> Config {
 }
 
 impl Rig {
-    fn new(config: Config, values: &[String]) -> Self {
+    pub(super) fn new(config: Config, values: &[String]) -> Self {
         let sinks = SinkConfig::read(values, &|_| None).unwrap();
         let mut registry = Registry::default();
         let labeller: Arc<dyn Labeller> = Arc::new(Plain);
@@ -51,11 +51,11 @@ impl Rig {
         }
     }
 
-    async fn send(&self, batch: Batch) {
+    pub(super) async fn send(&self, batch: Batch) {
         self.batches.send(Arc::new(batch)).await.unwrap();
     }
 
-    fn metric(&self, series: &str) -> u64 {
+    pub(super) fn metric(&self, series: &str) -> u64 {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(series));
@@ -63,7 +63,7 @@ impl Rig {
         value.trim().parse().unwrap()
     }
 
-    async fn stop(self) -> Registry {
+    pub(super) async fn stop(self) -> Registry {
         self.stop.stop();
         drop(self.batches);
         self.tasks.finished().await;
@@ -72,7 +72,7 @@ impl Rig {
 }
 
 /// Returns once it is so; fails when it is not in ten seconds.
-async fn until(what: &str, so: impl Fn() -> bool) {
+pub(super) async fn until(what: &str, so: impl Fn() -> bool) {
     let wait = async {
         while !so() {
             tokio::time::sleep(Duration::from_millis(2)).await;
