@@ -1,9 +1,11 @@
 //! Sinks as they are given to `--sink`.
 
 use super::filter::Filter;
+#[cfg(feature = "kafka")]
+use super::kafka;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{elasticsearch, graphite, influxdb, opentsdb, statsd};
+use super::{elasticsearch, graphite, influxdb, opentsdb, riemann, statsd};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,9 @@ pub(super) enum Backend {
     Opentsdb(opentsdb::Config),
     Statsd(statsd::Config),
     Elasticsearch(Box<elasticsearch::Config>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Config>),
+    Riemann(riemann::Config),
 }
 
 /// A sink cannot be set up.
@@ -36,12 +41,15 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 6] = [
+pub const KEYS: &[&str] = &[
     "elasticsearch",
     "graphite",
     "influxdb",
+    #[cfg(feature = "kafka")]
+    "kafka",
     "log",
     "opentsdb",
+    "riemann",
     "statsd",
 ];
 
@@ -105,6 +113,9 @@ impl SinkConfig {
                 let config = elasticsearch::Config::read(uri, options);
                 Backend::Elasticsearch(Box::new(config))
             }
+            #[cfg(feature = "kafka")]
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;

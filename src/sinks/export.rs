@@ -9,8 +9,11 @@ use super::elasticsearch::Elasticsearch;
 use super::filter::Filter;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
+#[cfg(feature = "kafka")]
+use super::kafka::Kafka;
 use super::log;
 use super::opentsdb::Opentsdb;
+use super::riemann::Riemann;
 use super::statsd::Statsd;
 use super::worker::Delivery;
 use crate::domain::{Batch, Clock, Timestamp};
@@ -39,6 +42,9 @@ pub(super) enum Exporter {
     Opentsdb(Box<Opentsdb>),
     Statsd(Statsd),
     Elasticsearch(Box<Elasticsearch>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<Kafka>),
+    Riemann(Riemann),
 }
 
 /// Columns, as one sink gets them.
@@ -73,6 +79,9 @@ impl Exporter {
             Backend::Elasticsearch(config) => {
                 Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
             }
+            #[cfg(feature = "kafka")]
+            Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
+            Backend::Riemann(config) => Self::Riemann(Riemann::new(config)),
         })
     }
 
@@ -92,6 +101,9 @@ impl Exporter {
             Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
             Self::Statsd(statsd) => statsd.export(column, progress).await,
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.export(column, progress).await,
+            Self::Riemann(riemann) => riemann.export(column, progress).await,
         }
     }
 }

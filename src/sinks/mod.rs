@@ -21,11 +21,14 @@ mod filter;
 mod graphite;
 mod http;
 mod influxdb;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod metrics;
 mod opentsdb;
 mod options;
 mod queue;
+mod riemann;
 mod secret;
 mod statsd;
 #[cfg(test)]

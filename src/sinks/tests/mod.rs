@@ -3,6 +3,7 @@
 mod elasticsearch;
 mod receivers;
 mod reading;
+mod riemann;
 mod tls;
 mod working;
 

@@ -49,7 +49,7 @@ pub(super) async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn tasks() -> Tasks {
+pub(super) fn tasks() -> Tasks {
     Tasks::new(Stop::channel().0)
 }
 
