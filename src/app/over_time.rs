@@ -65,6 +65,7 @@ impl OverTime {
                 retention: settings.history.length,
                 resolution,
                 memory_limit: Some(settings.history.memory_limit),
+                process_limit: settings.history.process_limit.of_process(),
             };
             Arc::new(History::new(config, registry))
         });

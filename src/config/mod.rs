@@ -42,7 +42,7 @@ pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};
 pub use kubelet::{Kubelet, KubeletTls};
 pub use logging::Logging;
 pub use reference::flags_reference;
-pub use rollup::{History, Rollup};
+pub use rollup::{History, ProcessLimit, Rollup};
 pub use scrape::Scrape;
 pub use serving::{NamedCertificate, Serving};
 pub use serving_secret::{OwnCertificate, SecretReference};
