@@ -21,6 +21,8 @@ pub struct Rollup {
     pub labels: LabelCopying,
     /// The annotation of a node that names its machine: `host_id_annotation` of `--source`.
     pub host_id_annotation: Option<String>,
+    /// `--rollup-metrics`: whether the sums are told at `/metrics/rollup`.
+    pub exposed: bool,
 }
 
 /// How much of the past is kept.
@@ -54,6 +56,12 @@ const MEMORY_LIMIT: Flag = Flag::new(
     "512Mi",
     "Memory the sums may take, as in 512Mi; above it the oldest go before their time",
 );
+const METRICS: Flag = Flag::new(
+    "rollup-metrics",
+    Kind::Bool,
+    "false",
+    "Whether the newest sums are served at /metrics/rollup for Prometheus to scrape, to those who may get that path and list all pods' metrics",
+);
 const STORE_LABEL: Flag = Flag::new(
     "store-label",
     Kind::List,
@@ -80,6 +88,7 @@ pub(super) const TOPIC: Topic = Topic {
         &MEMORY_LIMIT,
         &IGNORE_LABEL,
         &LABEL_SEPARATOR,
+        &METRICS,
         &RESOLUTION,
         &STORE_LABEL,
     ],
@@ -103,6 +112,7 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
     }
     let ignored = given.list(&IGNORE_LABEL);
     let separator = given.text(&LABEL_SEPARATOR);
+    let exposed = given.flag(&METRICS);
     Some(Rollup {
         resolution: resolution?,
         labels: LabelCopying {
@@ -111,6 +121,7 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
             separator,
         },
         host_id_annotation,
+        exposed: exposed?,
     })
 }
 

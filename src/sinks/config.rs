@@ -3,7 +3,7 @@
 use super::filter::Filter;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{elasticsearch, graphite, influxdb, opentsdb, statsd};
+use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, statsd};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub(super) enum Backend {
     Opentsdb(opentsdb::Config),
     Statsd(statsd::Config),
     Elasticsearch(Box<elasticsearch::Config>),
+    Prometheus(Box<prometheus::Config>),
 }
 
 /// A sink cannot be set up.
@@ -36,12 +37,13 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 6] = [
+pub const KEYS: [&str; 7] = [
     "elasticsearch",
     "graphite",
     "influxdb",
     "log",
     "opentsdb",
+    "prometheus",
     "statsd",
 ];
 
@@ -104,6 +106,10 @@ impl SinkConfig {
             "elasticsearch" => {
                 let config = elasticsearch::Config::read(uri, options);
                 Backend::Elasticsearch(Box::new(config))
+            }
+            "prometheus" => {
+                let config = prometheus::Config::read(uri, options);
+                Backend::Prometheus(Box::new(config))
             }
             _ => {
                 options.refuse(None, "is no sink of this version");

@@ -10,6 +10,7 @@ use super::graphite::Graphite;
 use super::influxdb::Influxdb;
 use super::log;
 use super::opentsdb::Opentsdb;
+use super::prometheus::Prometheus;
 use super::statsd::Statsd;
 use crate::domain::Clock;
 
@@ -37,6 +38,7 @@ pub(super) enum Exporter {
     Opentsdb(Box<Opentsdb>),
     Statsd(Statsd),
     Elasticsearch(Box<Elasticsearch>),
+    Prometheus(Box<Prometheus>),
 }
 
 impl Exporter {
@@ -50,6 +52,9 @@ impl Exporter {
             Backend::Statsd(config) => Self::Statsd(Statsd::new(config)),
             Backend::Elasticsearch(config) => {
                 Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
+            }
+            Backend::Prometheus(config) => {
+                Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
             }
         })
     }
@@ -70,6 +75,7 @@ impl Exporter {
             Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
             Self::Statsd(statsd) => statsd.export(column, progress).await,
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
+            Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
         }
     }
 }

@@ -25,6 +25,7 @@ mod log;
 mod metrics;
 mod opentsdb;
 mod options;
+mod prometheus;
 mod queue;
 mod secret;
 mod statsd;
@@ -43,6 +44,7 @@ use tracing::warn;
 pub use column::{LabelSet, Labeller};
 pub use config::{KEYS, SetupError, SinkConfig};
 pub use options::{Problem, Problems};
+pub use prometheus::Exposition;
 pub use secret::Secret;
 pub use uri::{InvalidUri, SinkUri, expand};
 

@@ -147,6 +147,7 @@ const OUR_FLAGS: &[&str] = &[
     "--rollup-resolution=60s",
     "--history-length=15m",
     "--history-memory-limit=1Gi",
+    "--rollup-metrics",
     "--service-name=loadline",
     "--serving-certificate-lifetime=2160h",
     "--serving-secret=",

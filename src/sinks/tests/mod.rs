@@ -3,6 +3,7 @@
 mod elasticsearch;
 mod receivers;
 mod reading;
+pub(super) mod remote_write;
 mod tls;
 mod working;
 

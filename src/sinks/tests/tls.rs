@@ -77,7 +77,7 @@ async fn backend(authority: &Authority, name: &str) -> (SocketAddr, Seen) {
 }
 
 /// The sinks that speak TLS, with options in front of which an ampersand stands.
-const SINKS: [&str; 3] = ["elasticsearch", "influxdb", "opentsdb"];
+const SINKS: [&str; 4] = ["elasticsearch", "influxdb", "opentsdb", "prometheus"];
 
 #[tokio::test]
 async fn a_backend_is_believed_if_the_given_authority_vouches_for_it_or_nobody_asks() {
