@@ -51,10 +51,9 @@ pub(super) struct Chunk {
 }
 
 /// The pieces of a batch, made one at a time.
-pub(super) struct Chunks<'a, E> {
-    column: Column<'a>,
-    sets: Box<dyn Iterator<Item = &'a MetricSet> + Send + 'a>,
-    encoder: &'a E,
+pub(super) struct Chunks<'a> {
+    /// Writes the records of what comes next; `false` when nothing is left.
+    encode: Box<dyn FnMut(&mut Records) -> bool + Send + 'a>,
     frame: Frame,
     records: Records,
     taken: usize,
@@ -127,12 +126,34 @@ impl Records {
     }
 }
 
-impl<'a, E: Encoder> Chunks<'a, E> {
-    pub(super) fn new(column: Column<'a>, encoder: &'a E, frame: Frame) -> Self {
+impl<'a> Chunks<'a> {
+    pub(super) fn new(column: Column<'a>, encoder: &'a impl Encoder, frame: Frame) -> Self {
+        let encode = move |set: &'a MetricSet, records: &mut Records| {
+            encoder.encode(column, set, records);
+        };
+        Self::of(column.sets(), encode, frame)
+    }
+
+    /// The pieces of anything else.
+    pub(super) fn of<I>(
+        items: I,
+        mut encode: impl FnMut(I::Item, &mut Records) + Send + 'a,
+        frame: Frame,
+    ) -> Self
+    where
+        I: IntoIterator<IntoIter: Send + 'a>,
+    {
+        let mut items = items.into_iter();
+        let encode = move |records: &mut Records| {
+            let item = items.next();
+            let more = item.is_some();
+            if let Some(item) = item {
+                encode(item, records);
+            }
+            more
+        };
         Self {
-            column,
-            sets: Box::new(column.sets()),
-            encoder,
+            encode: Box::new(encode),
             frame,
             records: Records::default(),
             taken: 0,
@@ -141,7 +162,7 @@ impl<'a, E: Encoder> Chunks<'a, E> {
     }
 }
 
-impl<E: Encoder> Iterator for Chunks<'_, E> {
+impl Iterator for Chunks<'_> {
     type Item = Chunk;
 
     fn next(&mut self) -> Option<Chunk> {
@@ -162,10 +183,11 @@ impl<E: Encoder> Iterator for Chunks<'_, E> {
                 chunk.points += points;
                 self.taken += 1;
             }
-            let Some(set) = self.sets.next() else { break };
             self.records.clear();
             self.taken = 0;
-            self.encoder.encode(self.column, set, &mut self.records);
+            if !(self.encode)(&mut self.records) {
+                break;
+            }
         }
         if chunk.records.is_empty() {
             return None;

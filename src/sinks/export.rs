@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use super::chunks::Progress;
-use super::column::Column;
+use super::column::{Column, Labeller};
 use super::config::{Backend, SetupError};
 use super::elasticsearch::Elasticsearch;
+use super::filter::Filter;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
 use super::log;
 use super::opentsdb::Opentsdb;
 use super::prometheus::Prometheus;
 use super::statsd::Statsd;
-use crate::domain::Clock;
+use super::worker::Delivery;
+use crate::domain::{Batch, Clock, Timestamp};
 
 /// Why a batch did not get through as a whole. All of it may be tried again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,26 @@ pub(super) enum Exporter {
     Statsd(Statsd),
     Elasticsearch(Box<Elasticsearch>),
     Prometheus(Box<Prometheus>),
+}
+
+/// Columns, as one sink gets them.
+pub(super) struct Columns {
+    pub exporter: Exporter,
+    pub filter: Filter,
+    pub labeller: Arc<dyn Labeller>,
+}
+
+impl Delivery for Columns {
+    type Batch = Batch;
+
+    fn timestamp(batch: &Batch) -> Timestamp {
+        batch.timestamp
+    }
+
+    async fn deliver(&mut self, batch: &Batch, progress: &mut Progress) -> Result<(), ExportError> {
+        let column = Column::new(batch, self.labeller.as_ref(), &self.filter);
+        self.exporter.export(column, progress).await
+    }
 }
 
 impl Exporter {

@@ -51,10 +51,10 @@ pub use uri::{InvalidUri, SinkUri, expand};
 use crate::domain::{Batch, Clock};
 use crate::lifecycle::{Backoff, Stop, Tasks};
 use crate::telemetry::Registry;
-use export::Exporter;
+use export::{Columns, Exporter};
 use metrics::{Metrics, SinkMetrics};
 use queue::Queue;
-use worker::{State, Worker};
+use worker::{Delivery, State, Worker};
 
 /// How sinks are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,14 +70,14 @@ pub struct Config {
 
 /// All sinks.
 pub struct Sinks {
-    inlets: Vec<Inlet>,
-    workers: Vec<Worker>,
+    inlets: Vec<Inlet<Batch>>,
+    workers: Vec<Worker<Columns>>,
 }
 
 /// Where one sink's batches are put in.
-struct Inlet {
+struct Inlet<B> {
     name: String,
-    queue: Arc<Queue>,
+    queue: Arc<Queue<B>>,
     metrics: SinkMetrics,
     full: bool,
 }
@@ -118,36 +118,16 @@ impl Sinks {
                 filter,
                 queue,
             } = sink;
-            if !ignored.is_empty() {
-                warn!(
-                    sink = name,
-                    options = ignored.join(","),
-                    "options without a meaning"
-                );
-            }
-            let exporter = Exporter::new(backend, clock).map_err(|e| (name.clone(), e))?;
-            let metrics = metrics.of(&name);
-            let queue = Arc::new(Queue::new(queue));
-            inlets.push(Inlet {
-                name: name.clone(),
-                queue: Arc::clone(&queue),
-                metrics: metrics.clone(),
-                full: false,
-            });
-            let (first, cap) = config.retry;
-            workers.push(Worker {
-                name,
-                exporter,
+            tell_ignored(&name, &ignored);
+            let columns = Columns {
+                exporter: Exporter::new(backend, clock).map_err(|e| (name.clone(), e))?,
                 filter,
-                queue,
                 labeller: Arc::clone(labeller),
-                clock: Arc::clone(clock),
-                metrics,
-                backoff: Backoff::doubling(first, cap),
-                export_timeout: config.export_timeout,
-                flush: config.flush,
-                state: State::default(),
-            });
+            };
+            let metrics = metrics.of(&name);
+            let (inlet, worker) = set_up(&config, name, columns, queue, metrics, clock);
+            inlets.push(inlet);
+            workers.push(worker);
         }
         Ok(Self { inlets, workers })
     }
@@ -175,8 +155,46 @@ impl Sinks {
     }
 }
 
-impl Inlet {
-    fn put(&mut self, batch: Arc<Batch>) {
+fn tell_ignored(sink: &str, options: &[String]) {
+    if !options.is_empty() {
+        let options = options.join(",");
+        warn!(sink, options, "options without a meaning");
+    }
+}
+
+/// One sink: where its batches are put in, and who gets them through.
+fn set_up<D: Delivery>(
+    config: &Config,
+    name: String,
+    delivery: D,
+    queue: usize,
+    metrics: SinkMetrics,
+    clock: &Arc<dyn Clock>,
+) -> (Inlet<D::Batch>, Worker<D>) {
+    let queue = Arc::new(Queue::new(queue));
+    let inlet = Inlet {
+        name: name.clone(),
+        queue: Arc::clone(&queue),
+        metrics: metrics.clone(),
+        full: false,
+    };
+    let (first, cap) = config.retry;
+    let worker = Worker {
+        name,
+        delivery,
+        queue,
+        clock: Arc::clone(clock),
+        metrics,
+        backoff: Backoff::doubling(first, cap),
+        export_timeout: config.export_timeout,
+        flush: config.flush,
+        state: State::default(),
+    };
+    (inlet, worker)
+}
+
+impl<B> Inlet<B> {
+    fn put(&mut self, batch: Arc<B>) {
         // A spool on disk would take what leaves the queue here.
         let over = self.queue.push(batch).is_some();
         if over {

@@ -6,35 +6,36 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::domain::Batch;
-
 /// A bounded queue. When it is full the oldest batch leaves it: what came last is worth most. It is
 /// given back to whoever put the new one in, which is where a spool on disk would take it.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct Queue<B> {
     most: usize,
-    inner: Mutex<Inner>,
+    inner: Mutex<Inner<B>>,
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    waiting: VecDeque<Arc<Batch>>,
+#[derive(Debug)]
+struct Inner<B> {
+    waiting: VecDeque<Arc<B>>,
     closed: bool,
 }
 
-impl Queue {
+impl<B> Queue<B> {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                waiting: VecDeque::new(),
+                closed: false,
+            }),
             changed: Notify::new(),
         }
     }
 
     /// Adds a batch at the end; gives back the one that no longer fits.
     #[must_use]
-    pub(super) fn push(&self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
+    pub(super) fn push(&self, batch: Arc<B>) -> Option<Arc<B>> {
         let mut inner = self.inner.lock();
         let over = if inner.waiting.len() >= self.most {
             inner.waiting.pop_front()
@@ -48,7 +49,7 @@ impl Queue {
 
     /// Puts the batch taken last back in front; gives it back if it no longer fits.
     #[must_use]
-    pub(super) fn restore(&self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
+    pub(super) fn restore(&self, batch: Arc<B>) -> Option<Arc<B>> {
         let mut inner = self.inner.lock();
         if inner.waiting.len() >= self.most {
             return Some(batch);
@@ -59,7 +60,7 @@ impl Queue {
     }
 
     /// The oldest batch, once there is one; `None` when the queue is closed and empty.
-    pub(super) async fn next(&self) -> Option<Arc<Batch>> {
+    pub(super) async fn next(&self) -> Option<Arc<B>> {
         loop {
             {
                 let mut inner = self.inner.lock();
@@ -80,9 +81,9 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Throws away all that waits; says how many that were.
-    pub(super) fn clear(&self) -> usize {
-        std::mem::take(&mut self.inner.lock().waiting).len()
+    /// Takes all that waits, the oldest first.
+    pub(super) fn drain(&self) -> VecDeque<Arc<B>> {
+        std::mem::take(&mut self.inner.lock().waiting)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -93,7 +94,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Timestamp;
+    use crate::domain::{Batch, Timestamp};
 
     fn batch(millis: i64) -> Arc<Batch> {
         Arc::new(Batch {
@@ -125,6 +126,6 @@ mod tests {
         let queue = Queue::new(1);
         assert_eq!(stamp(queue.push(batch(2))), None);
         assert_eq!(stamp(queue.restore(batch(1))), Some(1));
-        assert_eq!(queue.clear(), 1);
+        assert_eq!(queue.drain().len(), 1);
     }
 }

@@ -7,41 +7,68 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::chunks::Progress;
-use super::column::{Column, Labeller};
-use super::export::{ExportError, Exporter};
-use super::filter::Filter;
+use super::export::ExportError;
 use super::metrics::SinkMetrics;
 use super::queue::Queue;
-use crate::domain::{Batch, Clock};
+use crate::domain::{Clock, Timestamp};
 use crate::lifecycle::{Backoff, Stop};
 
+/// How batches of one kind are sent to one backend.
+pub(super) trait Delivery: Send {
+    /// What is sent as one, and shared by all sinks of its kind.
+    type Batch: Send + Sync;
+
+    /// When the batch was made.
+    fn timestamp(batch: &Self::Batch) -> Timestamp;
+
+    /// Sends what of the batch is not sent yet. Safe to drop and call again with the same progress.
+    fn deliver(
+        &mut self,
+        batch: &Self::Batch,
+        progress: &mut Progress,
+    ) -> impl Future<Output = Result<(), ExportError>> + Send;
+
+    /// The process ends before the batch is through.
+    fn abandoned(_: &Self::Batch) {}
+}
+
 /// Takes batches from its queue and gets them through, one at a time.
-pub(super) struct Worker {
+pub(super) struct Worker<D: Delivery> {
     pub name: String,
-    pub exporter: Exporter,
-    pub filter: Filter,
-    pub queue: Arc<Queue>,
-    pub labeller: Arc<dyn Labeller>,
+    pub delivery: D,
+    pub queue: Arc<Queue<D::Batch>>,
     pub clock: Arc<dyn Clock>,
     pub metrics: SinkMetrics,
     pub backoff: Backoff,
     pub export_timeout: Duration,
     pub flush: Duration,
-    pub state: State,
+    pub state: State<D::Batch>,
 }
 
 /// What the log was told, and where the batch at hand stands.
-#[derive(Debug, Default)]
-pub(super) struct State {
+#[derive(Debug)]
+pub(super) struct State<B> {
     /// The batch `progress` is of, at hand or back in the queue.
-    batch: Option<Arc<Batch>>,
+    batch: Option<Arc<B>>,
     at_hand: bool,
     progress: Progress,
     problem: Option<ExportError>,
     refusing: bool,
 }
 
-impl Worker {
+impl<B> Default for State<B> {
+    fn default() -> Self {
+        Self {
+            batch: None,
+            at_hand: false,
+            progress: Progress::default(),
+            problem: None,
+            refusing: false,
+        }
+    }
+}
+
+impl<D: Delivery> Worker<D> {
     /// Works until the queue is closed and empty. Once `stop` is given, the first attempt that
     /// fails, or the end of the time to flush, ends it; what is left then is dropped.
     pub(super) async fn run(mut self, stop: Stop) {
@@ -54,8 +81,12 @@ impl Worker {
             () = self.work(&stop) => {}
             () = over => {}
         }
-        let at_hand = u64::from(self.state.at_hand);
-        let left = u64::try_from(self.queue.clear()).unwrap_or(u64::MAX) + at_hand;
+        let at_hand = self.state.batch.take().filter(|_| self.state.at_hand);
+        let mut left = 0;
+        for batch in at_hand.into_iter().chain(self.queue.drain()) {
+            D::abandoned(&batch);
+            left += 1;
+        }
         self.metrics.dropped_shutdown.inc_by(left);
         self.metrics.queued.set(0);
         if left > 0 {
@@ -71,7 +102,7 @@ impl Worker {
         while let Some(batch) = self.queue.next().await {
             self.begin(&batch);
             let outcome = self.attempt(&batch).await;
-            let age = self.clock.now().since(batch.timestamp);
+            let age = self.clock.now().since(D::timestamp(&batch));
             self.metrics.lag.set(age.unwrap_or_default().as_secs_f64());
             match outcome {
                 Ok(()) => self.succeeded(),
@@ -88,7 +119,7 @@ impl Worker {
     }
 
     /// Forgets how far another batch had got.
-    fn begin(&mut self, batch: &Arc<Batch>) {
+    fn begin(&mut self, batch: &Arc<D::Batch>) {
         self.metrics.queued.set(self.queued());
         let same = self.state.batch.as_ref();
         if !same.is_some_and(|same| Arc::ptr_eq(same, batch)) {
@@ -98,12 +129,11 @@ impl Worker {
         self.state.at_hand = true;
     }
 
-    async fn attempt(&mut self, batch: &Batch) -> Result<(), ExportError> {
-        let column = Column::new(batch, self.labeller.as_ref(), &self.filter);
+    async fn attempt(&mut self, batch: &D::Batch) -> Result<(), ExportError> {
         let progress = &mut self.state.progress;
         let (sent, refused) = (progress.sent, progress.refused);
-        let export = self.exporter.export(column, progress);
-        let outcome = timeout(self.export_timeout, export).await;
+        let delivery = self.delivery.deliver(batch, progress);
+        let outcome = timeout(self.export_timeout, delivery).await;
         self.metrics.points.inc_by(self.state.progress.sent - sent);
         self.metrics
             .refused
@@ -149,7 +179,7 @@ impl Worker {
     }
 
     /// Keeps a batch for the next attempt, if newer ones have left it room.
-    fn put_back(&mut self, batch: Arc<Batch>) {
+    fn put_back(&mut self, batch: Arc<D::Batch>) {
         self.state.at_hand = false;
         if self.queue.restore(batch).is_some() {
             self.state.batch = None;
