@@ -3,7 +3,7 @@
 use super::filter::Filter;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, statsd};
+use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, statsd, webhook};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub(super) enum Backend {
     Statsd(statsd::Config),
     Elasticsearch(Box<elasticsearch::Config>),
     Prometheus(Box<prometheus::Config>),
+    Webhook(Box<webhook::Config>),
 }
 
 /// A sink cannot be set up.
@@ -37,7 +38,7 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 7] = [
+pub const KEYS: [&str; 8] = [
     "elasticsearch",
     "graphite",
     "influxdb",
@@ -45,6 +46,7 @@ pub const KEYS: [&str; 7] = [
     "opentsdb",
     "prometheus",
     "statsd",
+    "webhook",
 ];
 
 /// How many batches wait for a sink that does not say otherwise.
@@ -111,6 +113,7 @@ impl SinkConfig {
                 let config = prometheus::Config::read(uri, options);
                 Backend::Prometheus(Box::new(config))
             }
+            "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;

@@ -13,6 +13,7 @@ use super::log;
 use super::opentsdb::Opentsdb;
 use super::prometheus::Prometheus;
 use super::statsd::Statsd;
+use super::webhook::Webhook;
 use super::worker::Delivery;
 use crate::domain::{Batch, Clock, Timestamp};
 
@@ -41,6 +42,7 @@ pub(super) enum Exporter {
     Statsd(Statsd),
     Elasticsearch(Box<Elasticsearch>),
     Prometheus(Box<Prometheus>),
+    Webhook(Box<Webhook>),
 }
 
 /// Columns, as one sink gets them.
@@ -78,6 +80,7 @@ impl Exporter {
             Backend::Prometheus(config) => {
                 Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
             }
+            Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
         })
     }
 
@@ -98,6 +101,7 @@ impl Exporter {
             Self::Statsd(statsd) => statsd.export(column, progress).await,
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
             Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
+            Self::Webhook(webhook) => webhook.export(column, progress).await,
         }
     }
 }

@@ -33,6 +33,7 @@ mod statsd;
 mod tests;
 mod trust;
 mod uri;
+mod webhook;
 mod worker;
 
 use std::sync::Arc;

@@ -19,6 +19,7 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
         "elasticsearch:http://h?index=S3cret&bulkWorkers=0&nodes=http://h:s3cret",
         "elasticsearch:tcp://h",
         "prometheus:http://h?version=s3cret&labels=s3cret&batchSize=0",
+        "webhook:?batchSize=0",
         "kafka:?brokers=s3cret",
     ];
     let problems = SinkConfig::read(&values, &env).unwrap_err();
@@ -46,6 +47,8 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "prometheus: option version: is neither 1 nor 2",
             "prometheus: option labels: is no list of name:value",
             "prometheus: option batchSize: is no number from 1 to 50000",
+            "webhook: the address names no host",
+            "webhook: option batchSize: is no number from 1 to 100000",
             "kafka: is no sink of this version",
         ]
     );

@@ -77,7 +77,13 @@ async fn backend(authority: &Authority, name: &str) -> (SocketAddr, Seen) {
 }
 
 /// The sinks that speak TLS, with options in front of which an ampersand stands.
-const SINKS: [&str; 4] = ["elasticsearch", "influxdb", "opentsdb", "prometheus"];
+const SINKS: [&str; 5] = [
+    "elasticsearch",
+    "influxdb",
+    "opentsdb",
+    "prometheus",
+    "webhook",
+];
 
 #[tokio::test]
 async fn a_backend_is_believed_if_the_given_authority_vouches_for_it_or_nobody_asks() {

@@ -385,3 +385,36 @@ async fn what_waits_is_sent_before_the_end() {
     rig.stop().await;
     assert_eq!(seen.lock().len(), 4);
 }
+
+#[tokio::test]
+async fn a_webhook_is_posted_lines_of_json_until_it_takes_them() {
+    let (listener, address) = listener().await;
+    let tries = AtomicUsize::new(0);
+    let seen = serve(listener, move |asked| {
+        assert_eq!(asked.line, "POST /in/here");
+        assert_eq!(asked.header("content-type"), "application/x-ndjson");
+        assert_eq!(asked.authorization, "Bearer t");
+        for line in asked.body.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(line["metrics"].is_object() && line["labels"]["type"].is_string());
+        }
+        match tries.fetch_add(1, Ordering::Relaxed) {
+            0 => Act::Hang,
+            1 => Act::HangUp,
+            2 => Act::Answer(503, String::new()),
+            3 => Act::Answer(202, String::new()),
+            _ => Act::Answer(422, String::new()),
+        }
+    });
+    let value = format!("webhook:http://{address}/in/here?token=t&batchSize=1");
+    let rig = Rig::new(quick(), &[value]);
+    rig.send(batch(60, vec![pod("a", "p", &[]), cluster()]))
+        .await;
+    let sent = "loadline_sink_sent_total{sink=\"webhook\"}";
+    until("it is done", || rig.metric(sent) == 1).await;
+    assert_eq!(seen.lock().len(), 5);
+    let series = |what: &str| format!("loadline_sink_{what}_points_total{{sink=\"webhook\"}}");
+    assert_eq!(rig.metric(&series("sent")), 4);
+    assert_eq!(rig.metric(&series("refused")), 1);
+    rig.stop().await;
+}
