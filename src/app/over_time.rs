@@ -143,8 +143,12 @@ fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -
     let labelling = Labelling::new(settings.rollup.labels.clone());
     let labeller: Arc<dyn Labeller> = Arc::new(labelling);
     let given = settings.heapster.sinks.clone();
-    Sinks::new(config, given, &labeller, clock, registry)
-        .map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
+    let sinks = Sinks::new(config, given, &labeller, clock, registry);
+    let sinks = sinks.and_then(|sinks| match &settings.heapster.spool {
+        Some(spool) => sinks.with_spool(&spool.folder, spool.most),
+        None => Ok(sinks),
+    });
+    sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
 }
 
 impl rollup::Columns for Unkept {

@@ -1,5 +1,7 @@
 //! Sinks as they are given to `--sink`.
 
+use std::path::Path;
+
 use super::filter::Filter;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
@@ -32,7 +34,7 @@ pub(super) enum Backend {
 
 /// A sink cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("TLS cannot be set up: {what}")]
+#[error("{what}")]
 pub struct SetupError {
     what: String,
 }
@@ -53,8 +55,17 @@ pub const KEYS: [&str; 8] = [
 const QUEUE: usize = 10;
 
 impl SetupError {
-    pub(super) const fn tls(what: String) -> Self {
-        Self { what }
+    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
+    pub(super) fn tls(what: String) -> Self {
+        Self {
+            what: format!("TLS cannot be set up: {what}"),
+        }
+    }
+
+    pub(super) fn spool(folder: &Path, error: &std::io::Error) -> Self {
+        Self {
+            what: format!("the spool in {} cannot be used: {error}", folder.display()),
+        }
     }
 }
 

@@ -148,6 +148,8 @@ const OUR_FLAGS: &[&str] = &[
     "--history-length=15m",
     "--history-memory-limit=1Gi",
     "--rollup-metrics",
+    "--sink-spool-dir=/var/spool",
+    "--sink-spool-size=2Gi",
     "--service-name=loadline",
     "--serving-certificate-lifetime=2160h",
     "--serving-secret=",
