@@ -31,7 +31,7 @@ use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
 use ground::Ground;
-use over_time::{OverTime, Receiving};
+use over_time::{Exposed, OverTime, Receiving};
 
 pub use asked::{Outcome, check, explain};
 pub use signals::Signals;
@@ -47,6 +47,7 @@ pub struct Bound {
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
+    exposed: Option<Exposed>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -121,6 +122,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
+        exposed: over_time.exposed,
         trust: [Some(lookup), guests.flatten()]
             .into_iter()
             .flatten()
@@ -158,6 +160,10 @@ impl Bound {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
+        if let Some((exposition, batches)) = self.exposed {
+            let run = exposition.run(batches, quit.clone());
+            tasks.spawn_vital("exposition", quit.clone(), run);
+        }
         start_columns(self.rollup, self.sinks, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {

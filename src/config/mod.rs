@@ -38,7 +38,7 @@ pub use authorization::Authorization;
 pub use command::{Command, Output, Subject, SubjectKind, parse_command};
 pub use exit::{Exit, Stream};
 pub use generic::{Limits, Shutdown};
-pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};
+pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls, SinkSpool};
 pub use kubelet::{Kubelet, KubeletTls};
 pub use logging::Logging;
 pub use reference::flags_reference;

@@ -22,6 +22,8 @@ pub struct Rollup {
     pub labels: LabelCopying,
     /// The annotation of a node that names its machine: `host_id_annotation` of `--source`.
     pub host_id_annotation: Option<String>,
+    /// `--rollup-metrics`: whether the sums are told at `/metrics/rollup`.
+    pub exposed: bool,
 }
 
 /// How much of the past is kept.
@@ -88,6 +90,12 @@ const PROCESS_LIMIT: Flag = Flag::new(
     "",
     "Memory the whole process may take, as in 512Mi; near it the oldest sums go; the container's limit unless given, 0 for none",
 );
+const METRICS: Flag = Flag::new(
+    "rollup-metrics",
+    Kind::Bool,
+    "false",
+    "Whether the newest sums are served at /metrics/rollup for Prometheus to scrape, to those who may get that path and list all pods' metrics",
+);
 const STORE_LABEL: Flag = Flag::new(
     "store-label",
     Kind::List,
@@ -115,6 +123,7 @@ pub(super) const TOPIC: Topic = Topic {
         &PROCESS_LIMIT,
         &IGNORE_LABEL,
         &LABEL_SEPARATOR,
+        &METRICS,
         &RESOLUTION,
         &STORE_LABEL,
     ],
@@ -138,6 +147,7 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
     }
     let ignored = given.list(&IGNORE_LABEL);
     let separator = given.text(&LABEL_SEPARATOR);
+    let exposed = given.flag(&METRICS);
     Some(Rollup {
         resolution: resolution?,
         labels: LabelCopying {
@@ -146,6 +156,7 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
             separator,
         },
         host_id_annotation,
+        exposed: exposed?,
     })
 }
 

@@ -11,7 +11,9 @@ use super::graphite::Graphite;
 use super::influxdb::Influxdb;
 use super::log;
 use super::opentsdb::Opentsdb;
+use super::prometheus::Prometheus;
 use super::statsd::Statsd;
+use super::webhook::Webhook;
 use super::worker::Delivery;
 use crate::domain::{Batch, Clock, Timestamp};
 
@@ -39,6 +41,8 @@ pub(super) enum Exporter {
     Opentsdb(Box<Opentsdb>),
     Statsd(Statsd),
     Elasticsearch(Box<Elasticsearch>),
+    Prometheus(Box<Prometheus>),
+    Webhook(Box<Webhook>),
 }
 
 /// Columns, as one sink gets them.
@@ -73,6 +77,10 @@ impl Exporter {
             Backend::Elasticsearch(config) => {
                 Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
             }
+            Backend::Prometheus(config) => {
+                Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
+            }
+            Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
         })
     }
 
@@ -92,6 +100,8 @@ impl Exporter {
             Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
             Self::Statsd(statsd) => statsd.export(column, progress).await,
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
+            Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
+            Self::Webhook(webhook) => webhook.export(column, progress).await,
         }
     }
 }
