@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::filter::Filter;
+#[cfg(feature = "kafka")]
+use super::kafka;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, statsd, webhook};
+use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, riemann, statsd, webhook};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,9 @@ pub(super) enum Backend {
     Elasticsearch(Box<elasticsearch::Config>),
     Prometheus(Box<prometheus::Config>),
     Webhook(Box<webhook::Config>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Config>),
+    Riemann(riemann::Config),
 }
 
 /// A sink cannot be set up.
@@ -40,13 +45,16 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 8] = [
+pub const KEYS: &[&str] = &[
     "elasticsearch",
     "graphite",
     "influxdb",
+    #[cfg(feature = "kafka")]
+    "kafka",
     "log",
     "opentsdb",
     "prometheus",
+    "riemann",
     "statsd",
     "webhook",
 ];
@@ -125,6 +133,9 @@ impl SinkConfig {
                 Backend::Prometheus(Box::new(config))
             }
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
+            #[cfg(feature = "kafka")]
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;

@@ -9,9 +9,12 @@ use super::elasticsearch::Elasticsearch;
 use super::filter::Filter;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
+#[cfg(feature = "kafka")]
+use super::kafka::Kafka;
 use super::log;
 use super::opentsdb::Opentsdb;
 use super::prometheus::Prometheus;
+use super::riemann::Riemann;
 use super::statsd::Statsd;
 use super::webhook::Webhook;
 use super::worker::Delivery;
@@ -43,6 +46,9 @@ pub(super) enum Exporter {
     Elasticsearch(Box<Elasticsearch>),
     Prometheus(Box<Prometheus>),
     Webhook(Box<Webhook>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<Kafka>),
+    Riemann(Riemann),
 }
 
 /// Columns, as one sink gets them.
@@ -81,6 +87,9 @@ impl Exporter {
                 Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
             }
             Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
+            #[cfg(feature = "kafka")]
+            Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
+            Backend::Riemann(config) => Self::Riemann(Riemann::new(config)),
         })
     }
 
@@ -102,6 +111,9 @@ impl Exporter {
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
             Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
             Self::Webhook(webhook) => webhook.export(column, progress).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.export(column, progress).await,
+            Self::Riemann(riemann) => riemann.export(column, progress).await,
         }
     }
 }

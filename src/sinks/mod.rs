@@ -21,12 +21,15 @@ mod filter;
 mod graphite;
 mod http;
 mod influxdb;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod metrics;
 mod opentsdb;
 mod options;
 mod prometheus;
 mod queue;
+mod riemann;
 mod secret;
 mod spool;
 mod statsd;

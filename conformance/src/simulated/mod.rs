@@ -36,6 +36,7 @@ use futures_util::{StreamExt, stream};
 use crate::report::Lane;
 
 pub use stage::Bench;
+pub(crate) use stage::{READY, Stage, small_world};
 
 /// Checks that run at a time; they wait more than they work.
 const AT_A_TIME: usize = 8;
