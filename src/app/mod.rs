@@ -6,6 +6,7 @@
 
 mod asked;
 mod ground;
+mod incumbent;
 mod over_time;
 mod readiness;
 mod settings;
@@ -31,6 +32,7 @@ use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
 use ground::Ground;
+use incumbent::Incumbent;
 use over_time::{OverTime, Receiving};
 
 pub use asked::{Outcome, check, explain};
@@ -44,6 +46,7 @@ pub struct Bound {
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
+    incumbent: Incumbent,
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
@@ -96,7 +99,10 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
 
     let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
     let (health, clock) = (&ground.health, &ground.clock);
-    readiness::add_checks(health, clock, &cluster, &live, &scraper, &coverage);
+    let incumbent = Incumbent::new(&client);
+    readiness::add_checks(
+        health, clock, &cluster, &live, &scraper, &coverage, &incumbent,
+    );
     let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
@@ -118,6 +124,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         cluster,
         scraper,
         keeper,
+        incumbent,
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
@@ -157,6 +164,7 @@ impl Bound {
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
+        tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone()));
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
         start_columns(self.rollup, self.sinks, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
