@@ -35,7 +35,7 @@ use ground::Ground;
 use incumbent::Incumbent;
 use over_time::{OverTime, Receiving};
 
-pub use asked::{Outcome, check, explain};
+pub use asked::{Outcome, check, explain, take_over};
 pub use signals::Signals;
 
 /// Everything wired together, with the ports taken and nothing running yet.

@@ -35,7 +35,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use authentication::{Authentication, RequestHeader};
 pub use authorization::Authorization;
-pub use command::{Command, Output, Subject, SubjectKind, parse_command};
+pub use command::{Command, Output, Subject, SubjectKind, TakeOver, parse_command};
 pub use exit::{Exit, Stream};
 pub use generic::{Limits, Shutdown};
 pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};
