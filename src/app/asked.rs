@@ -30,7 +30,10 @@ pub struct Outcome {
 pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
-    let config = settings::kubelet(&settings, &credentials)?;
+    let config = settings::kubelet(&settings, &credentials, &client)?;
+    if let Some(pins) = config.pins() {
+        pins.load().await;
+    }
     let kubelet = KubeletClient::new(config, Arc::clone(&clock))
         .await
         .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;

@@ -25,7 +25,7 @@ use crate::cluster::{self, Cluster};
 use crate::config::Settings;
 use crate::coverage::Announcer;
 use crate::domain::Inventory;
-use crate::kubelet::KubeletClient;
+use crate::kubelet::{KubeletClient, Pins};
 use crate::lifecycle::{Stop, StopSender, Tasks};
 use crate::live::{self, Live};
 use crate::rollup::Rollup;
@@ -47,6 +47,7 @@ pub struct Bound {
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
     incumbent: Incumbent,
+    pins: Option<(Arc<Pins>, Arc<Inventory>)>,
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
@@ -90,9 +91,9 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     };
     let clock = Arc::clone(&ground.clock);
     let live = Arc::new(Live::new(config, Arc::clone(&inventory), clock, registry));
-    let scraper = ground
-        .scraper(&settings, &credentials, &inventory, &live)
-        .await?;
+    let config = settings::kubelet(&settings, &credentials, &client)?;
+    let pins = config.pins().map(|pins| (pins, Arc::clone(&inventory)));
+    let scraper = ground.scraper(&settings, config, &inventory, &live).await?;
     let trust = LiveTrust::new(settings::trust(&settings.authentication))
         .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
@@ -125,6 +126,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         scraper,
         keeper,
         incumbent,
+        pins,
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
@@ -163,6 +165,10 @@ impl Bound {
         }
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
+        }
+        if let Some((pins, inventory)) = self.pins {
+            let run = pins.run(inventory, quit.clone());
+            tasks.spawn_vital("kubelet-pins", quit.clone(), run);
         }
         tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone()));
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));

@@ -39,7 +39,7 @@ pub use command::{Command, Output, Subject, SubjectKind, TakeOver, parse_command
 pub use exit::{Exit, Stream};
 pub use generic::{Limits, Shutdown};
 pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};
-pub use kubelet::{Kubelet, KubeletTls};
+pub use kubelet::{ConfigMapReference, Kubelet, KubeletTls};
 pub use logging::Logging;
 pub use reference::flags_reference;
 pub use rollup::{History, Rollup};

@@ -76,8 +76,8 @@ struct Cached {
 pub struct FirstNumbers {
     /// A container has a number.
     pub any: bool,
-    /// Of every node that answered, all containers had numbers once. Their stamps move with each
-    /// answer, so this takes two.
+    /// Of every node that answered, all containers had numbers once but those that had just begun.
+    /// Their stamps move with each answer, so this takes two.
     pub pods: bool,
     /// Every node that answered has a number of its own. A kubelet's stamp of its node moves every
     /// 10 s only.

@@ -19,7 +19,8 @@ pub(super) struct NodeLives {
     containers: Vec<ContainerLife>,
     /// Counts commits, to tell who was in the newest answer.
     commit: u64,
-    /// There was a whole answer after which every container it named had a number.
+    /// There was a whole answer after which every container had a number that had been in one
+    /// before.
     pods_settled: bool,
 }
 
@@ -53,8 +54,8 @@ pub(super) struct NodeSample {
     pub(super) node: Option<Measured>,
     /// Sorted by key.
     pub(super) pods: Vec<PodSample>,
-    /// There was a time when every container had a number. Stays true: what starts later is no
-    /// reason to hold back the rest.
+    /// There was a time when every container had a number that had been there before. Stays true:
+    /// what starts later is no reason to hold back the rest.
     pub(super) pods_settled: bool,
 }
 
@@ -88,7 +89,10 @@ impl NodeLives {
         self.end_the_missing(whole, received, rules);
         let has_number = |track: &Track| track.measured().is_some();
         let pods = self.containers.iter().all(|life| has_number(&life.track));
-        self.pods_settled |= whole && pods;
+        // What began with this answer is no reason to wait: something always begins.
+        let older = |life: &&ContainerLife| life.track.received() != received;
+        let mut older = self.containers.iter().filter(older);
+        self.pods_settled |= whole && self.commit > 1 && older.all(|life| has_number(&life.track));
         commit.settled = self.node.as_ref().is_some_and(has_number) && pods;
         commit
     }

@@ -503,14 +503,13 @@ fn the_first_numbers_are_there_when_every_node_that_answered_has_its_own() {
     world.commit("n1", one(1_000));
     world.commit("n2", world.answer().container("db", "app", 1_000));
     assert_eq!(told(), first(false, false, false));
-    world.after(3).commit("n1", one(1_300));
+    let with_new = |used| one(used).container("new", "app", 1);
+    // What starts meanwhile is not waited for, and takes nothing back.
+    world.after(3).commit("n1", with_new(1_300));
     assert_eq!(told(), first(true, false, false), "n2 answered too");
     world.commit("n2", world.answer().container("db", "app", 1_300));
     assert_eq!(told(), first(true, true, false));
-    // A container that starts now takes nothing back.
-    world
-        .after(3)
-        .commit("n1", one(1_600).node(5_000).container("new", "app", 1));
+    world.after(3).commit("n1", with_new(1_600).node(5_000));
     world.after(10).commit("n1", one(2_600).node(9_000));
     assert_eq!(told(), first(true, true, false), "n2 has none of its own");
     let two = |used| world.answer().container("db", "app", used).node(used * 5);
