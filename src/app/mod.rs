@@ -6,6 +6,7 @@
 
 mod asked;
 mod ground;
+mod incumbent;
 mod over_time;
 mod readiness;
 mod settings;
@@ -24,16 +25,17 @@ use crate::cluster::{self, Cluster};
 use crate::config::Settings;
 use crate::coverage::Announcer;
 use crate::domain::Inventory;
-use crate::kubelet::KubeletClient;
+use crate::kubelet::{KubeletClient, Pins};
 use crate::lifecycle::{Stop, StopSender, Tasks};
 use crate::live::{self, Live};
 use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
 use ground::Ground;
+use incumbent::Incumbent;
 use over_time::{Exposed, OverTime, Receiving};
 
-pub use asked::{Outcome, check, explain};
+pub use asked::{Outcome, check, explain, take_over};
 pub use signals::Signals;
 
 /// Everything wired together, with the ports taken and nothing running yet.
@@ -44,6 +46,8 @@ pub struct Bound {
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
+    incumbent: Incumbent,
+    pins: Option<(Arc<Pins>, Arc<Inventory>)>,
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
@@ -88,16 +92,19 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     };
     let clock = Arc::clone(&ground.clock);
     let live = Arc::new(Live::new(config, Arc::clone(&inventory), clock, registry));
-    let scraper = ground
-        .scraper(&settings, &credentials, &inventory, &live)
-        .await?;
+    let config = settings::kubelet(&settings, &credentials, &client)?;
+    let pins = config.pins().map(|pins| (pins, Arc::clone(&inventory)));
+    let scraper = ground.scraper(&settings, config, &inventory, &live).await?;
     let trust = LiveTrust::new(settings::trust(&settings.authentication))
         .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
     let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
     let (health, clock) = (&ground.health, &ground.clock);
-    readiness::add_checks(health, clock, &cluster, &live, &scraper, &coverage);
+    let incumbent = Incumbent::new(&client);
+    readiness::add_checks(
+        health, clock, &cluster, &live, &scraper, &coverage, &incumbent,
+    );
     let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
@@ -119,6 +126,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         cluster,
         scraper,
         keeper,
+        incumbent,
+        pins,
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
@@ -159,6 +168,11 @@ impl Bound {
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
+        if let Some((pins, inventory)) = self.pins {
+            let run = pins.run(inventory, quit.clone());
+            tasks.spawn_vital("kubelet-pins", quit.clone(), run);
+        }
+        tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone()));
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
         if let Some((exposition, batches)) = self.exposed {
             let run = exposition.run(batches, quit.clone());

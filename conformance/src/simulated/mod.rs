@@ -14,6 +14,7 @@ mod heapster;
 mod identity;
 mod keeps;
 mod outages;
+mod pinning;
 mod privilege;
 mod rates;
 mod reading;
@@ -81,7 +82,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 19] = [
+    let groups: [(&str, &[Check]); 20] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 2: ", summaries::CHECKS),
@@ -97,6 +98,7 @@ pub fn checks() -> Vec<Check> {
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
         ("", identity::CHECKS),
+        ("", pinning::CHECKS),
         ("", shutdown::CHECKS),
         ("", watches::CHECKS),
         ("", configuration::CHECKS),
