@@ -28,8 +28,8 @@ pub(super) struct OverTime {
     pub(super) rollup: Option<Rollup>,
     /// `None` without any.
     pub(super) sinks: Option<Receiving>,
-    /// Whether columns are kept.
-    kept: bool,
+    /// Where columns are kept, if they are.
+    pub(super) history: Option<Arc<History>>,
     pub(super) heapster: Arc<Heapster>,
 }
 
@@ -72,9 +72,9 @@ impl OverTime {
             Some(history) => Arc::clone(history) as Arc<dyn rollup::Columns>,
             None => Arc::new(Unkept),
         };
-        let kept = history.is_some();
+        let kept = history.clone();
         let sends = !settings.heapster.sinks.is_empty();
-        let rollup = (kept || sends).then(|| {
+        let rollup = (kept.is_some() || sends).then(|| {
             let config = rollup::Config {
                 resolution,
                 ..rollup::Config::default()
@@ -110,7 +110,7 @@ impl OverTime {
         Ok(Self {
             rollup,
             sinks,
-            kept,
+            history: kept,
             heapster,
         })
     }
@@ -139,7 +139,7 @@ impl rollup::Columns for Unkept {
 /// Heapster's API on the secure port; none when nothing is kept. It tells of all pods, so its
 /// callers must be allowed to list their metrics.
 pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
-    if !over_time.kept {
+    if over_time.history.is_none() {
         return Vec::new();
     }
     let lists_pods = Arc::new(RequestInfo {

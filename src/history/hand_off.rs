@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    About, ContainerName, EntityKey, Inventory, Labels, MetricSet, NodeName, PodPhase, PodRecord, Timestamp,
+    About, ContainerName, EntityKey, Inventory, Labels, MetricSet, NodeName, PodPhase, PodRecord,
+    Timestamp,
 };
 
 use super::columns::Columns;

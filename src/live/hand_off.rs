@@ -7,9 +7,9 @@ use crate::domain::{
     Bytes, ContainerName, CpuTime, Nanocores, NodeName, NodeRecord, PodKey, Timestamp,
 };
 
+use super::Live;
 use super::node::{ContainerLife, NodeLives};
 use super::track::{Point, Rules, Track};
-use super::Live;
 
 /// The points of one node, as one replica hands them to another.
 #[derive(Clone, Debug, PartialEq, Eq)]

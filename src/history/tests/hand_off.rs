@@ -104,7 +104,10 @@ fn a_column_that_is_being_made_is_finished_by_both() {
     assert_eq!(to.view().ticks(), ticks);
     let memory = Series::of(Metric::MemoryUsage);
     let points = [(1, 4), (2, 8), (3, 12), (4, 16), (5, 20), (7, 28)];
-    assert_eq!(read(&to, node("n"), &memory), points.map(|(t, v)| (t, v * 1024)));
+    assert_eq!(
+        read(&to, node("n"), &memory),
+        points.map(|(t, v)| (t, v * 1024))
+    );
 }
 
 #[test]
