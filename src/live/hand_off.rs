@@ -103,6 +103,9 @@ impl Live {
             let sample = Arc::new(lives.sample());
             let before = slot.published.swap(Some(Arc::clone(&sample)));
             self.metrics.replaced(before.as_deref(), Some(&sample));
+            drop(lives);
+            // Whoever asks now must not be told what was before.
+            self.cached.lock().built = None;
             self.commits.send_modify(|commits| *commits += 1);
             return taken;
         }

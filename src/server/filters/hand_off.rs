@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::StatusCode;
+use http::{StatusCode, Version};
 
 use super::{Context, finished, info};
 use crate::apimachinery::plain;
@@ -29,7 +29,10 @@ pub(super) async fn hand_off(
     let peer = connection.and_then(|connection| connection.peer());
     let chain = peer.map(Peer::chain).unwrap_or_default();
     if !giver.admits(chain, context.clock.now()) {
-        connection.into_iter().for_each(|one| one.close());
+        if request.version() == Version::HTTP_2 {
+            // As with other strangers: streams are cheap, connections are dear.
+            connection.into_iter().for_each(|one| one.close());
+        }
         return finished(plain::plain_text(StatusCode::FORBIDDEN, "Forbidden"));
     }
     let giver = Arc::clone(giver);
