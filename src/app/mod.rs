@@ -33,7 +33,7 @@ use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
 use ground::Ground;
-use over_time::{OverTime, Receiving};
+use over_time::{Exposed, OverTime, Receiving};
 use replicas::Replicas;
 
 pub use asked::{Outcome, check, explain};
@@ -51,6 +51,7 @@ pub struct Bound {
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
+    exposed: Option<Exposed>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -104,9 +105,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
-    ground
-        .health
-        .add(server::shutdown_check(ground.stop.1.clone()));
+    let stopping = server::shutdown_check(ground.stop.1.clone());
+    ground.health.add(stopping);
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
     let over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
@@ -129,6 +129,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
+        exposed: over_time.exposed,
         trust: [Some(lookup), guests.flatten()]
             .into_iter()
             .flatten()
@@ -174,6 +175,10 @@ impl Bound {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
+        if let Some((exposition, batches)) = self.exposed {
+            let run = exposition.run(batches, quit.clone());
+            tasks.spawn_vital("exposition", quit.clone(), run);
+        }
         start_columns(self.rollup, self.sinks, over, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {

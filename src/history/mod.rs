@@ -32,6 +32,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::domain::Bytes;
+use crate::lifecycle::MemoryLimit;
 
 pub use aggregate::{Aggregation, Bucket, aggregate};
 pub use hand_off::{
@@ -52,6 +53,9 @@ pub struct Config {
     /// The most memory the ring may hold. Above it the oldest columns of all entities are shed,
     /// down to the newest one; while a column is being appended it may be exceeded by that column.
     pub memory_limit: Option<Bytes>,
+    /// The most memory the process may take: the oldest columns are shed as well when it comes near,
+    /// whatever takes it.
+    pub process_limit: Option<MemoryLimit>,
 }
 
 impl Config {
@@ -72,6 +76,7 @@ impl Default for Config {
             retention: Duration::from_mins(15),
             resolution: Duration::from_mins(1),
             memory_limit: None,
+            process_limit: None,
         }
     }
 }

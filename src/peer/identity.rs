@@ -68,7 +68,7 @@ impl Identities {
     }
 
     /// The identity, as soon as there is one; `None` when there is none to be had.
-    pub(super) async fn identity(&self) -> Option<Arc<Identity>> {
+    pub async fn identity(&self) -> Option<Arc<Identity>> {
         let mut known = self.0.subscribe();
         let known = known.wait_for(|known| !matches!(known, Known::Nothing));
         match &*known.await.ok()? {
@@ -77,8 +77,7 @@ impl Identities {
         }
     }
 
-    /// Tells whether whoever showed this chain, leaf first, and has the leaf's key, is a replica of
-    /// us.
+    /// As [`Identity::admits`]; nobody is one before there is an identity.
     pub(super) fn admits(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> bool {
         match &*self.0.borrow() {
             Known::Identity(identity) => identity.admits(chain, now),
@@ -88,7 +87,9 @@ impl Identities {
 }
 
 impl Identity {
-    fn admits(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> bool {
+    /// Tells whether whoever showed this chain, leaf first, and has the leaf's key, is a replica.
+    #[must_use]
+    pub fn admits(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> bool {
         let Some((leaf, between)) = chain.split_first() else {
             return false;
         };

@@ -102,7 +102,7 @@ enum Nothing {
 /// After this the start goes on without.
 const LIMIT: Duration = Duration::from_secs(10);
 /// What one name may take to be looked up.
-const LOOK_UP: Duration = Duration::from_secs(3);
+const LOOK_UP: Duration = Duration::from_secs(2);
 /// Addresses that are tried.
 const MOST_TRIED: usize = 8;
 /// How often the inventory is looked at until it holds the whole cluster.

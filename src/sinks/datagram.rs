@@ -2,7 +2,7 @@
 
 use tokio::net::{UdpSocket, lookup_host};
 
-use super::chunks::{Chunks, Encoder, Progress, Verdict};
+use super::chunks::{Chunks, Progress, Verdict};
 use super::export::ExportError;
 
 /// A socket towards one address, whose name is looked up again after a failure.
@@ -25,9 +25,9 @@ impl Datagrams {
 
     /// Sends what is not done yet, each piece as one datagram. An error is all a receiver can say;
     /// without one nobody knows whether it is there.
-    pub(super) async fn send<E: Encoder>(
+    pub(super) async fn send(
         &mut self,
-        chunks: Chunks<'_, E>,
+        chunks: Chunks<'_>,
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
         let socket = match self.socket.take() {

@@ -16,6 +16,10 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
         "influxdb:http://h?withfields=s3cret&concurrency=0&retention=s3cret&bucket=b",
         "statsd:tcp://h?protocolType=s3cret&numMetricsPerMsg=s3cret&renameLabels=s3cret",
         "log:?selector=s3cret%3D%3D%3D&queue=0",
+        "elasticsearch:http://h?index=S3cret&bulkWorkers=0&nodes=http://h:s3cret",
+        "elasticsearch:tcp://h",
+        "prometheus:http://h?version=s3cret&labels=s3cret&batchSize=0",
+        "webhook:?batchSize=0",
         "kafka:?brokers=s3cret",
     ];
     let problems = SinkConfig::read(&values, &env).unwrap_err();
@@ -36,6 +40,15 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "statsd: option numMetricsPerMsg: is no number from 1 to 1000",
             "log: option selector: is no label selector",
             "log: option queue: is no number from 1 to 1000",
+            "elasticsearch: option nodes: invalid port after host",
+            "elasticsearch: option index: is no name of an index",
+            "elasticsearch: option bulkWorkers: is no number from 1 to 64",
+            "elasticsearch: the address must begin with http:// or https://",
+            "prometheus: option version: is neither 1 nor 2",
+            "prometheus: option labels: is no list of name:value",
+            "prometheus: option batchSize: is no number from 1 to 50000",
+            "webhook: the address names no host",
+            "webhook: option batchSize: is no number from 1 to 100000",
             "kafka: is no sink of this version",
         ]
     );
@@ -62,6 +75,9 @@ fn no_secret_is_ever_printed() {
         "influxdb:https://h?user=me&pw=${PW}",
         "influxdb:http://h?bucket=b&org=o&token=$TOKEN",
         "opentsdb:http://me:$PW@h",
+        "elasticsearch:http://me:$PW@h?nodes=http://me:$PW@h&esUserName=me&esUserSecret=$PW",
+        "elasticsearch:http://h?apiKey=$KEY",
+        "prometheus:https://me:$PW@h?token=$TOKEN",
     ];
     let sinks = SinkConfig::read(&values, &env).unwrap();
     let printed = format!("{sinks:?}");
