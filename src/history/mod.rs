@@ -7,11 +7,15 @@
 //! Requests look through a [`View`]: what was finished when it was taken, the same instant for all
 //! of its answers. Questions that a store outside could answer as well go through
 //! [`HistoricalSource`].
+//!
+//! [`History::hand_off`] and [`History::take_over`] hand a ring from one replica to another, packed
+//! as it is.
 
 mod aggregate;
 mod bits;
 mod columns;
 mod family;
+mod hand_off;
 mod index;
 mod metrics;
 mod record;
@@ -31,6 +35,9 @@ use crate::domain::Bytes;
 use crate::lifecycle::MemoryLimit;
 
 pub use aggregate::{Aggregation, Bucket, aggregate};
+pub use hand_off::{
+    HandedFamily, HandedLife, HandedMember, HandedTrack, Handing, NotTaken, RingColumns, Taking,
+};
 pub use ring::{History, Refused};
 pub use series::{Series, Span, Subject};
 pub use source::{Answer, HistoricalError, HistoricalSource, Listed, NoResults, Query};

@@ -26,19 +26,19 @@ use super::{Config, View};
 /// that a [`View`] stays whole while the next column arrives.
 #[derive(Debug)]
 pub struct History {
-    config: Config,
+    pub(super) config: Config,
     pub(super) index: Index,
     pub(super) columns: ArcSwap<Columns>,
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
     metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
-struct Writer {
+pub(super) struct Writer {
     /// The column begun last, by number. It is open while that is not the newest finished one.
-    begun: Option<(u32, Timestamp)>,
-    bench: Workbench,
-    totals: Totals,
+    pub(super) begun: Option<(u32, Timestamp)>,
+    pub(super) bench: Workbench,
+    pub(super) totals: Totals,
     /// The most that was ever held.
     most: i64,
     /// The length last told to operators, while the ring is shorter than it should be.
@@ -97,20 +97,26 @@ impl History {
         let number = self.begin(&mut writer, tick)?;
         let mut columns = Columns::clone(&self.columns.load());
         columns.push(number, tick);
+        self.show(&mut writer, columns);
+        Ok(())
+    }
+
+    /// Shows these columns, there is one at least, and forgets what is too old or too much.
+    pub(super) fn show(&self, writer: &mut Writer, mut columns: Columns) {
+        let tick = columns.newest().unwrap_or_default();
         columns.drop_while(|old| {
             let age = tick.since(old).unwrap_or_default();
             age >= self.config.retention && old < tick
         });
         columns.shed(columns.len().saturating_sub(self.config.slots()));
-        let first = columns.first().unwrap_or(number);
+        let first = columns.first().unwrap_or_default();
         self.columns.store(Arc::new(columns));
         let change = self.index.sweep(first, true, &mut writer.bench);
         writer.totals = writer.totals + change;
         writer.bench.shapes.sweep();
-        self.shed(&mut writer);
+        self.shed(writer);
         let columns = self.columns.load().len();
         self.metrics.held(writer.held(), writer.totals, columns);
-        Ok(())
     }
 
     /// Forgets every column, because the wall clock was set back: what comes next may be earlier
@@ -239,7 +245,7 @@ impl History {
 }
 
 impl Writer {
-    fn held(&self) -> i64 {
+    pub(super) fn held(&self) -> i64 {
         let shapes = i64::try_from(self.bench.shapes.held()).unwrap_or(i64::MAX);
         self.totals.bytes.saturating_add(shapes)
     }

@@ -157,6 +157,7 @@ const OUR_FLAGS: &[&str] = &[
     "--service-name=loadline",
     "--serving-certificate-lifetime=2160h",
     "--serving-secret=",
+    "--peers=loadline-peers,10.0.0.1:10250",
 ];
 
 #[test]

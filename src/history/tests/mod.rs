@@ -1,4 +1,5 @@
 mod concurrency;
+mod hand_off;
 mod lives;
 mod memory;
 mod model;
