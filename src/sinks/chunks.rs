@@ -219,6 +219,26 @@ impl Progress {
     }
 }
 
+/// Pieces of at most so many items, each encoded in one go.
+pub(super) fn pieces<T>(
+    mut items: impl Iterator<Item = T>,
+    most: usize,
+    encode: impl Fn(&[T]) -> Vec<u8>,
+) -> impl Iterator<Item = Chunk> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let taken: Vec<T> = items.by_ref().take(most.max(1)).collect();
+        let at = next;
+        next += 1;
+        (!taken.is_empty()).then(|| Chunk {
+            at,
+            points: taken.len(),
+            body: encode(&taken),
+            records: Vec::new(),
+        })
+    })
+}
+
 /// Sends the bodies of what is not done yet, so many pieces at once, until all is done or one fails.
 pub(super) async fn send_all<F>(
     chunks: impl Iterator<Item = Chunk>,

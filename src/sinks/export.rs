@@ -13,8 +13,10 @@ use super::influxdb::Influxdb;
 use super::kafka::Kafka;
 use super::log;
 use super::opentsdb::Opentsdb;
+use super::prometheus::Prometheus;
 use super::riemann::Riemann;
 use super::statsd::Statsd;
+use super::webhook::Webhook;
 use super::worker::Delivery;
 use crate::domain::{Batch, Clock, Timestamp};
 
@@ -42,6 +44,8 @@ pub(super) enum Exporter {
     Opentsdb(Box<Opentsdb>),
     Statsd(Statsd),
     Elasticsearch(Box<Elasticsearch>),
+    Prometheus(Box<Prometheus>),
+    Webhook(Box<Webhook>),
     #[cfg(feature = "kafka")]
     Kafka(Box<Kafka>),
     Riemann(Riemann),
@@ -79,6 +83,10 @@ impl Exporter {
             Backend::Elasticsearch(config) => {
                 Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
             }
+            Backend::Prometheus(config) => {
+                Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
+            }
+            Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
             #[cfg(feature = "kafka")]
             Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
             Backend::Riemann(config) => Self::Riemann(Riemann::new(config)),
@@ -101,6 +109,8 @@ impl Exporter {
             Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
             Self::Statsd(statsd) => statsd.export(column, progress).await,
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
+            Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
+            Self::Webhook(webhook) => webhook.export(column, progress).await,
             #[cfg(feature = "kafka")]
             Self::Kafka(kafka) => kafka.export(column, progress).await,
             Self::Riemann(riemann) => riemann.export(column, progress).await,

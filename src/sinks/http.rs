@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Request, StatusCode, Uri, request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -70,6 +70,7 @@ pub(super) struct Http {
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub status: StatusCode,
+    pub headers: HeaderMap,
     pub body: String,
 }
 
@@ -199,13 +200,17 @@ impl Http {
         let unreachable = |error: &dyn Error| ExportError::Unreachable(chain(error));
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|error| unreachable(&error))?;
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let body = Limited::new(answer.into_body(), LONGEST).collect().await;
         let body = body
             .map_err(|error| unreachable(error.as_ref()))?
             .to_bytes();
         let body = String::from_utf8_lossy(&body).into_owned();
-        let answer = Answer { status, body };
+        let answer = Answer {
+            status,
+            headers,
+            body,
+        };
         match status {
             StatusCode::UNAUTHORIZED => Err(ExportError::Denied(answer.shown())),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {

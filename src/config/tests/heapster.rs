@@ -316,6 +316,16 @@ fn what_is_kept_over_time_is_bounded_below() {
     ]);
     assert_eq!(s.rollup.resolution, Duration::from_secs(5));
     assert_eq!(s.history.memory_limit, Bytes::new(64 << 20));
+    for (given, expected) in [
+        (&[][..], ProcessLimit::Containers),
+        (&["--memory-limit=0"], ProcessLimit::Unlimited),
+        (
+            &["--memory-limit=1Gi"],
+            ProcessLimit::Given(Bytes::new(1 << 30)),
+        ),
+    ] {
+        assert_eq!(settings(given).history.process_limit, expected);
+    }
     let stored = |from: &str, to: &str| StoredLabel {
         from: from.to_owned(),
         to: to.to_owned(),
@@ -330,6 +340,7 @@ fn what_is_kept_over_time_is_bounded_below() {
         (&["--history-length=119s"], "--history-length"),
         (&["--history-memory-limit=1Ki"], "--history-memory-limit"),
         (&["--history-memory-limit=lots"], "--history-memory-limit"),
+        (&["--memory-limit=1Mi"], "--memory-limit"),
         (&["--store-label=a="], "--store-label"),
         (
             &["--source=kubernetes", "--metric-resolution=1s"],

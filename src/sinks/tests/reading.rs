@@ -18,6 +18,8 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
         "log:?selector=s3cret%3D%3D%3D&queue=0",
         "elasticsearch:http://h?index=S3cret&bulkWorkers=0&nodes=http://h:s3cret",
         "elasticsearch:tcp://h",
+        "prometheus:http://h?version=s3cret&labels=s3cret&batchSize=0",
+        "webhook:?batchSize=0",
         "riemann:udp://h?ttl=-1&batchsize=s3cret",
         "librato:?token=s3cret",
     ];
@@ -43,6 +45,11 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "elasticsearch: option index: is no name of an index",
             "elasticsearch: option bulkWorkers: is no number from 1 to 64",
             "elasticsearch: the address must begin with http:// or https://",
+            "prometheus: option version: is neither 1 nor 2",
+            "prometheus: option labels: is no list of name:value",
+            "prometheus: option batchSize: is no number from 1 to 50000",
+            "webhook: the address names no host",
+            "webhook: option batchSize: is no number from 1 to 100000",
             "riemann: the address must begin with tcp://",
             "riemann: option ttl: is no number of seconds",
             "riemann: option batchsize: is no number from 1 to 100000",
@@ -74,6 +81,7 @@ fn no_secret_is_ever_printed() {
         "opentsdb:http://me:$PW@h",
         "elasticsearch:http://me:$PW@h?nodes=http://me:$PW@h&esUserName=me&esUserSecret=$PW",
         "elasticsearch:http://h?apiKey=$KEY",
+        "prometheus:https://me:$PW@h?token=$TOKEN",
     ];
     let sinks = SinkConfig::read(&values, &env).unwrap();
     let printed = format!("{sinks:?}");

@@ -15,6 +15,8 @@ use crate::lifecycle::{Stop, Tasks};
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Answer(u16, String),
+    /// With a header.
+    AnswerWith(u16, String, String),
     HangUp,
     Hang,
 }
@@ -97,17 +99,19 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, seen: &Seen, act:
     let mut stream = BufReader::new(stream);
     while let Some(asked) = request(&mut stream).await {
         seen.lock().push(asked.clone());
-        match act(&asked) {
-            Act::Answer(status, body) => {
-                let length = body.len();
-                let answer =
-                    format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n{body}");
-                stream.write_all(answer.as_bytes()).await.unwrap();
-                stream.flush().await.unwrap();
-            }
+        let (status, header, body) = match act(&asked) {
+            Act::Answer(status, body) => (status, String::new(), body),
+            Act::AnswerWith(status, header, body) => (status, format!("{header}\r\n"), body),
             Act::HangUp => return,
             Act::Hang => std::future::pending().await,
+        };
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status} X\r\n{header}Content-Length: {length}\r\n\r\n");
+        // Who was given up on is not there any more.
+        if stream.write_all((head + &body).as_bytes()).await.is_err() {
+            return;
         }
+        let _ = stream.flush().await;
     }
 }
 

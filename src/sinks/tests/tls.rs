@@ -1,7 +1,6 @@
 //! Whom a sink believes to be its backend.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -10,6 +9,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
+use super::folder::Folder;
 use super::receivers::{Act, Seen, listener, serve_tls};
 use super::working::{Rig, quick, until};
 use super::{Plain, batch, cluster};
@@ -17,10 +17,10 @@ use crate::domain::{Clock, SystemClock};
 use crate::sinks::{Labeller, SinkConfig, Sinks};
 use crate::telemetry::Registry;
 
-/// An authority, in a file that goes when this does.
+/// An authority, and where it stands in a file.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    folder: PathBuf,
+    folder: Folder,
 }
 
 impl Authority {
@@ -29,15 +29,19 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
-        let folder = std::env::temp_dir().join(format!("loadline-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::write(folder.join("ca.pem"), pem).unwrap();
+        let folder = Folder::new();
+        std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
         let issuer = Issuer::new(params, key);
         Self { issuer, folder }
     }
 
     fn file(&self) -> String {
-        self.folder.join("ca.pem").to_str().unwrap().to_owned()
+        self.folder
+            .path()
+            .join("ca.pem")
+            .to_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// What speaks for a host of this name.
@@ -57,12 +61,6 @@ impl Authority {
     }
 }
 
-impl Drop for Authority {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
 /// A backend that takes everything, vouched for under this name.
 async fn backend(authority: &Authority, name: &str) -> (SocketAddr, Seen) {
     let (listener, address) = listener().await;
@@ -77,7 +75,13 @@ async fn backend(authority: &Authority, name: &str) -> (SocketAddr, Seen) {
 }
 
 /// The sinks that speak TLS, with options in front of which an ampersand stands.
-const SINKS: [&str; 3] = ["elasticsearch", "influxdb", "opentsdb"];
+const SINKS: [&str; 5] = [
+    "elasticsearch",
+    "influxdb",
+    "opentsdb",
+    "prometheus",
+    "webhook",
+];
 
 #[tokio::test]
 async fn a_backend_is_believed_if_the_given_authority_vouches_for_it_or_nobody_asks() {
@@ -122,9 +126,9 @@ async fn a_backend_of_another_authority_or_name_is_told_nothing() {
 #[test]
 fn a_file_without_an_authority_is_told_at_start_by_the_sink() {
     let authority = Authority::new();
-    let empty = authority.folder.join("empty.pem");
+    let empty = authority.folder.path().join("empty.pem");
     std::fs::write(&empty, "none").unwrap();
-    for file in [empty, authority.folder.join("missing.pem")] {
+    for file in [empty, authority.folder.path().join("missing.pem")] {
         for sink in SINKS {
             let value = format!("{sink}:https://h?cacert={}", file.display());
             let sinks = SinkConfig::read(&[value], &|_| None).unwrap();
