@@ -4,9 +4,9 @@
 //! over a cheap clone of its address, so that questions go on while it is down.
 
 mod carbon;
+mod elastic;
 mod influxdb;
 mod kafka;
-mod opensearch;
 mod programs;
 mod prometheus;
 mod proxy;
@@ -27,9 +27,9 @@ use crate::process::{Launch, Process};
 use crate::real::until;
 
 pub use carbon::{Carbon, Whisper};
+pub use elastic::Elastic;
 pub use influxdb::{Influxdb, Influxql, Login, quoted};
 pub use kafka::{Consumer, Kafka};
-pub use opensearch::Opensearch;
 pub use programs::Programs;
 pub use prometheus::Prometheus;
 pub use proxy::{Pace, Proxy};

@@ -1,4 +1,4 @@
-//! OpenSearch, asked in its query language.
+//! Elasticsearch and OpenSearch, asked in their query language.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use super::expected::{Series, hold};
 use super::outage::{Going, outlast, stamps};
 use super::told::metric;
 use super::{Check, Ground};
-use crate::databases::{Opensearch, Point};
+use crate::databases::{Elastic, Point};
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -18,7 +18,11 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     Check::new(
         "elasticsearch: OpenSearch's query language finds the closed form",
-        |ground| Box::pin(values(ground)),
+        |ground| Box::pin(values(ground, "opensearch")),
+    ),
+    Check::new(
+        "elasticsearch: Elasticsearch's query language finds the closed form",
+        |ground| Box::pin(values(ground, "elasticsearch")),
     ),
 ];
 
@@ -50,7 +54,7 @@ async fn points(server: SocketAddr, metric: &str, labels: &[(&str, &str)]) -> Re
         "query": query(metric, labels),
         "sort": [{time.as_str(): "asc"}],
     });
-    let found = Opensearch::search(server, "heapster-*", &body).await?;
+    let found = Elastic::search(server, "heapster-*", &body).await?;
     let hits = found["hits"]["hits"].as_array().context("no hits")?;
     let point = |hit: &Value| {
         let source = &hit["_source"];
@@ -72,17 +76,17 @@ async fn sums(server: SocketAddr, kind: &str) -> Result<Vec<(i64, f64)>> {
             "aggs": {"sum": {"sum": {"field": "Metrics.memory/usage.value"}}},
         }},
     });
-    let found = Opensearch::search(server, "heapster-memory", &body).await?;
+    let found = Elastic::search(server, "heapster-memory", &body).await?;
     let buckets = found["aggregations"]["columns"]["buckets"].as_array();
     let bucket = |bucket: &Value| Some((bucket["key"].as_i64()?, bucket["sum"]["value"].as_f64()?));
     let sums = buckets.context("no buckets")?.iter().map(bucket);
     sums.collect::<Option<_>>().context("no sum")
 }
 
-async fn values(ground: &Ground) -> Result<()> {
-    let mut opensearch = Opensearch::new(&ground.programs, ground.scratch.folder())?;
-    opensearch.database.start().await?;
-    let server = opensearch.address;
+async fn values(ground: &Ground, server: &str) -> Result<()> {
+    let mut elastic = Elastic::new(&ground.programs, ground.scratch.folder(), server)?;
+    elastic.database.start().await?;
+    let server = elastic.address;
     let sink = format!("elasticsearch:http://{server}?queue=100");
     ground
         .beside(&[sink], &[], &[], async |stage| {
@@ -105,7 +109,8 @@ async fn values(ground: &Ground) -> Result<()> {
 }
 
 async fn outage(ground: &Ground) -> Result<()> {
-    let mut opensearch = Opensearch::new(&ground.programs, ground.scratch.folder())?;
+    let folder = ground.scratch.folder();
+    let mut opensearch = Elastic::new(&ground.programs, folder, "opensearch")?;
     let server = opensearch.address;
     let sink = format!("elasticsearch:http://{server}?queue=100");
     let arrived = async || {

@@ -1,4 +1,4 @@
-//! OpenSearch, asked in its query language.
+//! Elasticsearch and OpenSearch, asked in their query language.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::client::get_plain;
 
 /// A cluster of one node, with a folder and ports of its own.
 #[derive(Debug)]
-pub struct Opensearch {
+pub struct Elastic {
     /// The server.
     pub database: Database,
     /// Where it is asked, and written to.
@@ -21,21 +21,21 @@ pub struct Opensearch {
 /// Little memory, and code that runs soon rather than fast.
 const JAVA: [&str; 3] = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-impl Opensearch {
-    /// A server that is not started yet.
+impl Elastic {
+    /// A server that is not started yet: `elasticsearch` or `opensearch`.
     ///
     /// # Errors
     /// When the programs are missing.
-    pub fn new(programs: &Programs, folder: &Path) -> Result<Self> {
+    pub fn new(programs: &Programs, folder: &Path, server: &str) -> Result<Self> {
         let (address, nodes) = (address()?, address()?);
-        let home = subfolder(folder, "opensearch")?;
+        let home = subfolder(folder, server)?;
         let mut arguments = JAVA.map(str::to_owned).to_vec();
-        arguments.extend(["-cp".to_owned(), programs.class_path("opensearch")?]);
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/java/opensearch/Server.java");
-        arguments.push(source.to_owned());
+        arguments.extend(["-cp".to_owned(), programs.class_path(server)?]);
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/java");
+        arguments.push(format!("{sources}/{server}/Server.java"));
         arguments.push(home.display().to_string());
         arguments.extend([address.port(), nodes.port()].map(|port| port.to_string()));
-        let launch = launch(&programs.java()?, &arguments, folder, "opensearch");
+        let launch = launch(&programs.java()?, &arguments, folder, server);
         Ok(Self {
             database: Database::new(launch, address),
             address,
