@@ -5,7 +5,9 @@ use std::path::Path;
 use super::filter::Filter;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, statsd, webhook};
+use super::{
+    elasticsearch, graphite, influxdb, opentsdb, otlp, prometheus, statsd, webhook,
+};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub(super) enum Backend {
     Elasticsearch(Box<elasticsearch::Config>),
     Prometheus(Box<prometheus::Config>),
     Webhook(Box<webhook::Config>),
+    Otlp(Box<otlp::Config>),
 }
 
 /// A sink cannot be set up.
@@ -40,12 +43,13 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 8] = [
+pub const KEYS: [&str; 9] = [
     "elasticsearch",
     "graphite",
     "influxdb",
     "log",
     "opentsdb",
+    "otlp",
     "prometheus",
     "statsd",
     "webhook",
@@ -124,6 +128,7 @@ impl SinkConfig {
                 let config = prometheus::Config::read(uri, options);
                 Backend::Prometheus(Box::new(config))
             }
+            "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, options))),
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             _ => {
                 options.refuse(None, "is no sink of this version");

@@ -11,6 +11,7 @@ use super::graphite::Graphite;
 use super::influxdb::Influxdb;
 use super::log;
 use super::opentsdb::Opentsdb;
+use super::otlp::Otlp;
 use super::prometheus::Prometheus;
 use super::statsd::Statsd;
 use super::webhook::Webhook;
@@ -43,6 +44,7 @@ pub(super) enum Exporter {
     Elasticsearch(Box<Elasticsearch>),
     Prometheus(Box<Prometheus>),
     Webhook(Box<Webhook>),
+    Otlp(Box<Otlp>),
 }
 
 /// Columns, as one sink gets them.
@@ -80,6 +82,7 @@ impl Exporter {
             Backend::Prometheus(config) => {
                 Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
             }
+            Backend::Otlp(config) => Self::Otlp(Box::new(Otlp::new(*config, clock)?)),
             Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
         })
     }
@@ -101,6 +104,7 @@ impl Exporter {
             Self::Statsd(statsd) => statsd.export(column, progress).await,
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
             Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
+            Self::Otlp(otlp) => otlp.export(column, progress).await,
             Self::Webhook(webhook) => webhook.export(column, progress).await,
         }
     }

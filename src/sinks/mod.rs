@@ -25,6 +25,7 @@ mod log;
 mod metrics;
 mod opentsdb;
 mod options;
+mod otlp;
 mod prometheus;
 mod queue;
 mod secret;
