@@ -5,9 +5,7 @@ use std::path::Path;
 use super::filter::Filter;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{
-    elasticsearch, graphite, influxdb, opentsdb, otlp, prometheus, statsd, webhook,
-};
+use super::{elasticsearch, gcm, graphite, influxdb, opentsdb, otlp, prometheus, statsd, webhook};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +31,7 @@ pub(super) enum Backend {
     Prometheus(Box<prometheus::Config>),
     Webhook(Box<webhook::Config>),
     Otlp(Box<otlp::Config>),
+    Gcm(Box<gcm::Config>),
 }
 
 /// A sink cannot be set up.
@@ -43,8 +42,9 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 9] = [
+pub const KEYS: [&str; 10] = [
     "elasticsearch",
+    "gcm",
     "graphite",
     "influxdb",
     "log",
@@ -63,6 +63,13 @@ impl SetupError {
     pub(super) fn tls(what: String) -> Self {
         Self {
             what: format!("TLS cannot be set up: {what}"),
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
+    pub(super) fn credentials(what: String) -> Self {
+        Self {
+            what: format!("no credentials: {what}"),
         }
     }
 
@@ -129,17 +136,24 @@ impl SinkConfig {
                 Backend::Prometheus(Box::new(config))
             }
             "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, options))),
+            "gcm" => Backend::Gcm(Box::new(gcm::Config::read(uri, options))),
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;
             }
         };
+        let mut filter = Filter::read(options);
+        if matches!(backend, Backend::Gcm(_)) {
+            // Heapster's words.
+            filter = filter.with_word("all", "*");
+            filter = filter.with_word("autoscaling", "*/node_*");
+        }
         Some(Self {
             name: uri.key.clone(),
             ignored: Vec::new(),
             backend,
-            filter: Filter::read(options),
+            filter,
             queue: options.number("queue", QUEUE, 1..=1000),
         })
     }

@@ -7,6 +7,7 @@ use super::column::{Column, Labeller};
 use super::config::{Backend, SetupError};
 use super::elasticsearch::Elasticsearch;
 use super::filter::Filter;
+use super::gcm::Gcm;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
 use super::log;
@@ -45,6 +46,7 @@ pub(super) enum Exporter {
     Prometheus(Box<Prometheus>),
     Webhook(Box<Webhook>),
     Otlp(Box<Otlp>),
+    Gcm(Box<Gcm>),
 }
 
 /// Columns, as one sink gets them.
@@ -83,6 +85,7 @@ impl Exporter {
                 Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
             }
             Backend::Otlp(config) => Self::Otlp(Box::new(Otlp::new(*config, clock)?)),
+            Backend::Gcm(config) => Self::Gcm(Box::new(Gcm::new(*config, clock)?)),
             Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
         })
     }
@@ -105,6 +108,7 @@ impl Exporter {
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
             Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
             Self::Otlp(otlp) => otlp.export(column, progress).await,
+            Self::Gcm(gcm) => gcm.export(column, progress).await,
             Self::Webhook(webhook) => webhook.export(column, progress).await,
         }
     }

@@ -18,6 +18,7 @@ mod datagram;
 mod elasticsearch;
 mod export;
 mod filter;
+mod gcm;
 mod graphite;
 mod http;
 mod influxdb;

@@ -50,9 +50,8 @@ const LEAST_SPOOL: Bytes = Bytes::new(1 << 20);
 /// Our own history, behind the model API.
 const METRIC: &str = "metric";
 /// Heapster's sinks that are not here.
-const UNBUILT: [&str; 9] = [
+const UNBUILT: [&str; 8] = [
     "gcl",
-    "gcm",
     "hawkular",
     "honeycomb",
     "kafka",
