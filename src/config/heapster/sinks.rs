@@ -52,7 +52,6 @@ const METRIC: &str = "metric";
 /// Heapster's sinks that are not here, `kafka` only where it was left out of the build.
 const UNBUILT: [&str; 8] = [
     "gcl",
-    "gcm",
     "hawkular",
     "honeycomb",
     "kafka",
