@@ -46,6 +46,7 @@ pub mod rollup;
 // out
 pub mod api;
 pub mod heapster;
+pub mod peer;
 pub mod auth;
 pub mod server;
 

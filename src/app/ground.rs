@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use tracing::warn;
 
 use super::over_time::{self, OpenPort, OverTime};
+use super::replicas::Replicas;
 use super::settings;
 use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
@@ -154,6 +155,7 @@ impl Ground {
         over_time: &OverTime,
         reviews: (Authentication, Authorization),
         client: &kube::Client,
+        replicas: Option<&Replicas>,
     ) -> Result<(server::Bound, Option<OpenPort>, Option<SecretKeeper>)> {
         let config = settings::server(settings)?;
         let keeper = self.keeper_parts(settings, &config);
@@ -178,6 +180,7 @@ impl Ground {
             authentication: Arc::new(reviews.0),
             authorization: Arc::new(reviews.1),
             routes,
+            giver: replicas.map(|replicas| Arc::clone(&replicas.giver)),
             health: self.health.clone(),
             registry,
             metrics,
@@ -188,6 +191,12 @@ impl Ground {
         let keeper = keeper.and_then(|(config, metrics)| {
             SecretKeeper::new(config, client, &server, self.clock, metrics)
         });
+        let keeper = match (keeper, replicas) {
+            (Some(keeper), Some(replicas)) => {
+                Some(keeper.introducing(Arc::clone(&replicas.identities)))
+            }
+            (keeper, _) => keeper,
+        };
         if let Some(keeper) = &keeper {
             self.health.add(keeper.check());
         }

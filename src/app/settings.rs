@@ -12,7 +12,7 @@ use crate::check::ObjectName;
 use crate::cluster::{ClientCertificate, Credentials, Material};
 use crate::config::{self, CertificatePaths, ConfigMapReference, KubeletTls, Settings};
 use crate::kubelet::{self, Addresses, ApiServer, Pins, Trust};
-use crate::{auth::AllowedUsers, scrape, server};
+use crate::{auth::AllowedUsers, peer, scrape, server};
 
 /// The Service whose place we may have taken: a certificate that stays in memory is for it too.
 const PREDECESSOR: &str = "metrics-server";
@@ -218,6 +218,18 @@ pub(super) fn keeper(
         },
         lifetime: own.lifetime,
     })
+}
+
+/// Where other replicas are.
+pub(super) fn peers(flags: &config::Serving) -> peer::Config {
+    let peers = flags.peers.iter().map(|one| peer::Peer {
+        host: one.host.clone(),
+        port: one.port,
+    });
+    peer::Config {
+        peers: peers.collect(),
+        port: flags.port,
+    }
 }
 
 /// The Service that leads to us, and the Secret of the serving certificate if there is to be one.

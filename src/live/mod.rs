@@ -6,7 +6,10 @@
 //!
 //! Whoever keeps numbers over time asks [`Live::measured`] instead: counters as the kubelets gave
 //! them, from their summaries where there are any.
+//!
+//! [`Live::points_of`] and [`Live::take_over`] hand the points of a node from one replica to another.
 
+mod hand_off;
 mod join;
 mod metrics;
 mod node;
@@ -34,6 +37,7 @@ use node::{NodeLives, NodeSample};
 use summaries::Summaries;
 use track::Rules;
 
+pub use hand_off::{ContainerPoints, LifePoints, NodePoints, OlderPoint};
 pub use node::Commit;
 pub use summaries::{MeasuredNode, Source};
 pub use versions::Versions;

@@ -14,11 +14,11 @@ use super::track::{Measured, Outcome, Point, Rules, Track};
 /// Everything known of one node's lives. Written by that node's scrapes alone.
 #[derive(Debug, Default)]
 pub(super) struct NodeLives {
-    node: Option<Track>,
+    pub(super) node: Option<Track>,
     /// Sorted by pod, then container.
-    containers: Vec<ContainerLife>,
+    pub(super) containers: Vec<ContainerLife>,
     /// Counts commits, to tell who was in the newest answer.
-    commit: u64,
+    pub(super) commit: u64,
     /// There was a whole answer after which every container had a number that had been in one
     /// before.
     pods_settled: bool,
@@ -26,12 +26,12 @@ pub(super) struct NodeLives {
 
 /// One container from its start to its end.
 #[derive(Debug)]
-struct ContainerLife {
-    pod: PodKey,
-    name: ContainerName,
-    started: Option<Timestamp>,
-    track: Track,
-    seen: u64,
+pub(super) struct ContainerLife {
+    pub(super) pod: PodKey,
+    pub(super) name: ContainerName,
+    pub(super) started: Option<Timestamp>,
+    pub(super) track: Track,
+    pub(super) seen: u64,
 }
 
 /// What a commit made of one answer.

@@ -37,6 +37,9 @@ pub(super) struct Progress {
     pub new_containers: bool,
 }
 
+/// The milliseconds of a second in which nodes are asked.
+const MIDDLE: std::ops::Range<u64> = 150..750;
+
 /// Two attempts on a node are never closer together than this.
 pub(super) const SHORTEST_GAP: Duration = Duration::from_secs(2);
 
@@ -55,14 +58,19 @@ const AFTER_POD: &[Duration] = &[Duration::from_millis(2250), Duration::from_sec
 
 impl Phase {
     /// The phase of the node of this name. The same in every process, of any version.
+    ///
+    /// Never near the end of a whole second: kubelets stamp what they measure when they are asked,
+    /// and stamps are served in whole seconds. So two replicas that ask a few milliseconds apart
+    /// tell the same one.
     pub(super) fn of(node: &NodeName, resolution: Duration) -> Self {
         let resolution = u64::try_from(resolution.as_millis())
             .unwrap_or(u64::MAX)
             .max(1);
-        Self {
-            offset: stable_hash(node.as_str()) % resolution,
-            resolution,
-        }
+        let offset = stable_hash(node.as_str()) % resolution;
+        let (second, within) = (offset / 1000 * 1000, offset % 1000);
+        let offset =
+            (second + MIDDLE.start + within * (MIDDLE.end - MIDDLE.start) / 1000) % resolution;
+        Self { offset, resolution }
     }
 
     /// Once every resolution, so long before its end.
@@ -93,6 +101,16 @@ impl Pace {
             early: false,
             was_settled: false,
             last_start: None,
+        }
+    }
+
+    /// The schedule of a node that has numbers already, as another replica left them: it is due at
+    /// its regular moment, at which the other one asks it too.
+    pub(super) fn going_on(phase: Phase) -> Self {
+        Self {
+            quick: &[],
+            was_settled: true,
+            ..Self::new(phase)
         }
     }
 
@@ -232,6 +250,10 @@ mod tests {
             taken[usize::try_from(offset / 1000).unwrap()] += 1;
         }
         assert!(taken.iter().all(|n| (60..140).contains(n)), "{taken:?}");
+        for n in 0..1500 {
+            let offset = Phase::of(&name(&format!("ip-10-0-0-{n}")), R).offset;
+            assert!(MIDDLE.contains(&(offset % 1000)), "{offset}");
+        }
         // Replicas of different versions meet in a roll-out: the hash may not change. FNV-1a of "a"
         // is published.
         let fnv_of_a = 0xaf63_dc4c_8601_ec8c_u64;

@@ -150,9 +150,14 @@ const OUR_FLAGS: &[&str] = &[
     "--rollup-resolution=60s",
     "--history-length=15m",
     "--history-memory-limit=1Gi",
+    "--memory-limit=512Mi",
+    "--rollup-metrics",
+    "--sink-spool-dir=/var/spool",
+    "--sink-spool-size=2Gi",
     "--service-name=loadline",
     "--serving-certificate-lifetime=2160h",
     "--serving-secret=",
+    "--peers=loadline-peers,10.0.0.1:10250",
 ];
 
 #[test]
