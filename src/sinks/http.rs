@@ -48,7 +48,9 @@ pub(super) struct TlsConfig {
 pub(super) enum Credentials {
     None,
     Basic(String, Secret),
+    /// `Token …`, as InfluxDB wants it.
     Token(Secret),
+    Bearer(Secret),
 }
 
 /// One server.
@@ -104,6 +106,7 @@ impl Http {
                 Some(format!("Basic {}", STANDARD.encode(pair)))
             }
             Credentials::Token(token) => Some(format!("Token {}", token.expose())),
+            Credentials::Bearer(token) => Some(format!("Bearer {}", token.expose())),
         };
         let sensitive = |text: String| {
             let mut value = HeaderValue::try_from(text)

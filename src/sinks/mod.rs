@@ -15,6 +15,7 @@ mod chunks;
 mod column;
 mod config;
 mod datagram;
+mod events;
 mod export;
 mod filter;
 mod graphite;
@@ -41,6 +42,10 @@ use tracing::warn;
 
 pub use column::{LabelSet, Labeller};
 pub use config::{KEYS, SetupError, SinkConfig};
+pub use events::{
+    EVENT_KEYS, EventBatch, EventFilter, EventInlets, EventSinkConfig, EventSinks, Fate,
+    Outstanding,
+};
 pub use options::{Problem, Problems};
 pub use secret::Secret;
 pub use uri::{InvalidUri, SinkUri, expand};

@@ -1,5 +1,6 @@
 //! Sinks at work, against receivers that take nothing that is not as it should be.
 
+mod events;
 mod receivers;
 mod reading;
 mod working;
