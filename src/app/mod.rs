@@ -5,6 +5,7 @@
 //! server may be away at either.
 
 mod asked;
+mod eventer;
 mod ground;
 mod over_time;
 mod readiness;
@@ -17,10 +18,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{OptionFuture, join};
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::auth::{LiveTrust, TrustLookup};
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, Election};
 use crate::config::Settings;
 use crate::coverage::Announcer;
 use crate::domain::Inventory;
@@ -30,10 +32,12 @@ use crate::live::{self, Live};
 use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
+use crate::sinks::Sinks;
 use ground::Ground;
 use over_time::{OverTime, Receiving};
 
 pub use asked::{Outcome, check, explain};
+pub use eventer::{BoundEventer, bind_eventer};
 pub use signals::Signals;
 
 /// Everything wired together, with the ports taken and nothing running yet.
@@ -47,6 +51,7 @@ pub struct Bound {
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
+    election: Option<Election>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -74,7 +79,7 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 /// a port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
-    tell(&settings);
+    tell(&settings.notes, &settings.inert);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
     let registry = &mut ground.registry;
@@ -105,7 +110,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         .add(server::shutdown_check(ground.stop.1.clone()));
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
-    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
+    let mut over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
+    let election = over_time.elect(&settings, &client, clock, registry);
     let api = ground.api(live, inventory, coverage);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
@@ -121,6 +127,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
+        election,
         trust: [Some(lookup), guests.flatten()]
             .into_iter()
             .flatten()
@@ -158,6 +165,9 @@ impl Bound {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
+        if let Some(election) = self.election {
+            tasks.spawn_vital("election", quit.clone(), election.run(quit.clone()));
+        }
         start_columns(self.rollup, self.sinks, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
@@ -204,19 +214,33 @@ fn start_columns(rollup: Option<Rollup>, sinks: Option<Receiving>, tasks: &Tasks
         let run = async move { rollup.run(until).await };
         tasks.spawn_vital("rollup", quit.clone(), run);
     }
-    if let Some((sinks, batches)) = sinks {
+    if let Some(Receiving {
+        sinks,
+        batches,
+        leadership,
+    }) = sinks
+    {
+        let batches = match leadership {
+            None => batches,
+            Some(leadership) => {
+                let (sender, led) = mpsc::channel(Sinks::QUEUE);
+                let gate = over_time::while_leading(batches, leadership, sender, quit.clone());
+                tasks.spawn_vital("columns", quit.clone(), gate);
+                led
+            }
+        };
         let run = sinks.run(batches, tasks.clone(), quit.clone());
         tasks.spawn_vital("sinks", quit.clone(), run);
     }
 }
 
 /// Says what was given and does nothing, or something else than where it comes from.
-fn tell(settings: &Settings) {
-    for note in &settings.notes {
+fn tell(notes: &[String], inert: &[&str]) {
+    for note in notes {
         info!("{note}");
     }
-    if !settings.inert.is_empty() {
-        let flags = settings.inert.join(", --");
+    if !inert.is_empty() {
+        let flags = inert.join(", --");
         warn!("without effect here: --{flags}");
     }
 }
