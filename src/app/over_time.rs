@@ -274,3 +274,49 @@ fn allowed_users(tls: &HeapsterTls) -> Result<Option<Arc<AllowedUsers>>> {
     let users = AllowedUsers::new(trust, clients.allowed_users.clone());
     Ok(Some(Arc::new(users)))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+
+    fn batch(secs: i64) -> Arc<Batch> {
+        Arc::new(Batch {
+            timestamp: Timestamp::from_millis(secs * 1000),
+            parts: Vec::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn who_stands_by_keeps_the_newest_column_and_sends_it_when_its_turn_comes() {
+        let (made, batches) = mpsc::channel(9);
+        let (sinks, mut sent) = mpsc::channel(9);
+        let (held, leadership) = watch::channel(false);
+        let (stop, stopped) = Stop::channel();
+        for secs in [1, 2] {
+            made.send(batch(secs)).await.unwrap();
+        }
+        let leadership = Leadership::of(leadership);
+        let gate = while_leading(batches, leadership, sinks, stopped);
+        let hand = async {
+            while made.capacity() < 9 {
+                tokio::task::yield_now().await;
+            }
+            assert!(sent.try_recv().is_err());
+            held.send_replace(true);
+            let mut next = async || sent.recv().await.map(|batch| batch.timestamp.as_secs());
+            assert_eq!(next().await, Some(2));
+            made.send(batch(3)).await.unwrap();
+            assert_eq!(next().await, Some(3));
+            held.send_replace(false);
+            made.send(batch(4)).await.unwrap();
+            while made.capacity() < 9 {
+                tokio::task::yield_now().await;
+            }
+            stop.stop();
+            assert_eq!(next().await, None);
+        };
+        tokio::join!(gate, hand);
+    }
+}

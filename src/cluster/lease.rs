@@ -107,6 +107,12 @@ impl Leadership {
         Self(None)
     }
 
+    /// That somebody else decides, by what is sent last.
+    #[must_use]
+    pub const fn of(held: watch::Receiver<bool>) -> Self {
+        Self(Some(held))
+    }
+
     /// Whether we hold the Lease now.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -174,7 +180,7 @@ impl Election {
             renewed: None,
             trouble: None,
         };
-        (election, Leadership(Some(receiver)))
+        (election, Leadership::of(receiver))
     }
 
     /// Contends until `stop`, and then lets go of the Lease, so that nobody has to wait for its end.
