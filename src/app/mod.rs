@@ -91,11 +91,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     tell(&settings.notes, &settings.inert);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
+    let cluster = ground.cluster(&settings, &client, &inventory);
     let registry = &mut ground.registry;
-    let mut cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
-    if let Some(annotation) = &settings.rollup.host_id_annotation {
-        cluster = cluster.with_host_id_annotation(annotation.as_str());
-    }
     let config = live::Config {
         resolution: settings.scrape.resolution,
     };
@@ -187,23 +184,11 @@ impl Bound {
         for trust in self.trust {
             tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
         }
-        if let Some(keeper) = self.keeper {
-            tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
-        }
-        if let Some((pins, inventory)) = self.pins {
-            let run = pins.run(inventory, quit.clone());
-            tasks.spawn_vital("kubelet-pins", quit.clone(), run);
-        }
-        tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone()));
+        start_keepers(self.keeper, self.pins, &tasks, &quit);
+        drop(tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone())));
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
-        if let Some((exposition, batches)) = self.exposed {
-            let run = exposition.run(batches, quit.clone());
-            tasks.spawn_vital("exposition", quit.clone(), run);
-        }
-        if let Some(election) = self.election {
-            tasks.spawn_vital("election", quit.clone(), election.run(quit.clone()));
-        }
-        start_columns(self.rollup, self.sinks, over, &tasks, &quit);
+        let readers = (self.sinks, self.exposed, self.election);
+        start_columns(self.rollup, readers, over, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
@@ -242,14 +227,38 @@ impl Bound {
     }
 }
 
+/// Starts who keeps the serving certificate, and who keeps the kubelets' pins.
+fn start_keepers(
+    keeper: Option<SecretKeeper>,
+    pins: Option<(Arc<Pins>, Arc<Inventory>)>,
+    tasks: &Tasks,
+    quit: &Stop,
+) {
+    if let Some(keeper) = keeper {
+        tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
+    }
+    if let Some((pins, inventory)) = pins {
+        let run = pins.run(inventory, quit.clone());
+        tasks.spawn_vital("kubelet-pins", quit.clone(), run);
+    }
+}
+
 /// Starts the columns' maker and the sinks that receive them.
 fn start_columns(
     rollup: Option<Rollup>,
-    sinks: Option<Receiving>,
+    readers: (Option<Receiving>, Option<Exposed>, Option<Election>),
     after: Option<Done>,
     tasks: &Tasks,
     quit: &Stop,
 ) {
+    let (sinks, exposed, election) = readers;
+    if let Some(election) = election {
+        tasks.spawn_vital("election", quit.clone(), election.run(quit.clone()));
+    }
+    if let Some((exposition, batches)) = exposed {
+        let run = exposition.run(batches, quit.clone());
+        tasks.spawn_vital("exposition", quit.clone(), run);
+    }
     if let Some(rollup) = rollup {
         let until = quit.clone();
         let run = async move {
