@@ -53,6 +53,7 @@ pub mod server;
 // asked by people
 pub mod check;
 pub mod why;
+pub mod take_over;
 
 // wiring
 pub mod config;

@@ -10,12 +10,12 @@ use super::replicas::Replicas;
 use super::settings;
 use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
-use crate::cluster::{self, Credentials};
+use crate::cluster;
 use crate::config::Settings;
 use crate::coverage::{Coverage, Sources};
 use crate::domain::{Clock, Inventory, SystemClock};
 use crate::heapster::RouteTable;
-use crate::kubelet::KubeletClient;
+use crate::kubelet::{self, KubeletClient};
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
 use crate::live::Live;
 use crate::scrape::Scraper;
@@ -46,11 +46,10 @@ impl Ground {
     pub(super) async fn scraper(
         &mut self,
         settings: &Settings,
-        credentials: &Credentials,
+        config: kubelet::Config,
         inventory: &Arc<Inventory>,
         live: &Arc<Live>,
     ) -> Result<Scraper<KubeletClient>> {
-        let config = settings::kubelet(settings, credentials)?;
         let getter = KubeletClient::new(config, Arc::clone(&self.clock))
             .await
             .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;

@@ -6,6 +6,7 @@
 
 mod asked;
 mod ground;
+mod incumbent;
 mod over_time;
 mod readiness;
 mod replicas;
@@ -25,7 +26,7 @@ use crate::cluster::{self, Cluster};
 use crate::config::Settings;
 use crate::coverage::Announcer;
 use crate::domain::Inventory;
-use crate::kubelet::KubeletClient;
+use crate::kubelet::{KubeletClient, Pins};
 use crate::lifecycle::{Stop, StopSender, Tasks};
 use crate::live::{self, Live};
 use crate::peer::{Done, Taker};
@@ -33,10 +34,11 @@ use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
 use ground::Ground;
+use incumbent::Incumbent;
 use over_time::{Exposed, OverTime, Receiving};
 use replicas::Replicas;
 
-pub use asked::{Outcome, check, explain};
+pub use asked::{Outcome, check, explain, take_over};
 pub use signals::Signals;
 
 /// Everything wired together, with the ports taken and nothing running yet.
@@ -47,6 +49,8 @@ pub struct Bound {
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
+    incumbent: Incumbent,
+    pins: Option<(Arc<Pins>, Arc<Inventory>)>,
     taker: Option<Taker>,
     announcer: Announcer,
     rollup: Option<Rollup>,
@@ -92,16 +96,19 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     };
     let clock = Arc::clone(&ground.clock);
     let live = Arc::new(Live::new(config, Arc::clone(&inventory), clock, registry));
-    let scraper = ground
-        .scraper(&settings, &credentials, &inventory, &live)
-        .await?;
+    let config = settings::kubelet(&settings, &credentials, &client)?;
+    let pins = config.pins().map(|pins| (pins, Arc::clone(&inventory)));
+    let scraper = ground.scraper(&settings, config, &inventory, &live).await?;
     let trust = LiveTrust::new(settings::trust(&settings.authentication))
         .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
     let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
     let (health, clock) = (&ground.health, &ground.clock);
-    readiness::add_checks(health, clock, &cluster, &live, &scraper, &coverage);
+    let incumbent = Incumbent::new(&client);
+    readiness::add_checks(
+        health, clock, &cluster, &live, &scraper, &coverage, &incumbent,
+    );
     let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
@@ -125,6 +132,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         cluster,
         scraper,
         keeper,
+        incumbent,
+        pins,
         taker: replicas.map(|replicas| replicas.taker),
         announcer,
         rollup: over_time.rollup,
@@ -166,6 +175,11 @@ impl Bound {
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
+        if let Some((pins, inventory)) = self.pins {
+            let run = pins.run(inventory, quit.clone());
+            tasks.spawn_vital("kubelet-pins", quit.clone(), run);
+        }
+        tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone()));
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
         if let Some((exposition, batches)) = self.exposed {
             let run = exposition.run(batches, quit.clone());

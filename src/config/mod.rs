@@ -36,11 +36,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use authentication::{Authentication, RequestHeader};
 pub use authorization::Authorization;
-pub use command::{Command, Output, Subject, SubjectKind, parse_command};
+pub use command::{Command, Output, Subject, SubjectKind, TakeOver, parse_command};
 pub use exit::{Exit, Stream};
 pub use generic::{Limits, Shutdown};
 pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls, SinkSpool};
-pub use kubelet::{Kubelet, KubeletTls};
+pub use kubelet::{ConfigMapReference, Kubelet, KubeletTls};
 pub use logging::Logging;
 pub use peers::PeerAddress;
 pub use reference::flags_reference;

@@ -487,11 +487,35 @@ fn only_running_pods_the_api_server_knows_are_served() {
 #[test]
 fn a_node_that_left_is_forgotten() {
     let world = one_pod();
-    assert!(world.live.has_numbers());
+    assert!(world.live.first_numbers().nodes);
     world.live.forget(&NodeName::new("n1").unwrap());
     world.after(1);
     assert!(world.pods().is_empty());
-    assert!(!world.live.has_numbers());
+    assert_eq!(world.live.first_numbers(), FirstNumbers::default());
+}
+
+#[test]
+fn the_first_numbers_are_there_when_every_node_that_answered_has_its_own() {
+    let world = World::new().with_node("n1").with_node("n2");
+    let first = |any, pods, nodes| FirstNumbers { any, pods, nodes };
+    let told = || world.live.first_numbers();
+    let one = |used| world.answer().container("web", "app", used);
+    world.commit("n1", one(1_000));
+    world.commit("n2", world.answer().container("db", "app", 1_000));
+    assert_eq!(told(), first(false, false, false));
+    let with_new = |used| one(used).container("new", "app", 1);
+    // What starts meanwhile is not waited for, and takes nothing back.
+    world.after(3).commit("n1", with_new(1_300));
+    assert_eq!(told(), first(true, false, false), "n2 answered too");
+    world.commit("n2", world.answer().container("db", "app", 1_300));
+    assert_eq!(told(), first(true, true, false));
+    world.after(3).commit("n1", with_new(1_600).node(5_000));
+    world.after(10).commit("n1", one(2_600).node(9_000));
+    assert_eq!(told(), first(true, true, false), "n2 has none of its own");
+    let two = |used| world.answer().container("db", "app", used).node(used * 5);
+    world.commit("n2", two(2_000));
+    world.after(10).commit("n2", two(3_000));
+    assert_eq!(told(), first(true, true, true));
 }
 
 #[test]
@@ -668,7 +692,7 @@ fn what_is_handed_over_is_served_at_once_and_as_it_was() {
     assert_eq!(first.hand_to(&second, "n1", 0), 2);
     let (ours, theirs) = (second.live.view(), first.live.view());
     assert_eq!(second.pods(), ["p"]);
-    assert!(second.live.has_numbers());
+    assert!(second.live.first_numbers().any);
     let (ours, theirs) = (&ours.pods()[0], &theirs.pods()[0]);
     assert_eq!(ours.containers, theirs.containers);
     assert_eq!(

@@ -5,7 +5,7 @@
 //! `live` for that node alone. That keeps the memory of an attempt (TLS handshake, parsing) to
 //! those that are under way, and needs no lock for the schedules.
 //!
-//! - A new node is asked at once, again after some 2, 4 and 8 s until it has numbers, then once
+//! - A new node is asked at once, again some 2, 6, 10 and 14 s later until it has numbers, then once
 //!   every resolution, at a moment that follows from its name, so that all replicas ask it at the
 //!   same time and see the same.
 //! - A node that has numbers when it becomes known, because another replica handed them over, is asked

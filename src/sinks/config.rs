@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use super::filter::Filter;
+#[cfg(feature = "kafka")]
+use super::kafka;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, statsd, webhook};
+use super::{
+    elasticsearch, gcm, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd, webhook,
+};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,11 @@ pub(super) enum Backend {
     Elasticsearch(Box<elasticsearch::Config>),
     Prometheus(Box<prometheus::Config>),
     Webhook(Box<webhook::Config>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Config>),
+    Riemann(riemann::Config),
+    Otlp(Box<otlp::Config>),
+    Gcm(Box<gcm::Config>),
 }
 
 /// A sink cannot be set up.
@@ -40,13 +49,18 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 8] = [
+pub const KEYS: &[&str] = &[
     "elasticsearch",
+    "gcm",
     "graphite",
     "influxdb",
+    #[cfg(feature = "kafka")]
+    "kafka",
     "log",
     "opentsdb",
+    "otlp",
     "prometheus",
+    "riemann",
     "statsd",
     "webhook",
 ];
@@ -59,6 +73,13 @@ impl SetupError {
     pub(super) fn tls(what: String) -> Self {
         Self {
             what: format!("TLS cannot be set up: {what}"),
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
+    pub(super) fn credentials(what: String) -> Self {
+        Self {
+            what: format!("no credentials: {what}"),
         }
     }
 
@@ -124,17 +145,28 @@ impl SinkConfig {
                 let config = prometheus::Config::read(uri, options);
                 Backend::Prometheus(Box::new(config))
             }
+            "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, options))),
+            "gcm" => Backend::Gcm(Box::new(gcm::Config::read(uri, options))),
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
+            #[cfg(feature = "kafka")]
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;
             }
         };
+        let mut filter = Filter::read(options);
+        if matches!(backend, Backend::Gcm(_)) {
+            // Heapster's words.
+            filter = filter.with_word("all", "*");
+            filter = filter.with_word("autoscaling", "*/node_*");
+        }
         Some(Self {
             name: uri.key.clone(),
             ignored: Vec::new(),
             backend,
-            filter: Filter::read(options),
+            filter,
             queue: options.number("queue", QUEUE, 1..=1000),
         })
     }

@@ -66,11 +66,13 @@ pub(super) struct Http {
     authorization: Option<HeaderValue>,
 }
 
-/// What a server answered; of a long body only the beginning.
+/// What a server answered.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    pub bytes: Bytes,
+    /// The same as a text.
     pub body: String,
 }
 
@@ -202,13 +204,14 @@ impl Http {
         let answer = answer.map_err(|error| unreachable(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-        let body = body
+        let bytes = body
             .map_err(|error| unreachable(error.as_ref()))?
             .to_bytes();
-        let body = String::from_utf8_lossy(&body).into_owned();
+        let body = String::from_utf8_lossy(&bytes).into_owned();
         let answer = Answer {
             status,
             headers,
+            bytes,
             body,
         };
         match status {
@@ -277,11 +280,7 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
     let own = config.ca_file.is_some();
     let files = match config.ca_file {
         Some(file) => vec![file],
-        None => SYSTEM
-            .iter()
-            .map(PathBuf::from)
-            .filter(|file| file.exists())
-            .collect(),
+        None => system_authorities().collect(),
     };
     for file in files {
         let unusable = |error: &dyn Error| format!("cannot use {}: {error}", file.display());
@@ -296,6 +295,12 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
         return Err("the file of cacert holds no certificate".to_owned());
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The files the system keeps the authorities in that it trusts.
+pub(super) fn system_authorities() -> impl Iterator<Item = PathBuf> {
+    let files = SYSTEM.iter().map(PathBuf::from);
+    files.filter(|file| file.exists())
 }
 
 /// Where systems keep the authorities they trust.

@@ -238,17 +238,17 @@ fn a_source_that_cannot_be_read_is_refused_in_heapsters_words() {
 fn sinks_that_are_not_built_are_named_and_their_secrets_are_not() {
     heapster(&["--sink=metric"]);
     let told = errors(&[
-        "--sink=kafka:http://db:8086?user=a&password=s3cret",
+        "--sink=librato:?username=a&token=s3cret",
         "--sink=log",
         "--sink=wavefront:10.0.0.1:2878?x",
-        "--sink=kafka:http://other",
+        "--sink=librato:http://other",
         "--sink=influxdb:http://db:8086?pw=s3cret&withfields=s3cret",
         "--sink=nowhere:?pw=s3cret",
         "--historical-source=influxdb:http://db?pw=s3cret",
     ]);
     assert_eq!(told.len(), 4, "{told:?}");
     assert_eq!(told[0], "--sink: Sink not recognized: nowhere");
-    assert!(told[1].contains(": kafka, wavefront ("), "{told:?}");
+    assert!(told[1].contains(": librato, wavefront ("), "{told:?}");
     assert_eq!(
         told[2],
         "--sink influxdb: option withfields: is neither true nor false"

@@ -144,6 +144,9 @@ const METRICS_SERVERS_FLAGS: &[&str] = &[
 /// What neither metrics-server nor Heapster has.
 const OUR_FLAGS: &[&str] = &[
     "--kubelet-summary",
+    "--kubelet-certificate-verification=pin",
+    "--kubelet-pins=loadline-kubelet-pins",
+    "--kubelet-via-apiserver=false",
     "--rollup-resolution=60s",
     "--history-length=15m",
     "--history-memory-limit=1Gi",
