@@ -172,15 +172,7 @@ impl Bound {
         let (cluster, until) = (self.cluster, quit.clone());
         let watches = async move { cluster.run(until).await };
         tasks.spawn_vital("cluster", quit.clone(), watches);
-        let over = self.taker.as_ref().map(Taker::done);
-        if let Some(taker) = self.taker {
-            drop(tasks.spawn_passing("peers", taker.run(quit.clone())));
-        }
-        let (scraper, until, after) = (self.scraper, quit.clone(), over.clone());
-        tasks.spawn_vital("scrape", quit.clone(), async move {
-            replicas::over(after).await;
-            scraper.run(until).await;
-        });
+        let over = start_scrapes(self.taker, self.scraper, &tasks, &quit);
         for trust in self.trust {
             tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
         }
@@ -241,6 +233,25 @@ fn start_keepers(
         let run = pins.run(inventory, quit.clone());
         tasks.spawn_vital("kubelet-pins", quit.clone(), run);
     }
+}
+
+/// Starts taking over from another replica, and scrapes when that is over; tells when it is.
+fn start_scrapes(
+    taker: Option<Taker>,
+    scraper: Scraper<KubeletClient>,
+    tasks: &Tasks,
+    quit: &Stop,
+) -> Option<Done> {
+    let over = taker.as_ref().map(Taker::done);
+    if let Some(taker) = taker {
+        drop(tasks.spawn_passing("peers", taker.run(quit.clone())));
+    }
+    let (until, after) = (quit.clone(), over.clone());
+    tasks.spawn_vital("scrape", quit.clone(), async move {
+        replicas::over(after).await;
+        scraper.run(until).await;
+    });
+    over
 }
 
 /// Starts the columns' maker and the sinks that receive them.
