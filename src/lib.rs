@@ -46,12 +46,14 @@ pub mod rollup;
 // out
 pub mod api;
 pub mod heapster;
+pub mod peer;
 pub mod auth;
 pub mod server;
 
 // asked by people
 pub mod check;
 pub mod why;
+pub mod take_over;
 
 // wiring
 pub mod config;

@@ -30,8 +30,8 @@ pub(super) struct OverTime {
     pub(super) sinks: Option<Receiving>,
     /// `None` unless who scrapes is told of columns.
     pub(super) exposed: Option<Exposed>,
-    /// Whether columns are kept.
-    kept: bool,
+    /// Where columns are kept, if they are.
+    pub(super) history: Option<Arc<History>>,
     pub(super) heapster: Arc<Heapster>,
 }
 
@@ -70,6 +70,7 @@ impl OverTime {
                 retention: settings.history.length,
                 resolution,
                 memory_limit: Some(settings.history.memory_limit),
+                process_limit: settings.history.process_limit.of_process(),
             };
             Arc::new(History::new(config, registry))
         });
@@ -77,9 +78,9 @@ impl OverTime {
             Some(history) => Arc::clone(history) as Arc<dyn rollup::Columns>,
             None => Arc::new(Unkept),
         };
-        let kept = history.is_some();
+        let kept = history.clone();
         let sends = !settings.heapster.sinks.is_empty();
-        let rollup = (kept || sends || settings.rollup.exposed).then(|| {
+        let rollup = (kept.is_some() || sends || settings.rollup.exposed).then(|| {
             let config = rollup::Config {
                 resolution,
                 ..rollup::Config::default()
@@ -118,7 +119,7 @@ impl OverTime {
             rollup,
             sinks,
             exposed,
-            kept,
+            history: kept,
             heapster,
         })
     }
@@ -179,7 +180,7 @@ pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
         handler,
     };
     let mut routes = Vec::new();
-    if over_time.kept {
+    if over_time.history.is_some() {
         let heapster = || handler(&over_time.heapster, RouteTable::SecurePort);
         routes.extend(Heapster::PREFIXES.iter().map(|p| route(p, heapster())));
     }

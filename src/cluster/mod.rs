@@ -36,7 +36,7 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use client::{Config, Error, Identity, connect};
+pub use client::{Config, Elsewhere, Error, Identity, connect, connect_elsewhere};
 pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
 pub use object::{Object, Rejected, Unreadable};
 pub use request::{Target, WatchError, describe};

@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use super::filter::Filter;
+#[cfg(feature = "kafka")]
+use super::kafka;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{elasticsearch, gcm, graphite, influxdb, opentsdb, otlp, prometheus, statsd, webhook};
+use super::{
+    elasticsearch, gcm, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd, webhook,
+};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,9 @@ pub(super) enum Backend {
     Elasticsearch(Box<elasticsearch::Config>),
     Prometheus(Box<prometheus::Config>),
     Webhook(Box<webhook::Config>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Config>),
+    Riemann(riemann::Config),
     Otlp(Box<otlp::Config>),
     Gcm(Box<gcm::Config>),
 }
@@ -42,15 +49,18 @@ pub struct SetupError {
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: &[&str] = &[
     "elasticsearch",
     "gcm",
     "graphite",
     "influxdb",
+    #[cfg(feature = "kafka")]
+    "kafka",
     "log",
     "opentsdb",
     "otlp",
     "prometheus",
+    "riemann",
     "statsd",
     "webhook",
 ];
@@ -138,6 +148,9 @@ impl SinkConfig {
             "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, options))),
             "gcm" => Backend::Gcm(Box::new(gcm::Config::read(uri, options))),
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
+            #[cfg(feature = "kafka")]
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;

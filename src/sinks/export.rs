@@ -10,10 +10,13 @@ use super::filter::Filter;
 use super::gcm::Gcm;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
+#[cfg(feature = "kafka")]
+use super::kafka::Kafka;
 use super::log;
 use super::opentsdb::Opentsdb;
 use super::otlp::Otlp;
 use super::prometheus::Prometheus;
+use super::riemann::Riemann;
 use super::statsd::Statsd;
 use super::webhook::Webhook;
 use super::worker::Delivery;
@@ -45,6 +48,9 @@ pub(super) enum Exporter {
     Elasticsearch(Box<Elasticsearch>),
     Prometheus(Box<Prometheus>),
     Webhook(Box<Webhook>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<Kafka>),
+    Riemann(Riemann),
     Otlp(Box<Otlp>),
     Gcm(Box<Gcm>),
 }
@@ -87,6 +93,9 @@ impl Exporter {
             Backend::Otlp(config) => Self::Otlp(Box::new(Otlp::new(*config, clock)?)),
             Backend::Gcm(config) => Self::Gcm(Box::new(Gcm::new(*config, clock)?)),
             Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
+            #[cfg(feature = "kafka")]
+            Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
+            Backend::Riemann(config) => Self::Riemann(Riemann::new(config)),
         })
     }
 
@@ -110,6 +119,9 @@ impl Exporter {
             Self::Otlp(otlp) => otlp.export(column, progress).await,
             Self::Gcm(gcm) => gcm.export(column, progress).await,
             Self::Webhook(webhook) => webhook.export(column, progress).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.export(column, progress).await,
+            Self::Riemann(riemann) => riemann.export(column, progress).await,
         }
     }
 }

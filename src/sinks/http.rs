@@ -280,11 +280,7 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
     let own = config.ca_file.is_some();
     let files = match config.ca_file {
         Some(file) => vec![file],
-        None => SYSTEM
-            .iter()
-            .map(PathBuf::from)
-            .filter(|file| file.exists())
-            .collect(),
+        None => system_authorities().collect(),
     };
     for file in files {
         let unusable = |error: &dyn Error| format!("cannot use {}: {error}", file.display());
@@ -299,6 +295,12 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
         return Err("the file of cacert holds no certificate".to_owned());
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The files the system keeps the authorities in that it trusts.
+pub(super) fn system_authorities() -> impl Iterator<Item = PathBuf> {
+    let files = SYSTEM.iter().map(PathBuf::from);
+    files.filter(|file| file.exists())
 }
 
 /// Where systems keep the authorities they trust.

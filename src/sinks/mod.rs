@@ -22,6 +22,8 @@ mod gcm;
 mod graphite;
 mod http;
 mod influxdb;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod metrics;
 mod opentsdb;
@@ -29,6 +31,7 @@ mod options;
 mod otlp;
 mod prometheus;
 mod queue;
+mod riemann;
 mod secret;
 mod spool;
 mod statsd;

@@ -5,6 +5,7 @@ pub(super) mod folder;
 pub(super) mod receivers;
 mod reading;
 pub(super) mod remote_write;
+mod riemann;
 mod tls;
 mod unwell;
 pub(super) mod working;

@@ -22,7 +22,8 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
         "gcm:tcp://h?metadata=http://s3cret:s3cret&concurrency=s3cret",
         "otlp:http://h?headers=s3cret&compression=s3cret",
         "webhook:?batchSize=0",
-        "kafka:?brokers=s3cret",
+        "riemann:udp://h?ttl=-1&batchsize=s3cret",
+        "librato:?token=s3cret",
     ];
     let problems = SinkConfig::read(&values, &env).unwrap_err();
     let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
@@ -56,7 +57,10 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "otlp: option compression: is neither none nor gzip",
             "webhook: the address names no host",
             "webhook: option batchSize: is no number from 1 to 100000",
-            "kafka: is no sink of this version",
+            "riemann: the address must begin with tcp://",
+            "riemann: option ttl: is no number of seconds",
+            "riemann: option batchsize: is no number from 1 to 100000",
+            "librato: is no sink of this version",
         ]
     );
 }
@@ -95,4 +99,31 @@ fn no_secret_is_ever_printed() {
         printed.contains("\"me\"") && !printed.contains("s3cret"),
         "{printed}"
     );
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn what_is_wrong_with_kafka_is_told_without_its_secrets() {
+    let values = [
+        "kafka:",
+        "kafka:?brokers=h&compression=s3cret&password=s3cret&key=s3cret",
+        "kafka:?brokers=a:1,b:2&brokers=c:3&user=me&password=s3cret&eventstopic=e",
+    ];
+    let problems = SinkConfig::read(&values, &env).unwrap_err();
+    let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "kafka: option brokers: is needed",
+            "kafka: option brokers: is no list of host:port",
+            "kafka: option user: is of no use without password, nor that without it",
+            "kafka: option cert: is of no use without key, nor that without it",
+            "kafka: option compression: is no codec: none, gzip, snappy or lz4",
+        ]
+    );
+    let good = SinkConfig::read(&values[2..], &env).unwrap();
+    let printed = format!("{good:?}");
+    assert!(!printed.contains("s3cret"), "{printed}");
+    assert!(printed.contains("[\"a:1\", \"b:2\", \"c:3\"]"), "{printed}");
+    assert!(good[0].ignored.is_empty());
 }

@@ -51,7 +51,7 @@ pub(in crate::sinks) async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn tasks() -> Tasks {
+pub(super) fn tasks() -> Tasks {
     Tasks::new(Stop::channel().0)
 }
 
