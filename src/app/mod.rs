@@ -5,6 +5,7 @@
 //! server may be away at either.
 
 mod asked;
+mod eventer;
 mod ground;
 mod incumbent;
 mod over_time;
@@ -19,10 +20,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{OptionFuture, join};
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::auth::{LiveTrust, TrustLookup};
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, Election};
 use crate::config::Settings;
 use crate::coverage::Announcer;
 use crate::domain::Inventory;
@@ -33,12 +35,14 @@ use crate::peer::{Done, Taker};
 use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
+use crate::sinks::Sinks;
 use ground::Ground;
 use incumbent::Incumbent;
 use over_time::{Exposed, OverTime, Receiving};
 use replicas::Replicas;
 
 pub use asked::{Outcome, check, explain, take_over};
+pub use eventer::{BoundEventer, bind_eventer};
 pub use signals::Signals;
 
 /// Everything wired together, with the ports taken and nothing running yet.
@@ -56,6 +60,7 @@ pub struct Bound {
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
     exposed: Option<Exposed>,
+    election: Option<Election>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -83,7 +88,7 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 /// a port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
-    tell(&settings);
+    tell(&settings.notes, &settings.inert);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
     let registry = &mut ground.registry;
@@ -116,7 +121,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     ground.health.add(stopping);
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
-    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
+    let mut over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
+    let election = over_time.elect(&settings, &client, clock, registry);
     let known = (&cluster, &inventory, &live);
     let replicas = Replicas::new(&settings, &mut ground, known, &over_time);
     let api = ground.api(live, inventory, coverage);
@@ -139,6 +145,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         rollup: over_time.rollup,
         sinks: over_time.sinks,
         exposed: over_time.exposed,
+        election,
         trust: [Some(lookup), guests.flatten()]
             .into_iter()
             .flatten()
@@ -192,6 +199,9 @@ impl Bound {
         if let Some((exposition, batches)) = self.exposed {
             let run = exposition.run(batches, quit.clone());
             tasks.spawn_vital("exposition", quit.clone(), run);
+        }
+        if let Some(election) = self.election {
+            tasks.spawn_vital("election", quit.clone(), election.run(quit.clone()));
         }
         start_columns(self.rollup, self.sinks, over, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
@@ -248,19 +258,33 @@ fn start_columns(
         };
         tasks.spawn_vital("rollup", quit.clone(), run);
     }
-    if let Some((sinks, batches)) = sinks {
+    if let Some(Receiving {
+        sinks,
+        batches,
+        leadership,
+    }) = sinks
+    {
+        let batches = match leadership {
+            None => batches,
+            Some(leadership) => {
+                let (sender, led) = mpsc::channel(Sinks::QUEUE);
+                let gate = over_time::while_leading(batches, leadership, sender, quit.clone());
+                tasks.spawn_vital("columns", quit.clone(), gate);
+                led
+            }
+        };
         let run = sinks.run(batches, tasks.clone(), quit.clone());
         tasks.spawn_vital("sinks", quit.clone(), run);
     }
 }
 
 /// Says what was given and does nothing, or something else than where it comes from.
-fn tell(settings: &Settings) {
-    for note in &settings.notes {
+fn tell(notes: &[String], inert: &[&str]) {
+    for note in notes {
         info!("{note}");
     }
-    if !settings.inert.is_empty() {
-        let flags = settings.inert.join(", --");
+    if !inert.is_empty() {
+        let flags = inert.join(", --");
         warn!("without effect here: --{flags}");
     }
 }

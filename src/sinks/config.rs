@@ -99,35 +99,13 @@ impl SinkConfig {
         values: &[S],
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Vec<Self>, Problems> {
-        let (mut sinks, mut problems) = (Vec::<Self>::new(), Vec::new());
-        for value in values {
-            let value = value.as_ref();
-            let uri = match SinkUri::read(value, env) {
-                Ok(uri) => uri,
-                Err(error) => {
-                    problems.push(Problem::of_uri(value, &error));
-                    continue;
-                }
-            };
-            let mut options = Options::new(&uri.key, &uri.options);
-            let sink = Self::of(&uri, &mut options);
-            let (ignored, wrong) = options.finish();
-            problems.extend(wrong);
-            if let Some(mut sink) = sink {
-                let same = |other: &&Self| other.name.split('-').next() == Some(uri.key.as_str());
-                let before = sinks.iter().filter(same).count();
-                if before > 0 {
-                    sink.name = format!("{}-{}", uri.key, before + 1);
-                }
-                sink.ignored = ignored;
-                sinks.push(sink);
-            }
-        }
-        if problems.is_empty() {
-            Ok(sinks)
-        } else {
-            Err(Problems(problems))
-        }
+        let read = read_all(values, env, Self::of)?;
+        let named = |given: Given<Self>| Self {
+            name: given.name,
+            ignored: given.ignored,
+            ..given.sink
+        };
+        Ok(read.into_iter().map(named).collect())
     }
 
     fn of(uri: &SinkUri, options: &mut Options<'_>) -> Option<Self> {
@@ -169,6 +147,55 @@ impl SinkConfig {
             filter,
             queue: options.number("queue", QUEUE, 1..=1000),
         })
+    }
+}
+
+/// A sink as it was given.
+pub(super) struct Given<T> {
+    pub name: String,
+    /// The options nobody asked for.
+    pub ignored: Vec<String>,
+    pub sink: T,
+}
+
+/// Reads each value with `of`, and names what it makes: several of a kind bear numbers.
+pub(super) fn read_all<S: AsRef<str>, T>(
+    values: &[S],
+    env: &dyn Fn(&str) -> Option<String>,
+    of: impl Fn(&SinkUri, &mut Options<'_>) -> Option<T>,
+) -> Result<Vec<Given<T>>, Problems> {
+    let (mut sinks, mut problems) = (Vec::<Given<T>>::new(), Vec::new());
+    for value in values {
+        let value = value.as_ref();
+        let uri = match SinkUri::read(value, env) {
+            Ok(uri) => uri,
+            Err(error) => {
+                problems.push(Problem::of_uri(value, &error));
+                continue;
+            }
+        };
+        let mut options = Options::new(&uri.key, &uri.options);
+        let sink = of(&uri, &mut options);
+        let (ignored, wrong) = options.finish();
+        problems.extend(wrong);
+        if let Some(sink) = sink {
+            let same = |other: &&Given<T>| other.name.split('-').next() == Some(uri.key.as_str());
+            let before = sinks.iter().filter(same).count();
+            let name = match before {
+                0 => uri.key.clone(),
+                before => format!("{}-{}", uri.key, before + 1),
+            };
+            sinks.push(Given {
+                name,
+                ignored,
+                sink,
+            });
+        }
+    }
+    if problems.is_empty() {
+        Ok(sinks)
+    } else {
+        Err(Problems(problems))
     }
 }
 

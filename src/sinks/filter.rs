@@ -22,9 +22,9 @@ pub(super) struct Filter {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Patterns {
-    only: Vec<String>,
-    except: Vec<String>,
+pub(super) struct Patterns {
+    pub only: Vec<String>,
+    pub except: Vec<String>,
 }
 
 impl Filter {
@@ -74,7 +74,7 @@ impl Filter {
 }
 
 impl Patterns {
-    fn admit(&self, name: &str) -> bool {
+    pub(super) fn admit(&self, name: &str) -> bool {
         let among = |patterns: &[String]| patterns.iter().any(|p| matches(p, name));
         (self.only.is_empty() || among(&self.only)) && !among(&self.except)
     }

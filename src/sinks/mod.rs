@@ -16,6 +16,7 @@ mod column;
 mod config;
 mod datagram;
 mod elasticsearch;
+mod events;
 mod export;
 mod filter;
 mod gcm;
@@ -51,6 +52,10 @@ use tracing::warn;
 
 pub use column::{LabelSet, Labeller};
 pub use config::{KEYS, SetupError, SinkConfig};
+pub use events::{
+    EVENT_KEYS, EventBatch, EventFilter, EventInlets, EventSinkConfig, EventSinks, Fate,
+    Outstanding,
+};
 pub use options::{Problem, Problems};
 pub use prometheus::Exposition;
 pub use secret::Secret;

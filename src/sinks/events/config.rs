@@ -1,0 +1,94 @@
+//! Event sinks as they are given to the eventer's `--sink`.
+
+use super::super::config::read_all;
+use super::super::influxdb;
+use super::super::options::{Options, Problems};
+use super::super::uri::SinkUri;
+use super::filter::EventFilter;
+use super::webhook;
+
+/// One event sink, with all its options understood. Prints no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSinkConfig {
+    /// Its key, and a number behind it if there are several of the kind: `influxdb`, `influxdb-2`.
+    pub name: String,
+    /// The options nobody knows; Eventer did not mind them either.
+    pub ignored: Vec<String>,
+    pub(super) backend: Backend,
+    pub(super) filter: EventFilter,
+    pub(super) queue: usize,
+}
+
+/// A backend and its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Backend {
+    Log,
+    Influxdb(Box<influxdb::Config>),
+    Webhook(webhook::Config),
+}
+
+/// The event sinks there are, by their keys.
+pub const EVENT_KEYS: [&str; 3] = ["influxdb", "log", "webhook"];
+/// Eventer's sinks that are not here, and those of our own that take no events yet.
+const UNBUILT: [&str; 7] = [
+    "elasticsearch",
+    "gcl",
+    "honeycomb",
+    "kafka",
+    "opensearch",
+    "otlp",
+    "riemann",
+];
+
+/// How many batches wait for a sink that does not say otherwise: at the least frequent half an
+/// hour, in a burst 60,000 events.
+const QUEUE: usize = 60;
+
+impl EventSinkConfig {
+    /// Reads the values of the eventer's `--sink`, each `KEY[:URI]`; `env` are the variables that
+    /// stand in URIs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them, by sink and option. No problem holds a value.
+    pub fn read<S: AsRef<str>>(
+        values: &[S],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<Self>, Problems> {
+        let read = read_all(values, env, |uri, options| {
+            Some((
+                Self::backend(uri, options)?,
+                EventFilter::read(options),
+                options.number("queue", QUEUE, 1..=1000),
+            ))
+        })?;
+        let sinks = read.into_iter().map(|given| {
+            let (backend, filter, queue) = given.sink;
+            Self {
+                name: given.name,
+                ignored: given.ignored,
+                backend,
+                filter,
+                queue,
+            }
+        });
+        Ok(sinks.collect())
+    }
+
+    fn backend(uri: &SinkUri, options: &mut Options<'_>) -> Option<Backend> {
+        Some(match uri.key.as_str() {
+            "log" => Backend::Log,
+            "influxdb" => Backend::Influxdb(Box::new(influxdb::Config::read(uri, options))),
+            "webhook" => Backend::Webhook(webhook::Config::read(uri, options)),
+            key if UNBUILT.contains(&key) => {
+                let known = EVENT_KEYS.join(", ");
+                let what = format!("takes no events in this version; those that do: {known}");
+                options.refuse(None, what);
+                return None;
+            }
+            _ => {
+                options.refuse(None, "is no sink of events");
+                return None;
+            }
+        })
+    }
+}
