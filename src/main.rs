@@ -32,6 +32,11 @@ fn main() -> ExitCode {
             subject,
             output,
         } => answer(app::explain(settings, subject, output)),
+        Command::TakeOver { settings, options } => {
+            // Nobody is left to tell when even this fails.
+            let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
+            answer(app::take_over(settings, options, &say))
+        }
     }
 }
 

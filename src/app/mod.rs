@@ -7,8 +7,10 @@
 mod asked;
 mod eventer;
 mod ground;
+mod incumbent;
 mod over_time;
 mod readiness;
+mod replicas;
 mod settings;
 mod signals;
 
@@ -26,17 +28,20 @@ use crate::cluster::{self, Cluster, Election};
 use crate::config::Settings;
 use crate::coverage::Announcer;
 use crate::domain::Inventory;
-use crate::kubelet::KubeletClient;
+use crate::kubelet::{KubeletClient, Pins};
 use crate::lifecycle::{Stop, StopSender, Tasks};
 use crate::live::{self, Live};
+use crate::peer::{Done, Taker};
 use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
 use crate::sinks::Sinks;
 use ground::Ground;
-use over_time::{OverTime, Receiving};
+use incumbent::Incumbent;
+use over_time::{Exposed, OverTime, Receiving};
+use replicas::Replicas;
 
-pub use asked::{Outcome, check, explain};
+pub use asked::{Outcome, check, explain, take_over};
 pub use eventer::{BoundEventer, bind_eventer};
 pub use signals::Signals;
 
@@ -48,10 +53,14 @@ pub struct Bound {
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
+    incumbent: Incumbent,
+    pins: Option<(Arc<Pins>, Arc<Inventory>)>,
+    taker: Option<Taker>,
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
     election: Option<Election>,
+    exposed: Option<Exposed>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -92,30 +101,35 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     };
     let clock = Arc::clone(&ground.clock);
     let live = Arc::new(Live::new(config, Arc::clone(&inventory), clock, registry));
-    let scraper = ground
-        .scraper(&settings, &credentials, &inventory, &live)
-        .await?;
+    let config = settings::kubelet(&settings, &credentials, &client)?;
+    let pins = config.pins().map(|pins| (pins, Arc::clone(&inventory)));
+    let scraper = ground.scraper(&settings, config, &inventory, &live).await?;
     let trust = LiveTrust::new(settings::trust(&settings.authentication))
         .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
     let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
     let (health, clock) = (&ground.health, &ground.clock);
-    readiness::add_checks(health, clock, &cluster, &live, &scraper, &coverage);
+    let incumbent = Incumbent::new(&client);
+    readiness::add_checks(
+        health, clock, &cluster, &live, &scraper, &coverage, &incumbent,
+    );
     let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
-    ground
-        .health
-        .add(server::shutdown_check(ground.stop.1.clone()));
+    let stopping = server::shutdown_check(ground.stop.1.clone());
+    ground.health.add(stopping);
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
     let mut over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
     let election = over_time.elect(&settings, &client, clock, registry);
+    let known = (&cluster, &inventory, &live);
+    let replicas = Replicas::new(&settings, &mut ground, known, &over_time);
     let api = ground.api(live, inventory, coverage);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
-    let reached = ground.servers(&settings, &api, &over_time, reviews, &client);
+    let peers = replicas.as_ref();
+    let reached = ground.servers(&settings, &api, &over_time, reviews, &client, peers);
     let (server, heapster, keeper) = reached.await?;
     let (heapster, guests) = heapster.map(|open| (open.server, open.trust)).unzip();
     Ok(Bound {
@@ -124,10 +138,14 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         cluster,
         scraper,
         keeper,
+        incumbent,
+        pins,
+        taker: replicas.map(|replicas| replicas.taker),
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
         election,
+        exposed: over_time.exposed,
         trust: [Some(lookup), guests.flatten()]
             .into_iter()
             .flatten()
@@ -157,18 +175,35 @@ impl Bound {
         let (cluster, until) = (self.cluster, quit.clone());
         let watches = async move { cluster.run(until).await };
         tasks.spawn_vital("cluster", quit.clone(), watches);
-        tasks.spawn_vital("scrape", quit.clone(), self.scraper.run(quit.clone()));
+        let over = self.taker.as_ref().map(Taker::done);
+        if let Some(taker) = self.taker {
+            drop(tasks.spawn_passing("peers", taker.run(quit.clone())));
+        }
+        let (scraper, until, after) = (self.scraper, quit.clone(), over.clone());
+        tasks.spawn_vital("scrape", quit.clone(), async move {
+            replicas::over(after).await;
+            scraper.run(until).await;
+        });
         for trust in self.trust {
             tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
         }
         if let Some(keeper) = self.keeper {
             tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
         }
+        if let Some((pins, inventory)) = self.pins {
+            let run = pins.run(inventory, quit.clone());
+            tasks.spawn_vital("kubelet-pins", quit.clone(), run);
+        }
+        tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone()));
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
         if let Some(election) = self.election {
             tasks.spawn_vital("election", quit.clone(), election.run(quit.clone()));
         }
-        start_columns(self.rollup, self.sinks, &tasks, &quit);
+        if let Some((exposition, batches)) = self.exposed {
+            let run = exposition.run(batches, quit.clone());
+            tasks.spawn_vital("exposition", quit.clone(), run);
+        }
+        start_columns(self.rollup, self.sinks, over, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
@@ -208,10 +243,19 @@ impl Bound {
 }
 
 /// Starts the columns' maker and the sinks that receive them.
-fn start_columns(rollup: Option<Rollup>, sinks: Option<Receiving>, tasks: &Tasks, quit: &Stop) {
+fn start_columns(
+    rollup: Option<Rollup>,
+    sinks: Option<Receiving>,
+    after: Option<Done>,
+    tasks: &Tasks,
+    quit: &Stop,
+) {
     if let Some(rollup) = rollup {
         let until = quit.clone();
-        let run = async move { rollup.run(until).await };
+        let run = async move {
+            replicas::over(after).await;
+            rollup.run(until).await;
+        };
         tasks.spawn_vital("rollup", quit.clone(), run);
     }
     if let Some(Receiving {

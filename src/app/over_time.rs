@@ -20,7 +20,7 @@ use crate::lifecycle::Stop;
 use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};
 use crate::server::{self, Handler, OpenDeps, Route, Server};
-use crate::sinks::{self, Labeller, Sinks};
+use crate::sinks::{self, Exposition, Labeller, Sinks};
 use crate::telemetry::Registry;
 
 /// The columns' maker and who reads them.
@@ -30,8 +30,10 @@ pub(super) struct OverTime {
     pub(super) rollup: Option<Rollup>,
     /// `None` without any.
     pub(super) sinks: Option<Receiving>,
-    /// Whether columns are kept.
-    kept: bool,
+    /// `None` unless who scrapes is told of columns.
+    pub(super) exposed: Option<Exposed>,
+    /// Where columns are kept, if they are.
+    pub(super) history: Option<Arc<History>>,
     pub(super) heapster: Arc<Heapster>,
 }
 
@@ -43,6 +45,9 @@ pub(super) struct Receiving {
     /// `None` when nobody contends.
     pub(super) leadership: Option<Leadership>,
 }
+
+/// What is scraped, and where batches come in for it.
+pub(super) type Exposed = (Arc<Exposition>, mpsc::Receiver<Arc<Batch>>);
 
 /// Keeps nothing: columns are made for sinks alone.
 #[derive(Debug)]
@@ -73,6 +78,7 @@ impl OverTime {
                 retention: settings.history.length,
                 resolution,
                 memory_limit: Some(settings.history.memory_limit),
+                process_limit: settings.history.process_limit.of_process(),
             };
             Arc::new(History::new(config, registry))
         });
@@ -80,9 +86,9 @@ impl OverTime {
             Some(history) => Arc::clone(history) as Arc<dyn rollup::Columns>,
             None => Arc::new(Unkept),
         };
-        let kept = history.is_some();
+        let kept = history.clone();
         let sends = !settings.heapster.sinks.is_empty();
-        let rollup = (kept || sends).then(|| {
+        let rollup = (kept.is_some() || sends || settings.rollup.exposed).then(|| {
             let config = rollup::Config {
                 resolution,
                 ..rollup::Config::default()
@@ -104,6 +110,8 @@ impl OverTime {
             }),
             None => None,
         };
+        let exposed = rollup.as_ref().filter(|_| settings.rollup.exposed);
+        let exposed = exposed.map(|rollup| expose(settings, rollup, clock));
         let config = heapster::Config {
             resolution,
             stale_after: STALE.max(resolution * 3),
@@ -119,7 +127,8 @@ impl OverTime {
         Ok(Self {
             rollup,
             sinks,
-            kept,
+            exposed,
+            history: kept,
             heapster,
         })
     }
@@ -178,6 +187,15 @@ pub(super) async fn while_leading(
     }
 }
 
+/// Sets up what is scraped; it is told until three more columns should have been there.
+fn expose(settings: &Settings, rollup: &Rollup, clock: &Arc<dyn Clock>) -> Exposed {
+    let labelling = Labelling::new(settings.rollup.labels.clone());
+    let (labelling, clock) = (Arc::new(labelling), Arc::clone(clock));
+    let stale_after = settings.rollup.resolution * 3;
+    let exposition = Exposition::new(labelling, clock, stale_after);
+    (exposition, rollup.subscribe(1))
+}
+
 /// Sets up the sinks that were given.
 fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -> Result<Sinks> {
     let config = sinks::Config {
@@ -188,8 +206,12 @@ fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -
     let labelling = Labelling::new(settings.rollup.labels.clone());
     let labeller: Arc<dyn Labeller> = Arc::new(labelling);
     let given = settings.heapster.sinks.clone();
-    Sinks::new(config, given, &labeller, clock, registry)
-        .map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
+    let sinks = Sinks::new(config, given, &labeller, clock, registry);
+    let sinks = sinks.and_then(|sinks| match &settings.heapster.spool {
+        Some(spool) => sinks.with_spool(&spool.folder, spool.most),
+        None => Ok(sinks),
+    });
+    sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
 }
 
 impl rollup::Columns for Unkept {
@@ -198,12 +220,9 @@ impl rollup::Columns for Unkept {
     fn begin_anew(&self) {}
 }
 
-/// Heapster's API on the secure port; none when nothing is kept. It tells of all pods, so its
-/// callers must be allowed to list their metrics.
+/// Heapster's API on the secure port, none when nothing is kept, and the columns for who scrapes.
+/// They tell of all pods, so their callers must be allowed to list their metrics.
 pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
-    if !over_time.kept {
-        return Vec::new();
-    }
     let lists_pods = Arc::new(RequestInfo {
         path: "/apis/metrics.k8s.io/v1/pods".to_owned(),
         verb: "list".to_owned(),
@@ -216,13 +235,31 @@ pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
             ..ResourceInfo::default()
         }),
     });
-    let route = |prefix: &&str| Route {
-        prefix: (*prefix).to_owned(),
-        index: vec![(*prefix).to_owned()],
+    let route = |prefix: &str, handler| Route {
+        prefix: prefix.to_owned(),
+        index: vec![prefix.to_owned()],
         also: Some(Arc::clone(&lists_pods)),
-        handler: handler(&over_time.heapster, RouteTable::SecurePort),
+        handler,
     };
-    Heapster::PREFIXES.iter().map(route).collect()
+    let mut routes = Vec::new();
+    if over_time.history.is_some() {
+        let heapster = || handler(&over_time.heapster, RouteTable::SecurePort);
+        routes.extend(Heapster::PREFIXES.iter().map(|p| route(p, heapster())));
+    }
+    if let Some((exposition, _)) = &over_time.exposed {
+        routes.push(route(EXPOSED, scraped(exposition)));
+    }
+    routes
+}
+
+/// Where columns are scraped.
+const EXPOSED: &str = "/metrics/rollup";
+
+fn scraped(exposition: &Arc<Exposition>) -> Handler {
+    let exposition = Arc::clone(exposition);
+    Arc::new(move |info, parts| {
+        (info.path == EXPOSED).then(|| exposition.respond(parts.uri.query()))
+    })
 }
 
 pub(super) fn handler(heapster: &Arc<Heapster>, table: RouteTable) -> Handler {

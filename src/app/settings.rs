@@ -1,6 +1,7 @@
 //! From what the command line says to what each room is told.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use crate::auth::{self, AlwaysAllowPaths, ProxyHeaders, TrustConfig};
 use crate::check::ObjectName;
 use crate::cluster::{ClientCertificate, Credentials, LeaseConfig, Material};
 use crate::config::{self, CertificatePaths, KubeletTls, Settings};
-use crate::kubelet::{self, Addresses, Trust};
-use crate::{auth::AllowedUsers, scrape, server};
+use crate::kubelet::{self, Addresses, ApiServer, Pins, Trust};
+use crate::{auth::AllowedUsers, peer, scrape, server};
 
 /// The Service whose place we may have taken: a certificate that stays in memory is for it too.
 const PREDECESSOR: &str = "metrics-server";
@@ -22,15 +23,29 @@ const DEFAULT_NAMESPACE: &str = "kube-system";
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// How kubelets are asked: by flags, else as the API server is, which is metrics-server's rule.
-pub(super) fn kubelet(settings: &Settings, credentials: &Credentials) -> Result<kubelet::Config> {
+pub(super) fn kubelet(
+    settings: &Settings,
+    credentials: &Credentials,
+    client: &kube::Client,
+) -> Result<kubelet::Config> {
     let flags = &settings.kubelet;
     let trust = match &flags.tls {
         KubeletTls::CompletelyInsecure => Trust::CompletelyInsecure,
         KubeletTls::Insecure => Trust::Anybody,
-        KubeletTls::Verify {
-            ca_file: Some(path),
-        } => Trust::Ca(Material::File(path.clone())),
-        KubeletTls::Verify { ca_file: None } => cluster_trust(credentials)?,
+        KubeletTls::ViaApiServer => Trust::ApiServer(ApiServer::new(client.clone())),
+        KubeletTls::Verify { ca_file } => authority(ca_file, credentials)?,
+        KubeletTls::Pin { ca_file, pins } => match authority(ca_file, credentials)? {
+            Trust::Ca(ca) => {
+                let at = pins.namespace.clone().unwrap_or_else(namespace);
+                let pins = Pins::new(client.clone(), &at, &pins.name);
+                Trust::Pin { ca, pins }
+            }
+            // The kubeconfig says that nothing is verified.
+            other @ (Trust::Pin { .. }
+            | Trust::Anybody
+            | Trust::CompletelyInsecure
+            | Trust::ApiServer(_)) => other,
+        },
     };
     let client_certificate = flags.client_certificate.as_ref().map(files);
     let request_timeout = settings.scrape.request_timeout;
@@ -45,6 +60,13 @@ pub(super) fn kubelet(settings: &Settings, credentials: &Credentials) -> Result<
         request_timeout,
         ..kubelet::Config::new(trust)
     })
+}
+
+fn authority(ca_file: &Option<PathBuf>, credentials: &Credentials) -> Result<Trust> {
+    match ca_file {
+        Some(path) => Ok(Trust::Ca(Material::File(path.clone()))),
+        None => cluster_trust(credentials),
+    }
 }
 
 fn cluster_trust(credentials: &Credentials) -> Result<Trust> {
@@ -198,6 +220,18 @@ pub(super) fn keeper(
         },
         lifetime: own.lifetime,
     })
+}
+
+/// Where other replicas are.
+pub(super) fn peers(flags: &config::Serving) -> peer::Config {
+    let peers = flags.peers.iter().map(|one| peer::Peer {
+        host: one.host.clone(),
+        port: one.port,
+    });
+    peer::Config {
+        peers: peers.collect(),
+        port: flags.port,
+    }
 }
 
 /// The Service that leads to us, and the Secret of the serving certificate if there is to be one.

@@ -39,7 +39,7 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use client::{Config, Error, Identity, connect};
+pub use client::{Config, Elsewhere, Error, Identity, connect, connect_elsewhere};
 pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
 pub use lease::{Election, Leadership, LeaseConfig};
 pub use object::{Object, Rejected, Unreadable};

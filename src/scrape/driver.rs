@@ -262,13 +262,18 @@ impl<G: KubeletMetricsGetter> Driver<G> {
     fn keep(&mut self, name: NodeName, record: Arc<NodeRecord>, now: Instant) {
         match self.nodes.entry(name.clone()) {
             Entry::Vacant(vacant) => {
-                let place = Place {
-                    due: now,
-                    slow: false,
+                let phase = Phase::of(&name, self.config.resolution);
+                // Another replica may have handed its numbers over.
+                let (pace, due) = if self.worker.live.is_measured(&name) {
+                    let wait = phase.wait(self.worker.clock.now());
+                    (Pace::going_on(phase), now + wait)
+                } else {
+                    (Pace::new(phase), now)
                 };
+                let place = Place { due, slow: false };
                 let connection = self.connections.add(&name);
                 vacant.insert(ScrapedNode {
-                    pace: Pace::new(Phase::of(&name, self.config.resolution)),
+                    pace,
                     report: Report::default(),
                     metrics: self.metrics.node(&name),
                     state: State::Waiting(connection, place),

@@ -1,9 +1,13 @@
 //! Sinks as they are given to `--sink`.
 
+use std::path::Path;
+
 use super::filter::Filter;
+#[cfg(feature = "kafka")]
+use super::kafka;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{graphite, influxdb, opentsdb, statsd};
+use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, riemann, statsd, webhook};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,24 +29,51 @@ pub(super) enum Backend {
     Graphite(graphite::Config),
     Opentsdb(opentsdb::Config),
     Statsd(statsd::Config),
+    Elasticsearch(Box<elasticsearch::Config>),
+    Prometheus(Box<prometheus::Config>),
+    Webhook(Box<webhook::Config>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Config>),
+    Riemann(riemann::Config),
 }
 
 /// A sink cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("TLS cannot be set up: {what}")]
+#[error("{what}")]
 pub struct SetupError {
     what: String,
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 5] = ["graphite", "influxdb", "log", "opentsdb", "statsd"];
+pub const KEYS: &[&str] = &[
+    "elasticsearch",
+    "graphite",
+    "influxdb",
+    #[cfg(feature = "kafka")]
+    "kafka",
+    "log",
+    "opentsdb",
+    "prometheus",
+    "riemann",
+    "statsd",
+    "webhook",
+];
 
 /// How many batches wait for a sink that does not say otherwise.
 const QUEUE: usize = 10;
 
 impl SetupError {
-    pub(super) const fn tls(what: String) -> Self {
-        Self { what }
+    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
+    pub(super) fn tls(what: String) -> Self {
+        Self {
+            what: format!("TLS cannot be set up: {what}"),
+        }
+    }
+
+    pub(super) fn spool(folder: &Path, error: &std::io::Error) -> Self {
+        Self {
+            what: format!("the spool in {} cannot be used: {error}", folder.display()),
+        }
     }
 }
 
@@ -71,6 +102,18 @@ impl SinkConfig {
             "graphite" => Backend::Graphite(graphite::Config::read(uri, options)),
             "opentsdb" => Backend::Opentsdb(opentsdb::Config::read(uri, options)),
             "statsd" => Backend::Statsd(statsd::Config::read(uri, options)),
+            "elasticsearch" => {
+                let config = elasticsearch::Config::read(uri, options);
+                Backend::Elasticsearch(Box::new(config))
+            }
+            "prometheus" => {
+                let config = prometheus::Config::read(uri, options);
+                Backend::Prometheus(Box::new(config))
+            }
+            "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
+            #[cfg(feature = "kafka")]
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;

@@ -5,12 +5,18 @@ use std::sync::Arc;
 use super::chunks::Progress;
 use super::column::{Column, Labeller};
 use super::config::{Backend, SetupError};
+use super::elasticsearch::Elasticsearch;
 use super::filter::Filter;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
+#[cfg(feature = "kafka")]
+use super::kafka::Kafka;
 use super::log;
 use super::opentsdb::Opentsdb;
+use super::prometheus::Prometheus;
+use super::riemann::Riemann;
 use super::statsd::Statsd;
+use super::webhook::Webhook;
 use super::worker::Delivery;
 use crate::domain::{Batch, Clock, Timestamp};
 
@@ -37,6 +43,12 @@ pub(super) enum Exporter {
     Graphite(Graphite),
     Opentsdb(Box<Opentsdb>),
     Statsd(Statsd),
+    Elasticsearch(Box<Elasticsearch>),
+    Prometheus(Box<Prometheus>),
+    Webhook(Box<Webhook>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<Kafka>),
+    Riemann(Riemann),
 }
 
 /// Columns, as one sink gets them.
@@ -68,6 +80,16 @@ impl Exporter {
             Backend::Graphite(config) => Self::Graphite(Graphite::new(config)),
             Backend::Opentsdb(config) => Self::Opentsdb(Box::new(Opentsdb::new(config, clock)?)),
             Backend::Statsd(config) => Self::Statsd(Statsd::new(config)),
+            Backend::Elasticsearch(config) => {
+                Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
+            }
+            Backend::Prometheus(config) => {
+                Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
+            }
+            Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
+            #[cfg(feature = "kafka")]
+            Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
+            Backend::Riemann(config) => Self::Riemann(Riemann::new(config)),
         })
     }
 
@@ -86,6 +108,12 @@ impl Exporter {
             Self::Graphite(graphite) => graphite.export(column, progress).await,
             Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
             Self::Statsd(statsd) => statsd.export(column, progress).await,
+            Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
+            Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
+            Self::Webhook(webhook) => webhook.export(column, progress).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.export(column, progress).await,
+            Self::Riemann(riemann) => riemann.export(column, progress).await,
         }
     }
 }

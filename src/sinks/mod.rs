@@ -15,25 +15,33 @@ mod chunks;
 mod column;
 mod config;
 mod datagram;
+mod elasticsearch;
 mod events;
 mod export;
 mod filter;
 mod graphite;
 mod http;
 mod influxdb;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod metrics;
 mod opentsdb;
 mod options;
+mod prometheus;
 mod queue;
+mod riemann;
 mod secret;
+mod spool;
 mod statsd;
 #[cfg(test)]
 mod tests;
 mod trust;
 mod uri;
+mod webhook;
 mod worker;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,15 +55,17 @@ pub use events::{
     Outstanding,
 };
 pub use options::{Problem, Problems};
+pub use prometheus::Exposition;
 pub use secret::Secret;
 pub use uri::{InvalidUri, SinkUri, expand};
 
-use crate::domain::{Batch, Clock};
+use crate::domain::{Batch, Bytes, Clock};
 use crate::lifecycle::{Backoff, Stop, Tasks};
 use crate::telemetry::Registry;
 use export::{Columns, Exporter};
 use metrics::{Metrics, SinkMetrics};
 use queue::Queue;
+use spool::{Codec, Spool};
 use worker::{Delivery, State, Worker};
 
 /// How sinks are served.
@@ -74,12 +84,14 @@ pub struct Config {
 pub struct Sinks {
     inlets: Vec<Inlet<Batch>>,
     workers: Vec<Worker<Columns>>,
+    metrics: Metrics,
 }
 
 /// Where one sink's batches are put in.
 struct Inlet<B> {
     name: String,
     queue: Arc<Queue<B>>,
+    spool: Option<Arc<Spool<B>>>,
     metrics: SinkMetrics,
     full: bool,
 }
@@ -131,7 +143,32 @@ impl Sinks {
             inlets.push(inlet);
             workers.push(worker);
         }
-        Ok(Self { inlets, workers })
+        Ok(Self {
+            inlets,
+            workers,
+            metrics,
+        })
+    }
+
+    /// Has what does not fit into the queues kept in a folder, in at most so many bytes a sink. What
+    /// a process before left there is sent first.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; with the name of the sink.
+    pub fn with_spool(mut self, folder: &Path, most: Bytes) -> Result<Self, (String, SetupError)> {
+        for (inlet, worker) in self.inlets.iter_mut().zip(&mut self.workers) {
+            let codec = Codec {
+                pack: spool::pack,
+                unpack: spool::unpack,
+            };
+            let (name, metrics) = (&inlet.name, self.metrics.of_spool(&inlet.name));
+            let spool = Spool::open(name, folder, most.get(), codec, metrics);
+            let spool = spool.map_err(|error| (name.clone(), SetupError::spool(folder, &error)))?;
+            let spool = Arc::new(spool);
+            inlet.spool = Some(Arc::clone(&spool));
+            worker.spool = Some(spool);
+        }
+        Ok(self)
     }
 
     /// Hands batches to all sinks until `stop`, or until no more can come; each sink runs as a task
@@ -177,6 +214,7 @@ fn set_up<D: Delivery>(
     let inlet = Inlet {
         name: name.clone(),
         queue: Arc::clone(&queue),
+        spool: None,
         metrics: metrics.clone(),
         full: false,
     };
@@ -185,6 +223,7 @@ fn set_up<D: Delivery>(
         name,
         delivery,
         queue,
+        spool: None,
         clock: Arc::clone(clock),
         metrics,
         backoff: Backoff::doubling(first, cap),
@@ -195,18 +234,27 @@ fn set_up<D: Delivery>(
     (inlet, worker)
 }
 
-impl<B> Inlet<B> {
+impl<B: Send + Sync + 'static> Inlet<B> {
     fn put(&mut self, batch: Arc<B>) {
-        // A spool on disk would take what leaves the queue here.
-        let over = self.queue.push(batch).is_some();
-        if over {
-            self.metrics.dropped_full.inc();
-        }
+        let (spool, metrics) = (&self.spool, &self.metrics);
+        let over = self.queue.push(batch, |oldest| match spool {
+            Some(spool) => spool.push(oldest),
+            None => {
+                metrics.dropped_full.inc();
+            }
+        });
         if over && !self.full {
-            warn!(
-                sink = self.name,
-                "the sink's queue is full; its oldest batches are dropped"
-            );
+            let sink = &self.name;
+            match spool {
+                Some(_) => warn!(
+                    sink,
+                    "the sink's queue is full; its oldest batches are spooled"
+                ),
+                None => warn!(
+                    sink,
+                    "the sink's queue is full; its oldest batches are dropped"
+                ),
+            }
         }
         self.full = over;
         let queued = i64::try_from(self.queue.len()).unwrap_or(i64::MAX);

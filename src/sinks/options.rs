@@ -138,6 +138,13 @@ impl<'a> Options<'a> {
         parsed
     }
 
+    /// An option that is repeated, each time it is not empty.
+    pub(super) fn texts(&mut self, name: &'static str) -> Vec<&'a str> {
+        self.known.insert(name);
+        let texts = self.query.all(name);
+        texts.filter(|text| !text.is_empty()).collect()
+    }
+
     /// A list, by comma or by repeating the option.
     pub(super) fn list(&mut self, name: &'static str) -> Vec<String> {
         self.known.insert(name);

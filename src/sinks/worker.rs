@@ -9,14 +9,15 @@ use tracing::{info, warn};
 use super::chunks::Progress;
 use super::export::ExportError;
 use super::metrics::SinkMetrics;
-use super::queue::Queue;
+use super::queue::{Next, Queue};
+use super::spool::Spool;
 use crate::domain::{Clock, Timestamp};
 use crate::lifecycle::{Backoff, Stop};
 
 /// How batches of one kind are sent to one backend.
 pub(super) trait Delivery: Send {
     /// What is sent as one, and shared by all sinks of its kind.
-    type Batch: Send + Sync;
+    type Batch: Send + Sync + 'static;
 
     /// When the batch was made.
     fn timestamp(batch: &Self::Batch) -> Timestamp;
@@ -37,6 +38,8 @@ pub(super) struct Worker<D: Delivery> {
     pub name: String,
     pub delivery: D,
     pub queue: Arc<Queue<D::Batch>>,
+    /// Holds what is older than the queue.
+    pub spool: Option<Arc<Spool<D::Batch>>>,
     pub clock: Arc<dyn Clock>,
     pub metrics: SinkMetrics,
     pub backoff: Backoff,
@@ -51,6 +54,8 @@ pub(super) struct State<B> {
     /// The batch `progress` is of, at hand or back in the queue.
     batch: Option<Arc<B>>,
     at_hand: bool,
+    /// The file of the spool it is from.
+    file: Option<u64>,
     progress: Progress,
     problem: Option<ExportError>,
     refusing: bool,
@@ -61,6 +66,7 @@ impl<B> Default for State<B> {
         Self {
             batch: None,
             at_hand: false,
+            file: None,
             progress: Progress::default(),
             problem: None,
             refusing: false,
@@ -68,27 +74,54 @@ impl<B> Default for State<B> {
     }
 }
 
+/// How long a sink with a spool goes on sending once the process is to stop: what it has not sent by
+/// then has to be written.
+const SHORT: Duration = Duration::from_secs(1);
+
 impl<D: Delivery> Worker<D> {
     /// Works until the queue is closed and empty. Once `stop` is given, the first attempt that
-    /// fails, or the end of the time to flush, ends it; what is left then is dropped.
+    /// fails, or the end of the time to flush, ends it; what is left then goes to the spool, or is
+    /// dropped.
     pub(super) async fn run(mut self, stop: Stop) {
-        let flush = self.flush;
+        let flush = match &self.spool {
+            Some(_) => self.flush.min(SHORT),
+            None => self.flush,
+        };
         let over = async {
             stop.stopped().await;
             sleep(flush).await;
         };
+        let spool = self.spool.clone();
+        let writing = async {
+            match &spool {
+                Some(spool) => spool.write().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.work(&stop) => {}
             () = over => {}
+            () = writing => {}
         }
+        self.leave().await;
+        self.metrics.queued.set(0);
+    }
+
+    async fn leave(&mut self) {
         let at_hand = self.state.batch.take().filter(|_| self.state.at_hand);
+        let queue = self.queue.drain();
+        if let Some(spool) = &self.spool {
+            // What is from a file is there still.
+            let at_hand = at_hand.filter(|_| self.state.file.is_none());
+            spool.keep(at_hand, queue).await;
+            return;
+        }
         let mut left = 0;
-        for batch in at_hand.into_iter().chain(self.queue.drain()) {
+        for batch in at_hand.into_iter().chain(queue) {
             D::abandoned(&batch);
             left += 1;
         }
         self.metrics.dropped_shutdown.inc_by(left);
-        self.metrics.queued.set(0);
         if left > 0 {
             warn!(
                 sink = self.name,
@@ -98,8 +131,31 @@ impl<D: Delivery> Worker<D> {
         }
     }
 
+    /// The oldest batch, once there is one; `None` when no more will come.
+    async fn next(&mut self) -> Option<Arc<D::Batch>> {
+        // With a spool nothing newer is sent before what failed.
+        if self.spool.is_some() && self.state.at_hand {
+            return self.state.batch.clone();
+        }
+        loop {
+            if let Some(spool) = &self.spool
+                && let Some(taken) = spool.next().await
+            {
+                self.state.file = taken.file;
+                return Some(taken.batch);
+            }
+            let spool = self.spool.as_ref();
+            let older = || spool.is_some_and(|spool| !spool.is_empty());
+            match self.queue.next(older).await {
+                Next::Batch(batch) => return Some(batch),
+                Next::Elsewhere => {}
+                Next::None => return None,
+            }
+        }
+    }
+
     async fn work(&mut self, stop: &Stop) {
-        while let Some(batch) = self.queue.next().await {
+        while let Some(batch) = self.next().await {
             self.begin(&batch);
             let outcome = self.attempt(&batch).await;
             let age = self.clock.now().since(D::timestamp(&batch));
@@ -147,6 +203,9 @@ impl<D: Delivery> Worker<D> {
         self.metrics.up.set(1);
         self.state.batch = None;
         self.state.at_hand = false;
+        if let (Some(spool), Some(file)) = (&self.spool, self.state.file.take()) {
+            spool.done(file);
+        }
         if self.state.problem.take().is_some() {
             info!(
                 sink = self.name,
@@ -178,8 +237,11 @@ impl<D: Delivery> Worker<D> {
         self.state.problem = Some(error);
     }
 
-    /// Keeps a batch for the next attempt, if newer ones have left it room.
+    /// Keeps a batch for the next attempt, if newer ones have left it room or a spool takes them.
     fn put_back(&mut self, batch: Arc<D::Batch>) {
+        if self.spool.is_some() {
+            return;
+        }
         self.state.at_hand = false;
         if self.queue.restore(batch).is_some() {
             self.state.batch = None;

@@ -256,7 +256,9 @@ impl ControlPlane {
         let controllers = match self.place {
             Place::Host => CONTROLLERS.to_owned(),
             // Nodes of a simulation hold no lease; only a real one is to be watched for life.
-            Place::Namespace(_) => format!("{CONTROLLERS},node-lifecycle-controller"),
+            Place::Namespace(_) => {
+                format!("{CONTROLLERS},node-lifecycle-controller,job-controller")
+            }
         };
         let mut command = self.place.command(program);
         command.arg("kube-controller-manager").args([

@@ -11,6 +11,7 @@ mod source;
 mod uri;
 
 pub use port::{HeapsterClients, HeapsterPort, HeapsterTls};
+pub use sinks::SinkSpool;
 
 pub(super) use inert::{LOGGING, SERVING};
 pub(super) use source::{SOURCE, Source};
@@ -34,6 +35,8 @@ pub struct Heapster {
     pub port: Option<HeapsterPort>,
     /// Where numbers are sent to: `--sink`, our own history aside.
     pub sinks: Vec<SinkConfig>,
+    /// Where they keep what they could not send; `None` when that is dropped.
+    pub spool: Option<SinkSpool>,
     /// `--sink-export-data-timeout`: the longest time one attempt to send may take.
     pub export_timeout: Duration,
 }
@@ -82,6 +85,8 @@ pub(super) const TOPIC: Topic = Topic {
         &MAX_PROCS,
         &sinks::SINK,
         &EXPORT_TIMEOUT,
+        &sinks::SPOOL_DIR,
+        &sinks::SPOOL_SIZE,
         &SOURCE,
         &port::CERT,
         &port::CLIENT_CA,
@@ -130,6 +135,7 @@ pub(super) fn has(name: &str) -> bool {
 
 pub(super) fn read(given: &mut Given) -> Option<Heapster> {
     let sinks = sinks::read(given);
+    let spool = sinks::read_spool(given);
     let export_timeout = given.positive_duration(&EXPORT_TIMEOUT);
     sinks::read_historical(given);
     let disable_metric_sink = given.flag(&DISABLE_METRIC_SINK);
@@ -140,6 +146,7 @@ pub(super) fn read(given: &mut Given) -> Option<Heapster> {
         export: !disable_export?,
         port: port?,
         sinks,
+        spool,
         export_timeout: export_timeout?,
     })
 }

@@ -1,8 +1,13 @@
 //! Sinks at work, against receivers that take nothing that is not as it should be.
 
 mod events;
+mod elasticsearch;
+pub(super) mod folder;
 mod receivers;
 mod reading;
+pub(super) mod remote_write;
+mod riemann;
+mod tls;
 mod working;
 
 use std::sync::Arc;
