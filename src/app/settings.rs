@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::auth::{self, AlwaysAllowPaths, ProxyHeaders, TrustConfig};
 use crate::check::ObjectName;
 use crate::cluster::{ClientCertificate, Credentials, LeaseConfig, Material};
-use crate::config::{self, CertificatePaths, KubeletTls, Settings};
+use crate::config::{self, CertificatePaths, ConfigMapReference, KubeletTls, Settings};
 use crate::kubelet::{self, Addresses, ApiServer, Pins, Trust};
 use crate::{auth::AllowedUsers, peer, scrape, server};
 
@@ -36,8 +36,8 @@ pub(super) fn kubelet(
         KubeletTls::Verify { ca_file } => authority(ca_file, credentials)?,
         KubeletTls::Pin { ca_file, pins } => match authority(ca_file, credentials)? {
             Trust::Ca(ca) => {
-                let at = pins.namespace.clone().unwrap_or_else(namespace);
-                let pins = Pins::new(client.clone(), &at, &pins.name);
+                let pins = own_object(pins);
+                let pins = Pins::new(client.clone(), &pins.namespace, &pins.name);
                 Trust::Pin { ca, pins }
             }
             // The kubeconfig says that nothing is verified.
@@ -254,6 +254,24 @@ pub(super) fn lease(lease: &config::LeaseReference) -> LeaseConfig {
     let identity = format!("{}_{}", host.trim(), uuid::Uuid::new_v4());
     let namespace = lease.namespace.clone().unwrap_or_else(namespace);
     LeaseConfig::new(namespace, lease.name.clone(), identity)
+}
+
+/// The ConfigMap of kubelets' pins, when they are pinned.
+pub(super) fn pins(tls: &KubeletTls) -> Option<ObjectName> {
+    match tls {
+        KubeletTls::Pin { pins, .. } => Some(own_object(pins)),
+        KubeletTls::Verify { .. }
+        | KubeletTls::Insecure
+        | KubeletTls::CompletelyInsecure
+        | KubeletTls::ViaApiServer => None,
+    }
+}
+
+fn own_object(reference: &ConfigMapReference) -> ObjectName {
+    ObjectName {
+        namespace: reference.namespace.clone().unwrap_or_else(namespace),
+        name: reference.name.clone(),
+    }
 }
 
 /// The namespace we run in, or else the one such a server is installed in.

@@ -7,7 +7,9 @@ use super::filter::Filter;
 use super::kafka;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{elasticsearch, graphite, influxdb, opentsdb, prometheus, riemann, statsd, webhook};
+use super::{
+    elasticsearch, gcm, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd, webhook,
+};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(super) enum Backend {
     #[cfg(feature = "kafka")]
     Kafka(Box<kafka::Config>),
     Riemann(riemann::Config),
+    Otlp(Box<otlp::Config>),
+    Gcm(Box<gcm::Config>),
 }
 
 /// A sink cannot be set up.
@@ -47,12 +51,14 @@ pub struct SetupError {
 /// The sinks there are, by their keys.
 pub const KEYS: &[&str] = &[
     "elasticsearch",
+    "gcm",
     "graphite",
     "influxdb",
     #[cfg(feature = "kafka")]
     "kafka",
     "log",
     "opentsdb",
+    "otlp",
     "prometheus",
     "riemann",
     "statsd",
@@ -67,6 +73,13 @@ impl SetupError {
     pub(super) fn tls(what: String) -> Self {
         Self {
             what: format!("TLS cannot be set up: {what}"),
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
+    pub(super) fn credentials(what: String) -> Self {
+        Self {
+            what: format!("no credentials: {what}"),
         }
     }
 
@@ -110,6 +123,8 @@ impl SinkConfig {
                 let config = prometheus::Config::read(uri, options);
                 Backend::Prometheus(Box::new(config))
             }
+            "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, options))),
+            "gcm" => Backend::Gcm(Box::new(gcm::Config::read(uri, options))),
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             #[cfg(feature = "kafka")]
             "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
@@ -119,11 +134,17 @@ impl SinkConfig {
                 return None;
             }
         };
+        let mut filter = Filter::read(options);
+        if matches!(backend, Backend::Gcm(_)) {
+            // Heapster's words.
+            filter = filter.with_word("all", "*");
+            filter = filter.with_word("autoscaling", "*/node_*");
+        }
         Some(Self {
             name: uri.key.clone(),
             ignored: Vec::new(),
             backend,
-            filter: Filter::read(options),
+            filter,
             queue: options.number("queue", QUEUE, 1..=1000),
         })
     }

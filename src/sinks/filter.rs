@@ -42,6 +42,14 @@ impl Filter {
         }
     }
 
+    /// Has a word among `metrics` stand for a pattern.
+    pub(super) fn with_word(mut self, word: &str, pattern: &str) -> Self {
+        for metric in self.metrics.only.iter_mut().filter(|m| *m == word) {
+            pattern.clone_into(metric);
+        }
+        self
+    }
+
     pub(super) fn admits_set(&self, set: &MetricSet) -> bool {
         match &set.key {
             EntityKey::Cluster | EntityKey::Node(_) | EntityKey::SystemContainer(..) => true,

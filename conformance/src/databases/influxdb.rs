@@ -88,7 +88,10 @@ impl Influxql {
         }
         let answer = get_plain(self.address, &path).await?.json()?;
         let inside = &answer["results"][0];
-        if let Some(error) = answer["error"].as_str().or(inside["error"].as_str()) {
+        if let Some(error) = answer["error"]
+            .as_str()
+            .or_else(|| inside["error"].as_str())
+        {
             bail!("{statement}: {error}");
         }
         Ok(inside["series"].as_array().cloned().unwrap_or_default())

@@ -5,7 +5,10 @@
 
 mod carbon;
 mod influxdb;
+mod kafka;
+mod opensearch;
 mod programs;
+mod prometheus;
 mod proxy;
 mod statsd;
 mod victoria;
@@ -25,7 +28,10 @@ use crate::real::until;
 
 pub use carbon::{Carbon, Whisper};
 pub use influxdb::{Influxdb, Influxql, Login, quoted};
+pub use kafka::{Consumer, Kafka};
+pub use opensearch::Opensearch;
 pub use programs::Programs;
+pub use prometheus::Prometheus;
 pub use proxy::{Pace, Proxy};
 pub use statsd::{Gauge, Statsd};
 pub use victoria::{Promql, Victoria};
@@ -34,7 +40,7 @@ pub use victoria::{Promql, Victoria};
 pub type Point = (i64, f64);
 
 /// How long a database may take until it listens, and until it has ended.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Ports of databases: below those a kernel gives to whoever connects, so that nobody takes one while its owner is
 /// down.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;

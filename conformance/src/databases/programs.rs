@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::real::cache;
 
@@ -31,13 +31,42 @@ impl Programs {
         if let Some(found) = places.into_iter().find(|place| place.is_file()) {
             return Ok(found);
         }
+        bail!(
+            "{name} is not on this machine and could not be had: {}",
+            self.why()
+        )
+    }
+
+    /// What `conformance/run` said last when it failed to get something.
+    fn why(&self) -> String {
         let log = self.root.with_extension("log");
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         let last = said.lines().rev().find(|line| !line.trim().is_empty());
-        bail!(
-            "{name} is not on this machine and could not be had: {}",
-            last.unwrap_or("start with conformance/run sinks, which unpacks it")
-        )
+        let last = last.unwrap_or("start with conformance/run sinks, which gets it");
+        last.to_owned()
+    }
+
+    /// Java, as it is on the machine.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn java(&self) -> Result<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut places = std::env::split_paths(&path).map(|folder| folder.join("java"));
+        let found = places.find(|place| place.is_file());
+        found.ok_or_else(|| anyhow!("java is not on this machine: {}", self.why()))
+    }
+
+    /// The class path of a server in Java, from the folder `java` of the cache.
+    ///
+    /// # Errors
+    /// When it is not there; the text says why `conformance/run` could not get it, if it tried.
+    pub fn class_path(&self, server: &str) -> Result<String> {
+        let folder = self.root.with_file_name("java").join(server);
+        if folder.is_dir() {
+            return Ok(format!("{}/*", folder.display()));
+        }
+        bail!("{server} could not be had: {}", self.why())
     }
 
     /// What Python is told to find the packages.

@@ -69,7 +69,7 @@ impl Statsd {
                 let datagram = buffer.get(..length).unwrap_or_default();
                 let mut seen = seen.lock();
                 if let Err(error) = seen.take(datagram, most) {
-                    seen.wrong.get_or_insert(format!("{error:#}"));
+                    seen.wrong.get_or_insert_with(|| format!("{error:#}"));
                 }
             }
         });

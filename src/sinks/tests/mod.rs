@@ -3,12 +3,13 @@
 mod events;
 mod elasticsearch;
 pub(super) mod folder;
-mod receivers;
+pub(super) mod receivers;
 mod reading;
 pub(super) mod remote_write;
 mod riemann;
 mod tls;
-mod working;
+mod unwell;
+pub(super) mod working;
 
 use std::sync::Arc;
 

@@ -17,14 +17,14 @@ use crate::sinks::{Config, Labeller, SinkConfig, Sinks};
 use crate::telemetry::Registry;
 
 /// Sinks that run.
-pub(super) struct Rig {
+pub(in crate::sinks) struct Rig {
     registry: Registry,
     batches: mpsc::Sender<Arc<Batch>>,
     stop: StopSender,
     tasks: Tasks,
 }
 
-pub(super) fn quick() -> Config {
+pub(in crate::sinks) fn quick() -> Config {
     Config {
         export_timeout: Duration::from_millis(300),
         flush: Duration::from_millis(300),
@@ -33,7 +33,7 @@ pub(super) fn quick() -> Config {
 }
 
 impl Rig {
-    pub(super) fn new(config: Config, values: &[String]) -> Self {
+    pub(in crate::sinks) fn new(config: Config, values: &[String]) -> Self {
         Self::spooling(config, values, None)
     }
 
@@ -60,11 +60,11 @@ impl Rig {
         }
     }
 
-    pub(super) async fn send(&self, batch: Batch) {
+    pub(in crate::sinks) async fn send(&self, batch: Batch) {
         self.batches.send(Arc::new(batch)).await.unwrap();
     }
 
-    pub(super) fn metric(&self, series: &str) -> u64 {
+    pub(in crate::sinks) fn metric(&self, series: &str) -> u64 {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(series));
@@ -72,7 +72,7 @@ impl Rig {
         value.trim().parse().unwrap()
     }
 
-    pub(super) async fn stop(self) -> Registry {
+    pub(in crate::sinks) async fn stop(self) -> Registry {
         self.stop.stop();
         drop(self.batches);
         self.tasks.finished().await;
@@ -81,7 +81,7 @@ impl Rig {
 }
 
 /// Returns once it is so; fails when it is not in ten seconds.
-pub(super) async fn until(what: &str, so: impl Fn() -> bool) {
+pub(in crate::sinks) async fn until(what: &str, so: impl Fn() -> bool) {
     let wait = async {
         while !so() {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -4,11 +4,14 @@
 //! its end. What the kubelets measure is a straight line in time, so what every query must answer is known
 //! beforehand; which columns there are is asked of Loadline's own history.
 
+mod elasticsearch;
 mod expected;
 mod graphite;
 mod influxdb;
+mod kafka;
 mod opentsdb;
 mod outage;
+mod prometheus;
 mod slow;
 mod statsd;
 mod told;
@@ -66,7 +69,10 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
     let programs = Programs::find()?;
     // The long ones first, so that the lane ends soon.
     let groups = [
+        elasticsearch::CHECKS,
+        kafka::CHECKS,
         outage::CHECKS,
+        prometheus::CHECKS,
         slow::CHECKS,
         influxdb::CHECKS,
         graphite::CHECKS,

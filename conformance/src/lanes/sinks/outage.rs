@@ -78,7 +78,7 @@ pub(super) fn stamps(points: &[Point]) -> BTreeSet<i64> {
 
 async fn influxdb(ground: &Ground) -> Result<()> {
     let mut influxdb = Influxdb::new(&ground.programs, ground.scratch.folder(), false)?;
-    let sink = format!("influxdb:http://{}", influxdb.address);
+    let sink = format!("influxdb:http://{}?queue=100", influxdb.address);
     let ask = influxdb.as_user(None);
     let arrived = async || {
         let statement = "SELECT value FROM \"memory/usage\" WHERE type = 'cluster'";
@@ -94,7 +94,7 @@ async fn influxdb(ground: &Ground) -> Result<()> {
 
 async fn graphite(ground: &Ground) -> Result<()> {
     let mut carbon = Carbon::new(&ground.programs, ground.scratch.folder())?;
-    let sink = format!("graphite:tcp://{}", carbon.address);
+    let sink = format!("graphite:tcp://{}?queue=100", carbon.address);
     let whisper = carbon.whisper.clone();
     let arrived = async || {
         let series = whisper.read().await?;
@@ -111,7 +111,7 @@ async fn graphite(ground: &Ground) -> Result<()> {
 
 async fn opentsdb(ground: &Ground) -> Result<()> {
     let mut victoria = Victoria::new(&ground.programs, ground.scratch.folder())?;
-    let sink = format!("opentsdb:http://{}", victoria.opentsdb);
+    let sink = format!("opentsdb:http://{}?queue=100", victoria.opentsdb);
     let promql = victoria.promql();
     let arrived = async || {
         let selector = "memory_usage_gauge{type=\"cluster\"}";
