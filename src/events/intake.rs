@@ -33,6 +33,8 @@ struct Inner {
     /// once it and all before it are done with. What was listed out of order has none.
     outstanding: VecDeque<(Outstanding, Option<String>)>,
     safe: Option<String>,
+    /// When the last batch was made. Sinks tell batches apart by it, so no two have the same.
+    made: Timestamp,
 }
 
 /// The most events of a batch: what does not wait for the next tick.
@@ -57,6 +59,7 @@ impl Intake {
                 reached: None,
                 outstanding: VecDeque::new(),
                 safe: None,
+                made: Timestamp::default(),
             }),
         }
     }
@@ -155,7 +158,9 @@ impl Inner {
             return;
         }
         let events = std::mem::take(&mut self.pending);
-        let (batch, mut outstanding) = EventBatch::new(now, events);
+        let after = Timestamp::from_millis(self.made.as_millis().saturating_add(1));
+        self.made = now.max(after);
+        let (batch, mut outstanding) = EventBatch::new(self.made, events);
         outstanding.since = since.unwrap_or(now);
         self.outstanding.push_back((outstanding, place));
         self.sinks.put(&batch);

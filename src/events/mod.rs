@@ -246,6 +246,14 @@ impl Work {
         let mut told = false;
         loop {
             let error = match stop.until(self.position.load()).await? {
+                Ok(Some(place)) if place.parse::<u64>().is_err() => {
+                    // The API server would refuse it again and again.
+                    warn!(
+                        place,
+                        "the place to resume events from is none; following from now on"
+                    );
+                    return Some(None);
+                }
                 Ok(place) => return Some(place),
                 Err(error) => error,
             };

@@ -169,8 +169,16 @@ async fn scraped(bench: &Bench) -> Result<()> {
             let secs = stamp.strip_suffix(".000").context("not aligned")?;
             ensure!(secs.parse::<i64>()? % 5 == 0, "not aligned: {stamp}");
             let some = format!("{PATH}?metrics=memory/usage&namespaces=b");
-            let some = stage.viewer.get(&some).await?.expect_status(200)?.whole_text();
-            let (no_cpu, memory) = (!some.contains("_cpu_"), some.contains("_memory_usage_bytes{"));
+            let some = stage
+                .viewer
+                .get(&some)
+                .await?
+                .expect_status(200)?
+                .whole_text();
+            let (no_cpu, memory) = (
+                !some.contains("_cpu_"),
+                some.contains("_memory_usage_bytes{"),
+            );
             ensure!(no_cpu && memory, "{some}");
             ensure!(!some.contains("namespace_name=\"a\""), "{some}");
             let wrong = format!("{PATH}?selector=a%3D%3D%3D");

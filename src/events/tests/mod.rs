@@ -222,6 +222,20 @@ async fn a_forgotten_place_of_a_process_that_is_gone_is_made_up_for_by_the_next_
 }
 
 #[tokio::test]
+async fn a_place_that_is_none_is_not_insisted_on() {
+    let (server, receiver) = (Remembering::started().await, Receiver::started().await);
+    let annotations = json!({"loadline.io/events-resource-version": "yesterday"});
+    let lease = json!({"metadata": {"name": "place", "annotations": annotations}});
+    server.set_object(LEASE, lease);
+    let running = Running::new(&server, &[receiver.sink()]);
+    running.ready().await;
+    server.put_event(event("a", 1));
+    eventually("it came", || receiver.ids() == ["a.1"]).await;
+    eventually("the place is written", || place(&server).is_some()).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_receiver_that_is_away_holds_the_place_and_gets_everything_later() {
     let (server, receiver) = (Remembering::started().await, Receiver::started().await);
     let running = Running::new(&server, &[receiver.sink()]);

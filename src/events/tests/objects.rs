@@ -3,6 +3,7 @@
 use k8s_pb::api::core::v1 as core;
 use k8s_pb::api::events::v1 as events;
 use k8s_pb::apimachinery::pkg::apis::meta::v1 as meta;
+use proptest::prelude::*;
 use prost::Message as _;
 use serde_json::json;
 
@@ -209,5 +210,23 @@ fn both_apis_are_read_from_json() {
             expected(),
             "{api:?}"
         );
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_bring_it_down_and_what_kubernetes_reads_is_read(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        cut in 0_usize..400,
+        reason in ".{0,40}",
+    ) {
+        let _ = Api::Events.read(Object::Protobuf(&bytes));
+        let _ = Api::Core.read(Object::Protobuf(&bytes));
+        let sent = core::Event { reason: Some(reason.clone()), metadata: metadata(&expected()),
+            source: source(&expected()), ..Default::default() };
+        let sent = sent.encode_to_vec();
+        let read = Api::Core.read(Object::Protobuf(&sent)).unwrap();
+        prop_assert_eq!((read.reason, read.uid), (reason, "u-1".to_owned()));
+        let _ = Api::Core.read(Object::Protobuf(&sent[..cut.min(sent.len())]));
     }
 }

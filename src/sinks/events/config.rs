@@ -1,11 +1,12 @@
 //! Event sinks as they are given to the eventer's `--sink`.
 
 use super::super::config::read_all;
-use super::super::influxdb;
+#[cfg(feature = "kafka")]
+use super::super::kafka;
 use super::super::options::{Options, Problems};
 use super::super::uri::SinkUri;
+use super::super::{elasticsearch, influxdb, riemann, webhook};
 use super::filter::EventFilter;
-use super::webhook;
 
 /// One event sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,22 +24,26 @@ pub struct EventSinkConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Backend {
     Log,
+    Elasticsearch(Box<elasticsearch::Config>),
     Influxdb(Box<influxdb::Config>),
-    Webhook(webhook::Config),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Config>),
+    Riemann(riemann::Config),
+    Webhook(Box<webhook::Config>),
 }
 
 /// The event sinks there are, by their keys.
-pub const EVENT_KEYS: [&str; 3] = ["influxdb", "log", "webhook"];
-/// Eventer's sinks that are not here, and those of our own that take no events yet.
-const UNBUILT: [&str; 7] = [
+pub const EVENT_KEYS: &[&str] = &[
     "elasticsearch",
-    "gcl",
-    "honeycomb",
+    "influxdb",
+    #[cfg(feature = "kafka")]
     "kafka",
-    "opensearch",
-    "otlp",
+    "log",
     "riemann",
+    "webhook",
 ];
+/// Eventer's sinks that are not here, and those of our own that take no events yet.
+const UNBUILT: [&str; 4] = ["gcl", "honeycomb", "kafka", "otlp"];
 
 /// How many batches wait for a sink that does not say otherwise: at the least frequent half an
 /// hour, in a burst 60,000 events.
@@ -77,8 +82,14 @@ impl EventSinkConfig {
     fn backend(uri: &SinkUri, options: &mut Options<'_>) -> Option<Backend> {
         Some(match uri.key.as_str() {
             "log" => Backend::Log,
+            "elasticsearch" => {
+                Backend::Elasticsearch(Box::new(elasticsearch::Config::read(uri, options)))
+            }
+            #[cfg(feature = "kafka")]
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             "influxdb" => Backend::Influxdb(Box::new(influxdb::Config::read(uri, options))),
-            "webhook" => Backend::Webhook(webhook::Config::read(uri, options)),
+            "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             key if UNBUILT.contains(&key) => {
                 let known = EVENT_KEYS.join(", ");
                 let what = format!("takes no events in this version; those that do: {known}");

@@ -6,25 +6,31 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::apimachinery::{Rfc3339, json};
-use crate::domain::{self, Event, MicroTime};
+use crate::domain::{self, Event, MicroTime, Timestamp};
 
 /// Appends the event in compact form.
-pub(super) fn write(out: &mut Vec<u8>, event: &Event) {
+pub(in crate::sinks) fn write(out: &mut Vec<u8>, event: &Event) {
     json::write(out, &CoreEvent::of(event));
 }
 
 /// The event indented by one space.
-pub(super) fn indented(event: &Event) -> String {
+pub(in crate::sinks) fn indented(event: &Event) -> String {
     let mut compact = Vec::with_capacity(1024);
     write(&mut compact, event);
     String::from_utf8(json::indent_by(&compact, 0, 1)).unwrap_or_default()
 }
 
 /// A time with six digits behind the second: `metav1.MicroTime`.
-pub(super) fn micro_time(time: MicroTime) -> String {
+pub(in crate::sinks) fn micro_time(time: MicroTime) -> String {
     let whole = Rfc3339::from(time.to_timestamp());
     let micros = time.subsec_micros();
     format!("{}.{micros:06}Z", whole.as_str().trim_end_matches('Z'))
+}
+
+/// When the event happened last, in whole seconds; without any time, when its batch was made.
+pub(in crate::sinks) fn rfc3339(event: &Event, at: Timestamp) -> String {
+    let last = event.last_seen().map(MicroTime::to_timestamp);
+    Rfc3339::from(last.unwrap_or(at)).to_string()
 }
 
 #[derive(Serialize)]
@@ -56,7 +62,7 @@ struct CoreEvent<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
+pub(in crate::sinks) struct Metadata<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     name: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -66,15 +72,15 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     resource_version: &'a str,
     creation_timestamp: Seconds,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "is_empty")]
+    labels: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "is_empty")]
+    annotations: Option<&'a BTreeMap<String, String>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reference<'a> {
+pub(in crate::sinks) struct Reference<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     kind: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -92,7 +98,7 @@ struct Reference<'a> {
 }
 
 #[derive(Serialize)]
-struct Source<'a> {
+pub(in crate::sinks) struct Source<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     component: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -113,7 +119,10 @@ struct Seconds(Option<MicroTime>);
 /// `metav1.MicroTime`.
 struct Micros(Option<MicroTime>);
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_empty(map: &Option<&BTreeMap<String, String>>) -> bool {
+    map.is_none_or(BTreeMap::is_empty)
+}
+
 const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
@@ -122,21 +131,14 @@ impl<'a> CoreEvent<'a> {
     fn of(event: &'a Event) -> Self {
         Self {
             metadata: Metadata {
-                name: &event.name,
-                namespace: &event.namespace,
-                uid: &event.uid,
-                resource_version: &event.resource_version,
-                creation_timestamp: Seconds(event.created),
-                labels: &event.labels,
-                annotations: &event.annotations,
+                labels: Some(&event.labels),
+                annotations: Some(&event.annotations),
+                ..Metadata::without_maps(event)
             },
             involved_object: Reference::of(&event.regarding),
             reason: &event.reason,
             message: &event.message,
-            source: Source {
-                component: &event.source.component,
-                host: &event.source.host,
-            },
+            source: Source::of(event),
             first_timestamp: Seconds(event.first_timestamp),
             last_timestamp: Seconds(event.last_timestamp),
             count: event.count,
@@ -154,8 +156,32 @@ impl<'a> CoreEvent<'a> {
     }
 }
 
+impl<'a> Metadata<'a> {
+    /// All but labels and annotations, whose keys anybody may choose.
+    pub(in crate::sinks) fn without_maps(event: &'a Event) -> Self {
+        Self {
+            name: &event.name,
+            namespace: &event.namespace,
+            uid: &event.uid,
+            resource_version: &event.resource_version,
+            creation_timestamp: Seconds(event.created),
+            labels: None,
+            annotations: None,
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    pub(in crate::sinks) fn of(event: &'a Event) -> Self {
+        Self {
+            component: &event.source.component,
+            host: &event.source.host,
+        }
+    }
+}
+
 impl<'a> Reference<'a> {
-    fn of(object: &'a domain::ObjectReference) -> Self {
+    pub(in crate::sinks) fn of(object: &'a domain::ObjectReference) -> Self {
         Self {
             kind: &object.kind,
             namespace: &object.namespace,

@@ -12,9 +12,8 @@
 mod batch;
 mod config;
 mod filter;
-mod json;
+pub(super) mod json;
 mod log;
-mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +26,17 @@ pub use config::{EVENT_KEYS, EventSinkConfig};
 pub use filter::EventFilter;
 
 use self::config::Backend;
-use self::webhook::Webhook;
 use super::chunks::Progress;
 use super::config::SetupError;
+use super::elasticsearch::Elasticsearch;
 use super::export::ExportError;
 use super::influxdb::Influxdb;
+#[cfg(feature = "kafka")]
+use super::kafka::Kafka;
 use super::metrics::Metrics;
 use super::queue::Queue;
+use super::riemann::Riemann;
+use super::webhook::Webhook;
 use super::worker::{Delivery, Worker};
 use super::{Config, Inlet, set_up, tell_ignored};
 use crate::domain::{Clock, Event, Timestamp};
@@ -60,7 +63,11 @@ struct Events {
 /// The transport of one sink.
 enum Exporter {
     Log,
+    Elasticsearch(Box<Elasticsearch>),
     Influxdb(Box<Influxdb>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<Kafka>),
+    Riemann(Riemann),
     Webhook(Box<Webhook>),
 }
 
@@ -167,18 +174,18 @@ impl Delivery for Events {
         let filter = &self.filter;
         let events = batch.events.iter();
         let events = events.filter(move |event: &&Event| filter.admits(event));
+        let at = batch.timestamp;
         match &mut self.exporter {
             Exporter::Log => {
                 log::write(events, progress);
                 Ok(())
             }
-            Exporter::Influxdb(influxdb) => {
-                let at = batch.timestamp;
-                influxdb
-                    .export_events(events, at, json::indented, progress)
-                    .await
-            }
-            Exporter::Webhook(webhook) => webhook.export(events, progress).await,
+            Exporter::Elasticsearch(sink) => sink.export_events(events, at, progress).await,
+            Exporter::Influxdb(sink) => sink.export_events(events, at, progress).await,
+            #[cfg(feature = "kafka")]
+            Exporter::Kafka(sink) => sink.export_events(events, at, progress).await,
+            Exporter::Riemann(sink) => sink.export_events(events, at, progress).await,
+            Exporter::Webhook(sink) => sink.export_events(events, progress).await,
         }
     }
 
@@ -192,8 +199,14 @@ impl Exporter {
     fn new(backend: Backend, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
         Ok(match backend {
             Backend::Log => Self::Log,
+            Backend::Elasticsearch(config) => {
+                Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
+            }
             Backend::Influxdb(config) => Self::Influxdb(Box::new(Influxdb::new(*config, clock)?)),
-            Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(config, clock)?)),
+            #[cfg(feature = "kafka")]
+            Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
+            Backend::Riemann(config) => Self::Riemann(Riemann::new(config)),
+            Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
         })
     }
 }

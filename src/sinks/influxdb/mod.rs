@@ -16,6 +16,7 @@ use self::retention::Retention;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::config::{SetupError, authority};
+use super::events::json::indented;
 use super::export::ExportError;
 use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, query_escape};
 use super::options::Options;
@@ -143,12 +144,11 @@ impl Influxdb {
         self.note(sent)
     }
 
-    /// The same of events; `json` makes one of them.
+    /// The same of events.
     pub(super) async fn export_events(
         &mut self,
         events: impl Iterator<Item = &Event> + Send,
         at: Timestamp,
-        json: fn(&Event) -> String,
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
         self.make_ready().await?;
@@ -157,7 +157,7 @@ impl Influxdb {
             let json = if lines.with_fields {
                 String::new()
             } else {
-                json(event)
+                indented(event)
             };
             lines.event(event, &json, at, records);
         };

@@ -156,7 +156,7 @@ async fn a_webhook_that_refuses_events_for_good_does_not_hold_up_the_next() {
         true => Act::Answer(422, "no".into()),
         false => Act::Answer(204, String::new()),
     });
-    let url = format!("webhook:http://{address}/x?token=s3cret&batchsize=1");
+    let url = format!("webhook:http://{address}/x?token=s3cret&batchSize=1");
     let mut rig = rig(&[url]);
     let bad = Event {
         reason: "bad".into(),
@@ -179,12 +179,12 @@ async fn a_webhook_that_refuses_events_for_good_does_not_hold_up_the_next() {
 #[test]
 fn sinks_without_events_are_told_apart_from_what_is_no_sink() {
     for (value, what) in [
-        ("elasticsearch:http://x", "takes no events in this version"),
-        ("kafka:?brokers=x", "takes no events in this version"),
-        ("riemann:http://x", "takes no events in this version"),
+        ("gcl", "takes no events in this version"),
+        ("honeycomb:?writekey=x", "takes no events in this version"),
+        ("otlp:http://x", "takes no events in this version"),
         ("statsd:udp://x", "is no sink of events"),
-        ("webhook:tcp://x", "is no http:// or https:// URL"),
-        ("webhook:http://", "has no host"),
+        ("webhook:tcp://x", "must begin with http:// or https://"),
+        ("webhook:http://", "names no host"),
     ] {
         let problems = EventSinkConfig::read(&[value], &|_| None).unwrap_err();
         assert!(problems.to_string().contains(what), "{value}: {problems}");

@@ -26,7 +26,7 @@ use super::{CALL, Scene, permissions};
 use receiver::Receiver;
 
 /// How many events the burst has.
-const EVENTS: usize = 8000;
+const EVENTS: usize = 5000;
 /// How many are made at once.
 const AT_ONCE: usize = 24;
 /// Every so many one happens a second time.
