@@ -42,6 +42,7 @@ pub mod coverage;
 pub mod history;
 pub mod sinks;
 pub mod rollup;
+pub mod events;
 
 // out
 pub mod api;

@@ -8,7 +8,7 @@ use super::ground::client_for;
 use super::settings;
 use crate::check::Preflight;
 use crate::cluster;
-use crate::config::{self, Output, Settings, Subject, SubjectKind};
+use crate::config::{self, KubeletTls, Output, Settings, Subject, SubjectKind};
 use crate::domain::{Clock, SystemClock};
 use crate::kubelet::KubeletClient;
 use crate::take_over::{Say, TakeOver};
@@ -46,6 +46,8 @@ pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
         selects: settings::scrape(&settings).selects,
         service,
         secret,
+        via_api_server: settings.kubelet.tls == KubeletTls::ViaApiServer,
+        pins: settings::pins(&settings.kubelet.tls),
         lookup: !settings.authentication.skip_lookup,
         clock,
     };

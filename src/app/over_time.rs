@@ -11,10 +11,12 @@ use tracing::{info, warn};
 use super::settings;
 use crate::apimachinery::{RequestInfo, ResourceInfo};
 use crate::auth::{AllowedUsers, LiveTrust, TrustConfig, TrustLookup};
+use crate::cluster::{Election, Leadership};
 use crate::config::{HeapsterPort, HeapsterTls, Settings};
 use crate::domain::{Batch, Clock, Inventory, MetricSet, Timestamp};
 use crate::heapster::{self, Heapster, RouteTable};
 use crate::history::{self, HistoricalSource, History};
+use crate::lifecycle::Stop;
 use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};
 use crate::server::{self, Handler, OpenDeps, Route, Server};
@@ -35,8 +37,14 @@ pub(super) struct OverTime {
     pub(super) heapster: Arc<Heapster>,
 }
 
-/// The sinks, and where batches come in for them.
-pub(super) type Receiving = (Sinks, mpsc::Receiver<Arc<Batch>>);
+/// The sinks, where batches come in for them, and whether they are to be sent.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    pub(super) sinks: Sinks,
+    pub(super) batches: mpsc::Receiver<Arc<Batch>>,
+    /// `None` when nobody contends.
+    pub(super) leadership: Option<Leadership>,
+}
 
 /// What is scraped, and where batches come in for it.
 pub(super) type Exposed = (Arc<Exposition>, mpsc::Receiver<Arc<Batch>>);
@@ -95,10 +103,11 @@ impl OverTime {
             )
         });
         let sinks = match rollup.as_ref().filter(|_| sends) {
-            Some(rollup) => {
-                let batches = rollup.subscribe(Sinks::QUEUE);
-                Some((sinks(settings, clock, registry)?, batches))
-            }
+            Some(rollup) => Some(Receiving {
+                batches: rollup.subscribe(Sinks::QUEUE),
+                sinks: sinks(settings, clock, registry)?,
+                leadership: None,
+            }),
             None => None,
         };
         let exposed = rollup.as_ref().filter(|_| settings.rollup.exposed);
@@ -122,6 +131,59 @@ impl OverTime {
             history: kept,
             heapster,
         })
+    }
+
+    /// Lets the sinks wait for the Lease, if that is wanted and there are any.
+    pub(super) fn elect(
+        &mut self,
+        settings: &Settings,
+        client: &kube::Client,
+        clock: &Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Option<Election> {
+        let lease = settings.leader_elect.as_ref()?;
+        let Some(receiving) = &mut self.sinks else {
+            warn!("--leader-elect without any --sink has nothing to decide");
+            return None;
+        };
+        let lease = settings::lease(lease);
+        let (election, leadership) = Election::new(lease, client, Arc::clone(clock));
+        leadership.register(registry);
+        receiving.leadership = Some(leadership);
+        Some(election)
+    }
+}
+
+/// Hands batches on while we lead. Whoever stands by keeps the newest and sends it first when its
+/// turn comes: the other one may have gone before it was through.
+pub(super) async fn while_leading(
+    mut batches: mpsc::Receiver<Arc<Batch>>,
+    leadership: Leadership,
+    sinks: mpsc::Sender<Arc<Batch>>,
+    stop: Stop,
+) {
+    let mut kept = None;
+    loop {
+        let batch = tokio::select! {
+            biased;
+            batch = stop.until(batches.recv()) => match batch.flatten() {
+                Some(batch) => batch,
+                // The sinks end by themselves, and then their time to flush begins.
+                None => return stop.stopped().await,
+            },
+            () = leadership.held(), if kept.is_some() => match kept.take() {
+                Some(batch) => batch,
+                None => continue,
+            },
+        };
+        if !leadership.is_held() {
+            kept = Some(batch);
+            continue;
+        }
+        kept = None;
+        if stop.until(sinks.send(batch)).await.is_none() {
+            return;
+        }
     }
 }
 
@@ -248,4 +310,50 @@ fn allowed_users(tls: &HeapsterTls) -> Result<Option<Arc<AllowedUsers>>> {
     let trust = LiveTrust::new(trust).context("--tls-client-ca")?;
     let users = AllowedUsers::new(trust, clients.allowed_users.clone());
     Ok(Some(Arc::new(users)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+
+    fn batch(secs: i64) -> Arc<Batch> {
+        Arc::new(Batch {
+            timestamp: Timestamp::from_millis(secs * 1000),
+            parts: Vec::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn who_stands_by_keeps_the_newest_column_and_sends_it_when_its_turn_comes() {
+        let (made, batches) = mpsc::channel(9);
+        let (sinks, mut sent) = mpsc::channel(9);
+        let (held, leadership) = watch::channel(false);
+        let (stop, stopped) = Stop::channel();
+        for secs in [1, 2] {
+            made.send(batch(secs)).await.unwrap();
+        }
+        let leadership = Leadership::of(leadership);
+        let gate = while_leading(batches, leadership, sinks, stopped);
+        let hand = async {
+            while made.capacity() < 9 {
+                tokio::task::yield_now().await;
+            }
+            assert!(sent.try_recv().is_err());
+            held.send_replace(true);
+            let mut next = async || sent.recv().await.map(|batch| batch.timestamp.as_secs());
+            assert_eq!(next().await, Some(2));
+            made.send(batch(3)).await.unwrap();
+            assert_eq!(next().await, Some(3));
+            held.send_replace(false);
+            made.send(batch(4)).await.unwrap();
+            while made.capacity() < 9 {
+                tokio::task::yield_now().await;
+            }
+            stop.stop();
+            assert_eq!(next().await, None);
+        };
+        tokio::join!(gate, hand);
+    }
 }

@@ -9,14 +9,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::auth::{self, AlwaysAllowPaths, ProxyHeaders, TrustConfig};
 use crate::check::ObjectName;
-use crate::cluster::{ClientCertificate, Credentials, Material};
-use crate::config::{self, CertificatePaths, KubeletTls, Settings};
+use crate::cluster::{ClientCertificate, Credentials, LeaseConfig, Material};
+use crate::config::{self, CertificatePaths, ConfigMapReference, KubeletTls, Settings};
 use crate::kubelet::{self, Addresses, ApiServer, Pins, Trust};
 use crate::{auth::AllowedUsers, peer, scrape, server};
 
 /// The Service whose place we may have taken: a certificate that stays in memory is for it too.
 const PREDECESSOR: &str = "metrics-server";
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
 const DEFAULT_NAMESPACE: &str = "kube-system";
 /// What is left of a pod's usual 30 s to end after readiness has failed and been noticed.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -35,8 +36,8 @@ pub(super) fn kubelet(
         KubeletTls::Verify { ca_file } => authority(ca_file, credentials)?,
         KubeletTls::Pin { ca_file, pins } => match authority(ca_file, credentials)? {
             Trust::Ca(ca) => {
-                let at = pins.namespace.clone().unwrap_or_else(namespace);
-                let pins = Pins::new(client.clone(), &at, &pins.name);
+                let pins = own_object(pins);
+                let pins = Pins::new(client.clone(), &pins.namespace, &pins.name);
                 Trust::Pin { ca, pins }
             }
             // The kubeconfig says that nothing is verified.
@@ -158,6 +159,7 @@ pub(super) fn open_server(
 ) -> Result<server::OpenConfig> {
     Ok(server::OpenConfig {
         address,
+        flags: "--listen-ip and --heapster-port",
         tls: tls.map(|tls| server::OpenTls {
             certificate: pair(&tls.certificate),
             policy: settings.serving.tls.clone(),
@@ -243,6 +245,33 @@ pub(super) fn objects(flags: &config::Serving) -> (ObjectName, Option<ObjectName
         name: keeper.secret.name,
     });
     (service, secret)
+}
+
+/// The ConfigMap of kubelets' pins, when they are pinned.
+pub(super) fn pins(tls: &KubeletTls) -> Option<ObjectName> {
+    match tls {
+        KubeletTls::Pin { pins, .. } => Some(own_object(pins)),
+        KubeletTls::Verify { .. }
+        | KubeletTls::Insecure
+        | KubeletTls::CompletelyInsecure
+        | KubeletTls::ViaApiServer => None,
+    }
+}
+
+fn own_object(reference: &ConfigMapReference) -> ObjectName {
+    ObjectName {
+        namespace: reference.namespace.clone().unwrap_or_else(namespace),
+        name: reference.name.clone(),
+    }
+}
+
+/// The Lease we contend for, under a name no other replica has.
+pub(super) fn lease(lease: &config::LeaseReference) -> LeaseConfig {
+    // In a pod that is the pod's name.
+    let host = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
+    let identity = format!("{}_{}", host.trim(), uuid::Uuid::new_v4());
+    let namespace = lease.namespace.clone().unwrap_or_else(namespace);
+    LeaseConfig::new(namespace, lease.name.clone(), identity)
 }
 
 /// The namespace we run in, or else the one such a server is installed in.

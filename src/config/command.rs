@@ -1,16 +1,19 @@
 //! The first word of the command line: what is to be done. Without one, to serve: metrics-server's
 //! manifests know flags alone.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::time::Duration;
 
-use super::{Exit, Settings, Stream, parse, value};
+use super::{EventerSettings, Exit, Settings, Stream, environment, eventer, parse, value};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Nothing but flags: serve.
     Serve(Settings),
+    /// `eventer`, or a program of that name: send events to sinks.
+    Eventer(EventerSettings),
     /// `check`: try every precondition.
     Check {
         /// The server's settings.
@@ -79,6 +82,7 @@ pub enum SubjectKind {
 
 const USAGE: &str = "\
 usage: loadline [flags]                            serve (loadline --help lists the flags)
+       loadline eventer [flags]                    send events to sinks (loadline eventer --help)
        loadline check [--output json] [flags]      try every precondition, and say what to do
        loadline why pod NAMESPACE/NAME [--output json] [flags]
        loadline why hpa NAMESPACE/NAME [--output json] [flags]
@@ -103,8 +107,16 @@ impl Default for TakeOver {
 /// As [`parse`]; also for `check --help` and `why --help`, and when `why` is not told about what.
 pub fn parse_command(args: impl IntoIterator<Item = OsString>) -> Result<Command, Exit> {
     let mut words: Vec<OsString> = args.into_iter().collect();
+    let program = words.first().and_then(|word| Path::new(word).file_name());
+    if program == Some(OsStr::new("eventer")) {
+        return eventer::parse(words, environment).map(Command::Eventer);
+    }
     let first = words.get(1).and_then(|word| word.to_str());
     let verb = match first {
+        Some("eventer") => {
+            words.remove(1);
+            return eventer::parse(words, environment).map(Command::Eventer);
+        }
         Some("check") => Verb::Check,
         Some("why") => Verb::Why,
         Some("take-over") => Verb::TakeOver,
@@ -251,6 +263,17 @@ mod tests {
             read("--kubeconfig check").unwrap(),
             Command::Serve(_)
         ));
+    }
+
+    #[test]
+    fn the_eventer_is_a_command_and_a_program() {
+        let eventer = |command| matches!(command, Ok(Command::Eventer(_)));
+        assert!(eventer(read("eventer -sink=log")));
+        let words = ["/eventer", "--sink=log"].map(OsString::from);
+        assert!(eventer(parse_command(words)));
+        assert_eq!(read("eventer --help").unwrap_err().code, 0);
+        assert_eq!(read("eventer -version").unwrap_err().code, 0);
+        assert!(!eventer(read("--kubeconfig eventer")));
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub struct Taking<'a> {
     history: &'a History,
     inventory: &'a Inventory,
     columns: RingColumns,
+    added: usize,
     finished: bool,
 }
 
@@ -97,13 +98,15 @@ pub enum NotTaken {
     /// A family, a life or its rows are none this room writes.
     #[error("the rows are malformed")]
     Rows,
-    /// It does not fit the memory limit.
+    /// It does not fit the memory limits, by far: what is a little too much is shed instead.
     #[error("the history exceeds its memory limit")]
     Full,
 }
 
 /// Column numbers stay below this, far from where they would begin again.
 const HIGHEST_NUMBER: u32 = u32::MAX / 2;
+/// How many families are added between two looks at the memory limits.
+const LOOK_EVERY: usize = 256;
 /// More series than any entity has.
 const MOST_SERIES: usize = 4096;
 
@@ -161,6 +164,7 @@ impl History {
             history: self,
             inventory,
             columns,
+            added: 0,
             finished: false,
         })
     }
@@ -273,7 +277,7 @@ impl Taking<'_> {
     ///
     /// # Errors
     /// [`NotTaken`]: nothing of the ring can be taken over then.
-    pub fn add(&self, handed: HandedFamily) -> Result<(), NotTaken> {
+    pub fn add(&mut self, handed: HandedFamily) -> Result<(), NotTaken> {
         let mut writer = self.history.writer.lock();
         let HandedFamily { key, lives } = handed;
         let whole = !matches!(
@@ -293,9 +297,9 @@ impl Taking<'_> {
         if is_new {
             writer.totals.bytes += Totals::FAMILY;
         }
-        let limit = self.history.config.memory_limit;
-        let limit = limit.and_then(|limit| i64::try_from(limit.get()).ok());
-        if limit.is_some_and(|limit| writer.held() > limit) {
+        self.added += 1;
+        // What the process has left is asked of the kernel, so not each time.
+        if self.added.is_multiple_of(LOOK_EVERY) && self.history.exceeds(&mut writer) {
             return Err(NotTaken::Full);
         }
         Ok(())

@@ -196,6 +196,12 @@ impl History {
         })
     }
 
+    /// Tells whether more is held than the limits allow.
+    pub(super) fn exceeds(&self, writer: &mut Writer) -> bool {
+        let limit = self.limit(writer);
+        limit.is_some_and(|limit| writer.held() > limit.bytes)
+    }
+
     /// Drops the oldest columns of all entities until the limit is kept or one column is left.
     fn shed(&self, writer: &mut Writer) {
         let Some(Limit {

@@ -254,7 +254,7 @@ impl Taker {
         let mut reader = RingReader::default();
         let mut taking = None;
         while let Some(part) = answer.next().await? {
-            match (reader.read(&part)?, &taking) {
+            match (reader.read(&part)?, &mut taking) {
                 (RingPart::Columns(columns), None) => {
                     self.ensure_past(columns.begun.1)?;
                     taken.columns = columns.finished.len();

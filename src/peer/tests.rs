@@ -173,7 +173,7 @@ impl Replica {
                     taking = Some(self.history.take_over(columns, &self.inventory).unwrap());
                 }
                 RingPart::Families(families) => {
-                    let taking = taking.as_ref().unwrap();
+                    let taking = taking.as_mut().unwrap();
                     families.into_iter().for_each(|f| taking.add(f).unwrap());
                 }
             }

@@ -78,6 +78,8 @@ pub struct OpenConfig {
     /// `--listen-ip` and `--heapster-port`. An unspecified address of either family means all
     /// addresses of both.
     pub address: SocketAddr,
+    /// The flags that say so, for an error.
+    pub flags: &'static str,
     /// `None` for plain HTTP.
     pub tls: Option<OpenTls>,
     /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.

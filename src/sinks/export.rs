@@ -7,12 +7,14 @@ use super::column::{Column, Labeller};
 use super::config::{Backend, SetupError};
 use super::elasticsearch::Elasticsearch;
 use super::filter::Filter;
+use super::gcm::Gcm;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
 #[cfg(feature = "kafka")]
 use super::kafka::Kafka;
 use super::log;
 use super::opentsdb::Opentsdb;
+use super::otlp::Otlp;
 use super::prometheus::Prometheus;
 use super::riemann::Riemann;
 use super::statsd::Statsd;
@@ -49,6 +51,8 @@ pub(super) enum Exporter {
     #[cfg(feature = "kafka")]
     Kafka(Box<Kafka>),
     Riemann(Riemann),
+    Otlp(Box<Otlp>),
+    Gcm(Box<Gcm>),
 }
 
 /// Columns, as one sink gets them.
@@ -86,6 +90,8 @@ impl Exporter {
             Backend::Prometheus(config) => {
                 Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
             }
+            Backend::Otlp(config) => Self::Otlp(Box::new(Otlp::new(*config, clock)?)),
+            Backend::Gcm(config) => Self::Gcm(Box::new(Gcm::new(*config, clock)?)),
             Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
             #[cfg(feature = "kafka")]
             Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
@@ -110,6 +116,8 @@ impl Exporter {
             Self::Statsd(statsd) => statsd.export(column, progress).await,
             Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
             Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
+            Self::Otlp(otlp) => otlp.export(column, progress).await,
+            Self::Gcm(gcm) => gcm.export(column, progress).await,
             Self::Webhook(webhook) => webhook.export(column, progress).await,
             #[cfg(feature = "kafka")]
             Self::Kafka(kafka) => kafka.export(column, progress).await,

@@ -66,11 +66,13 @@ pub(super) struct Http {
     authorization: Option<HeaderValue>,
 }
 
-/// What a server answered; of a long body only the beginning.
+/// What a server answered.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    pub bytes: Bytes,
+    /// The same as a text.
     pub body: String,
 }
 
@@ -202,13 +204,14 @@ impl Http {
         let answer = answer.map_err(|error| unreachable(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-        let body = body
+        let bytes = body
             .map_err(|error| unreachable(error.as_ref()))?
             .to_bytes();
-        let body = String::from_utf8_lossy(&body).into_owned();
+        let body = String::from_utf8_lossy(&bytes).into_owned();
         let answer = Answer {
             status,
             headers,
+            bytes,
             body,
         };
         match status {

@@ -16,8 +16,10 @@ mod column;
 mod config;
 mod datagram;
 mod elasticsearch;
+mod events;
 mod export;
 mod filter;
+mod gcm;
 mod graphite;
 mod http;
 mod influxdb;
@@ -27,6 +29,7 @@ mod log;
 mod metrics;
 mod opentsdb;
 mod options;
+mod otlp;
 mod prometheus;
 mod queue;
 mod riemann;
@@ -49,6 +52,10 @@ use tracing::warn;
 
 pub use column::{LabelSet, Labeller};
 pub use config::{KEYS, SetupError, SinkConfig};
+pub use events::{
+    EVENT_KEYS, EventBatch, EventFilter, EventInlets, EventSinkConfig, EventSinks, Fate,
+    Outstanding,
+};
 pub use options::{Problem, Problems};
 pub use prometheus::Exposition;
 pub use secret::Secret;

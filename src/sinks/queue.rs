@@ -100,6 +100,10 @@ impl<B> Queue<B> {
         std::mem::take(&mut self.inner.lock().waiting)
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= self.most
+    }
+
     pub(super) fn len(&self) -> usize {
         self.inner.lock().waiting.len()
     }

@@ -45,7 +45,7 @@ impl TakeOver {
     /// # Errors
     /// [`Trouble`]; all but [`Trouble::NotUndone`] leave clients led as they were.
     pub async fn forward(&self, say: Say<'_>) -> Result<(), Trouble> {
-        let found = self.look().await?;
+        let found = self.look(say).await?;
         if found.taken && found.added {
             say(&format!(
                 "{V1BETA1} and {V1} lead to {} already",
@@ -53,7 +53,8 @@ impl TakeOver {
             ));
             return Ok(());
         }
-        let loadline = self.loadline(&found.ours).await?;
+        let loadline = self.waiting(say, async || self.loadline(&found.ours).await);
+        let loadline = loadline.await?;
         let held = self.covered(&loadline, say).await?;
         let (repointed, added) = (
             found.ours.in_place_of(&found.spec),
@@ -89,9 +90,12 @@ impl TakeOver {
         Ok(())
     }
 
-    async fn look(&self) -> Result<Found, Trouble> {
-        let own = self.read(OWN).await?;
-        let ours = Ours::read(OWN, own.as_ref(), &self.service)?;
+    async fn look(&self, say: Say<'_>) -> Result<Found, Trouble> {
+        let ours = self.waiting(say, async || {
+            let own = self.read(OWN).await?;
+            Ours::read(OWN, own.as_ref(), &self.service)
+        });
+        let ours = ours.await?;
         let older = self.read(V1BETA1).await?;
         let spec = older.as_ref().and_then(|older| older.spec.clone());
         let (Some(older), Some(spec)) = (older, spec) else {
@@ -122,6 +126,28 @@ impl TakeOver {
             older,
             spec,
         })
+    }
+
+    /// Asks again while the trouble is only that Loadline starts.
+    async fn waiting<T>(
+        &self,
+        say: Say<'_>,
+        ask: impl AsyncFn() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let began = Instant::now();
+        let mut told = None;
+        loop {
+            let error = match ask().await {
+                Err(error) if error.is_for_now() && began.elapsed() < self.patience => error,
+                outcome => return outcome,
+            };
+            let error = error.to_string();
+            if told.as_ref() != Some(&error) {
+                say(&format!("waiting: {error}"));
+                told = Some(error);
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// Waits until Loadline has everything the other server has.
@@ -249,5 +275,12 @@ impl TakeOver {
                 then: error.to_string(),
             },
         }
+    }
+}
+
+impl Trouble {
+    /// Tells whether it may pass by itself, as while Loadline starts.
+    pub(super) const fn is_for_now(&self) -> bool {
+        matches!(self, Self::NoAuthority { .. } | Self::OutOfReach { .. })
     }
 }

@@ -33,7 +33,8 @@ pub struct TakeOver {
     pub service: ObjectName,
     /// Nothing is written; what would be is told.
     pub dry_run: bool,
-    /// How long Loadline may take until it has everything the other server has.
+    /// How long Loadline may take until it answers, and then until it has everything the other
+    /// server has.
     pub patience: Duration,
 }
 
@@ -66,6 +67,12 @@ pub enum Trouble {
         name: &'static str,
         /// What is missing.
         reason: String,
+    },
+    /// Loadline has not written who signed its certificate.
+    #[error("the APIService {name} has no caBundle, which Loadline writes when it starts")]
+    NoAuthority {
+        /// The object.
+        name: &'static str,
     },
     /// The object leads to somebody this is not about.
     #[error("the APIService {name} leads to {to}: it is left as it is")]

@@ -50,9 +50,7 @@ impl Ours {
         let bundle = spec.ca_bundle.clone().filter(|pem| !pem.0.is_empty());
         Ok(Self {
             service: to,
-            ca_bundle: bundle.ok_or_else(|| {
-                missing("it has no caBundle (yet): Loadline writes it when it starts".to_owned())
-            })?,
+            ca_bundle: bundle.ok_or(Trouble::NoAuthority { name })?,
         })
     }
 

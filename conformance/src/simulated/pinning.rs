@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::stage::{READY, Stage, small_world, throughout, until};
 use super::{Bench, Check};
@@ -44,7 +44,7 @@ async fn pinned(bench: &Bench) -> Result<()> {
             stage.lab.api.written().put("configmaps", PINS, empty);
             measured(stage, 2).await?;
             until(READY, "both are pinned", async || {
-                Ok(pin(stage, "node-1").and(pin(stage, "node-2")))
+                Ok(pin(stage, "node-1").zip(pin(stage, "node-2")))
             })
             .await?;
             let told = stage.loadline.process.log();
@@ -55,7 +55,7 @@ async fn pinned(bench: &Bench) -> Result<()> {
             stage.loadline.process.kill().await?;
             let known = pin(stage, "node-1").context("gone")?;
             let (uid, _) = known.split_once(' ').context("no UID")?;
-            put(stage, &json!(format!("{uid} sha256:{}", "0".repeat(64))))?;
+            put(stage, Some(&format!("{uid} sha256:{}", "0".repeat(64))))?;
             stage.loadline = bench.start(&stage.lab, PIN)?.launch(&stage.lab)?;
             let viewers = ["viewers", "system:authenticated"];
             stage.viewer = stage.loadline.as_proxied(&stage.lab, "viewer", &viewers)?;
@@ -70,7 +70,7 @@ async fn pinned(bench: &Bench) -> Result<()> {
                 "the log does not say why"
             );
             // Whoever knows better takes the line out.
-            put(stage, &Value::Null)?;
+            put(stage, None)?;
             measured(stage, 2).await
         })
         .await
@@ -92,13 +92,13 @@ fn pin(stage: &Stage, node: &str) -> Option<String> {
 }
 
 /// Changes the line of node-1, as a person would.
-fn put(stage: &Stage, value: &Value) -> Result<()> {
+fn put(stage: &Stage, pin: Option<&str>) -> Result<()> {
     let written = stage.lab.api.written();
     let mut object = written.get("configmaps", PINS).context("gone")?;
     let data = object["data"].as_object_mut().context("no data")?;
-    match value {
-        Value::Null => drop(data.remove("node-1")),
-        value => drop(data.insert("node-1".to_owned(), value.clone())),
+    match pin {
+        None => drop(data.remove("node-1")),
+        Some(pin) => drop(data.insert("node-1".to_owned(), json!(pin))),
     }
     written.put("configmaps", PINS, object);
     Ok(())

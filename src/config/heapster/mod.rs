@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
+use crate::cluster;
 use crate::sinks::SinkConfig;
 
 /// What is served of Heapster, and where.
@@ -58,13 +59,13 @@ const DISABLE_METRIC_SINK: Flag = Flag::new(
     "false",
     "Keep nothing over time, and serve none of Heapster's API",
 );
-const MAX_PROCS: Flag = Flag::new(
+pub(super) const MAX_PROCS: Flag = Flag::new(
     "max-procs",
     Kind::Int,
     "0",
     "Most processor cores to use; 0 for all",
 );
-const EXPORT_TIMEOUT: Flag = Flag::new(
+pub(super) const EXPORT_TIMEOUT: Flag = Flag::new(
     "sink-export-data-timeout",
     Kind::Duration,
     "20s",
@@ -153,6 +154,11 @@ pub(super) fn read(given: &mut Given) -> Option<Heapster> {
 /// Reads the one source; `Some(None)` without one.
 pub(super) fn read_source(given: &mut Given) -> Option<Option<Source>> {
     Source::read(given)
+}
+
+/// Reads where the one source says that the API server is; `Some(None)` without one.
+pub(super) fn read_source_api_server(given: &mut Given) -> Option<Option<cluster::Config>> {
+    Source::read_api_server(given)
 }
 
 /// Reads how many cores may be used; `Some(None)` for all.

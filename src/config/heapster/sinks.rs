@@ -50,9 +50,8 @@ const LEAST_SPOOL: Bytes = Bytes::new(1 << 20);
 /// Our own history, behind the model API.
 const METRIC: &str = "metric";
 /// Heapster's sinks that are not here, `kafka` only where it was left out of the build.
-const UNBUILT: [&str; 8] = [
+const UNBUILT: [&str; 7] = [
     "gcl",
-    "gcm",
     "hawkular",
     "honeycomb",
     "kafka",

@@ -314,3 +314,15 @@ fn a_certificate_is_kept_in_a_secret_in_a_pod_or_when_asked_to() {
         assert_eq!(own.lifetime, Duration::from_secs(90 * 86_400));
     }
 }
+
+#[test]
+fn sinks_wait_for_a_lease_when_that_is_asked_for() {
+    assert_eq!(settings(&[]).leader_elect, None);
+    let named = ["--leader-elect", "--leader-elect-resource-namespace=n"];
+    let lease = LeaseReference {
+        namespace: Some("n".into()),
+        name: "loadline".into(),
+    };
+    assert_eq!(settings(&named).leader_elect, Some(lease));
+    assert_eq!(settings(&["--leader-elect=false"]).leader_elect, None);
+}

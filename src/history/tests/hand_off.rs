@@ -35,7 +35,7 @@ fn hand_over(from: &History) -> Result<History, NotTaken> {
     let to = ring(15);
     let inventory = Inventory::new();
     let mut handing = from.hand_off().unwrap();
-    let taking = to.take_over(handing.columns().clone(), &inventory)?;
+    let mut taking = to.take_over(handing.columns().clone(), &inventory)?;
     handing.by_ref().try_for_each(|family| taking.add(family))?;
     taking.finish();
     Ok(to)
@@ -116,7 +116,7 @@ fn what_is_given_up_leaves_nothing_and_the_ring_begins_by_itself() {
     let to = ring(15);
     let inventory = Inventory::new();
     let mut handing = from.hand_off().unwrap();
-    let taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
+    let mut taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
     taking.add(handing.next().unwrap()).unwrap();
     taking.add(handing.next().unwrap()).unwrap();
     drop(taking);
@@ -136,7 +136,7 @@ fn what_the_inventory_knows_is_joined_and_what_it_does_not_keeps_its_uid() {
     inventory.apply_pod(PodRecord::clone(&about));
     let to = ring(15);
     let mut handing = from.hand_off().unwrap();
-    let taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
+    let mut taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
     handing.by_ref().for_each(|f| taking.add(f).unwrap());
     taking.finish();
     let latest = to.view().latest(&pod("a", "p")).unwrap();
@@ -174,13 +174,26 @@ fn only_an_empty_ring_takes_over_and_only_columns_in_order() {
 
 #[test]
 fn more_than_the_memory_limit_is_not_taken() {
-    let from = filled();
-    let to = limited(15, Some(600));
+    let from = ring(15);
+    let many = |prefix: &str| -> Vec<MetricSet> {
+        let names = (0..300).map(|n| pod("a", &format!("{prefix}-{n}")));
+        names.map(|key| usage(key, 7)).collect()
+    };
+    tick(&from, 1, &many("p"));
+    tick(&from, 2, &[many("p"), many("q")].concat());
     let inventory = Inventory::new();
-    let mut handing = from.hand_off().unwrap();
-    let taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
-    let full = handing.by_ref().try_for_each(|family| taking.add(family));
-    assert_eq!(full, Err(NotTaken::Full));
+    let take = |limit| {
+        let to = limited(15, Some(limit));
+        let mut handing = from.hand_off().unwrap();
+        let mut taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
+        handing.by_ref().try_for_each(|family| taking.add(family))?;
+        taking.finish();
+        Ok(to.view().ticks().len())
+    };
+    assert_eq!(take(from.held() / 4), Err(NotTaken::Full));
+    assert_eq!(take(from.held()), Ok(2));
+    // A little too much is shed, as it would be there.
+    assert_eq!(take(from.held() - 100), Ok(1));
 }
 
 #[test]
@@ -203,7 +216,7 @@ fn families_that_are_none_are_refused() {
         let inventory = Inventory::new();
         let mut handing = from.hand_off().unwrap();
         let columns = handing.columns().clone();
-        let taking = to.take_over(columns, &inventory).unwrap();
+        let mut taking = to.take_over(columns, &inventory).unwrap();
         let of_pod = |family: &HandedFamily| matches!(family.key, EntityKey::Pod(_));
         let mut family = handing.find(of_pod).unwrap();
         spoil(&mut family);
@@ -238,7 +251,7 @@ proptest! {
         let to = ring(15);
         let inventory = Inventory::new();
         let handing = from.hand_off().unwrap();
-        let taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
+        let mut taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
         for mut family in handing {
             if let Some(own) = &mut family.lives[0].own {
                 let kept = &own.rows[..keep.min(own.rows.len())];

@@ -79,16 +79,16 @@ type Tags<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
 
 /// The line before a document.
 #[derive(Serialize)]
-struct Action<'a> {
-    create: Target<'a>,
+pub(super) struct Action<'a> {
+    pub create: Target<'a>,
 }
 
 #[derive(Serialize)]
-struct Target<'a> {
+pub(super) struct Target<'a> {
     #[serde(rename = "_index")]
-    index: &'a str,
+    pub index: &'a str,
     #[serde(rename = "_id")]
-    id: &'a str,
+    pub id: &'a str,
 }
 
 #[derive(Serialize)]

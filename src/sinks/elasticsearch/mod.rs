@@ -2,6 +2,7 @@
 
 mod bulk;
 mod document;
+mod event;
 mod template;
 
 use std::collections::BTreeMap;
@@ -15,14 +16,14 @@ use tracing::warn;
 
 use self::bulk::{ASKED, Unsettled};
 use self::document::Documents;
-use super::chunks::{Chunk, Chunks, Frame, Progress, Verdict, send_chunks};
+use super::chunks::{Chunk, Chunks, Frame, Progress, Records, Verdict, send_chunks};
 use super::column::Column;
 use super::config::SetupError;
 use super::export::ExportError;
 use super::http::{Answer, Credentials, Http, HttpConfig, query_escape};
 use super::options::Options;
 use super::uri::SinkUri;
-use crate::domain::{Clock, Timestamp};
+use crate::domain::{Clock, Event, Timestamp};
 
 /// The options of `elasticsearch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,15 +143,37 @@ impl Elasticsearch {
         column: Column<'_>,
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
+        self.begin(column.timestamp()).await?;
+        let chunks = Chunks::new(column, &self.config.documents, FRAME);
+        self.send(chunks, progress).await
+    }
+
+    /// The same of events; no two batches bear the same time.
+    pub(super) async fn export_events(
+        &mut self,
+        events: impl Iterator<Item = &Event> + Send,
+        at: Timestamp,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        self.begin(at).await?;
+        let documents = &self.config.documents;
+        let encode = |event: &Event, records: &mut Records| documents.event(event, at, records);
+        self.send(Chunks::of(events, encode, FRAME), progress).await
+    }
+
+    /// Makes ready for a batch.
+    async fn begin(&mut self, at: Timestamp) -> Result<(), ExportError> {
         if !self.prepared {
             self.prepare().await?;
             self.prepared = true;
         }
-        let timestamp = column.timestamp();
-        if self.left.lock().0 != timestamp {
-            *self.left.lock() = (timestamp, BTreeMap::new());
+        if self.left.lock().0 != at {
+            *self.left.lock() = (at, BTreeMap::new());
         }
-        let chunks = Chunks::new(column, &self.config.documents, FRAME);
+        Ok(())
+    }
+
+    async fn send(&self, chunks: Chunks<'_>, progress: &mut Progress) -> Result<(), ExportError> {
         let send = |chunk| self.write(chunk);
         send_chunks(chunks, progress, self.config.concurrency, send).await
     }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::document::Family;
+use super::event;
 use crate::domain::Metric;
 
 /// Tags that were whole words in Heapster, not analyzed texts.
@@ -19,6 +20,11 @@ pub(super) fn template(index: &str) -> Json {
             json!({"filter": filter}),
         );
     }
+    let events = json!({"exists": {"field": event::LAST}});
+    aliases.insert(
+        format!("{index}-{}", event::NAME),
+        json!({"filter": events}),
+    );
     json!({
         "index_patterns": [format!("{index}-*")],
         "priority": PRIORITY,
@@ -33,6 +39,9 @@ fn mappings() -> Json {
     let mut properties = Map::new();
     for family in Family::ALL {
         properties.insert(family.timestamp().to_owned(), json!({"type": "date"}));
+    }
+    for name in [event::FIRST, event::LAST] {
+        properties.insert(name.to_owned(), json!({"type": "date"}));
     }
     properties.insert("MetricsName".to_owned(), text());
     let number = json!({"properties": {"value": {"type": "double"}}});

@@ -1,5 +1,6 @@
 //! `kafka`: a message for each point, in Heapster's form.
 
+mod event;
 mod message;
 
 use std::path::PathBuf;
@@ -13,19 +14,21 @@ use krafka::producer::{Acks, Producer};
 use krafka::{CloseOptions, Compression, Kafka as Client, Record};
 
 use self::message::{END, Messages};
-use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
+use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::config::SetupError;
 use super::export::ExportError;
 use super::http::{TlsConfig, system_authorities};
 use super::options::Options;
 use super::secret::Secret;
+use crate::domain::{Event, Timestamp};
 
 /// The options of `kafka`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
     brokers: Vec<String>,
     topic: String,
+    events_topic: String,
     compression: Codec,
     login: Option<(String, Secret)>,
     tls: Option<TlsConfig>,
@@ -116,11 +119,10 @@ impl Config {
         let identity = identity.map(|(cert, key)| (PathBuf::from(cert), PathBuf::from(key)));
         let tls = TlsConfig::read(options);
         let secure = tls.insecure || tls.ca_file.is_some() || identity.is_some();
-        // Where events go is no affair of ours, but no mistake either.
-        let _ = options.text("eventstopic");
         Self {
             brokers,
             topic: options.text_or("timeseriestopic", "heapster-metrics"),
+            events_topic: options.text_or("eventstopic", "heapster-events"),
             compression: options
                 .parsed("compression", "codec: none, gzip, snappy or lz4")
                 .unwrap_or_default(),
@@ -180,13 +182,36 @@ impl Kafka {
         column: Column<'_>,
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
+        let chunks = Chunks::new(column, &Messages, FRAME);
+        let topic = self.config.topic.clone();
+        self.send(&topic, chunks, progress).await
+    }
+
+    /// The same of events, to a topic of their own.
+    pub(super) async fn export_events(
+        &mut self,
+        events: impl Iterator<Item = &Event> + Send,
+        at: Timestamp,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        let encode = |event: &Event, records: &mut Records| event::write(event, at, records);
+        let chunks = Chunks::of(events, encode, FRAME);
+        let topic = self.config.events_topic.clone();
+        self.send(&topic, chunks, progress).await
+    }
+
+    async fn send(
+        &mut self,
+        topic: &str,
+        chunks: Chunks<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
         // Kept only when all went well: what one that was given up still holds, it gives up itself.
         let producer = match self.producer.take() {
             Some(producer) => producer,
             None => self.connect().await?,
         };
-        let chunks = Chunks::new(column, &Messages, FRAME);
-        let send = |body| produce(&producer, &self.config.topic, body);
+        let send = |body| produce(&producer, topic, body);
         let sent = send_all(chunks, progress, 1, send).await;
         if sent.is_ok() {
             self.producer = Some(producer);

@@ -22,11 +22,11 @@ pub(super) struct Reply<'a> {
 }
 
 /// `Msg.events`.
-const EVENTS: u32 = 6;
+pub(super) const EVENTS: u32 = 6;
 /// The keys of `Event.metric_d`, a double, and of `Event.ttl`, a float: number and wire type in a
 /// byte.
 const METRIC_D: u8 = 14 << 3 | 1;
-const TTL: u8 = 8 << 3 | 5;
+pub(super) const TTL: u8 = 8 << 3 | 5;
 
 impl Encoder for Events {
     /// Each event as a field of `Msg`: fields one after the other are a message.

@@ -1,6 +1,7 @@
 //! `riemann`: Riemann's protocol over TCP, protobuf behind a length of four bytes.
 
 mod event;
+mod occurrence;
 
 use std::io;
 use std::time::Duration;
@@ -10,13 +11,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use self::event::{Events, Reply};
-use super::chunks::{Chunks, Frame, Progress, Verdict};
+use super::chunks::{Chunks, Frame, Progress, Records, Verdict};
 use super::column::Column;
 use super::config::authority;
 use super::export::ExportError;
 use super::options::Options;
 use super::uri::SinkUri;
 use crate::apimachinery::protobuf::Message;
+use crate::domain::{Event, Timestamp};
 
 /// The options of `riemann`.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,21 +80,38 @@ impl Riemann {
         column: Column<'_>,
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => self.connect().await?,
-        };
-        let frame = Frame::lines(self.config.events_a_message, LONGEST);
-        for chunk in Chunks::new(column, &self.config.events, frame) {
-            if progress.is_done(chunk.at) {
-                continue;
-            }
-            let answer = exchange(&mut stream, &chunk.body).await.map_err(lost)?;
-            progress.note(chunk.at, chunk.points, verdict(&answer)?);
-        }
-        // Kept only now: one that was given up half-way may end in half a message.
-        self.stream = Some(stream);
+        let stream = self.take_stream().await?;
+        let chunks = Chunks::new(column, &self.config.events, self.frame());
+        self.stream = Some(send(stream, chunks, progress).await?);
         Ok(())
+    }
+
+    /// The same of Kubernetes' events.
+    pub(super) async fn export_events(
+        &mut self,
+        events: impl Iterator<Item = &Event> + Send,
+        at: Timestamp,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        let stream = self.take_stream().await?;
+        let own = &self.config.events;
+        let encode = |event: &Event, records: &mut Records| own.occurrence(event, at, records);
+        let chunks = Chunks::of(events, encode, self.frame());
+        self.stream = Some(send(stream, chunks, progress).await?);
+        Ok(())
+    }
+
+    const fn frame(&self) -> Frame {
+        Frame::lines(self.config.events_a_message, LONGEST)
+    }
+
+    /// The connection. It is given back only when all went well: one that was given up half-way may
+    /// end in half a message.
+    async fn take_stream(&mut self) -> Result<TcpStream, ExportError> {
+        match self.stream.take() {
+            Some(stream) => Ok(stream),
+            None => self.connect().await,
+        }
     }
 
     async fn connect(&self) -> Result<TcpStream, ExportError> {
@@ -103,6 +122,22 @@ impl Riemann {
         stream.set_nodelay(true).map_err(lost)?;
         Ok(stream)
     }
+}
+
+/// Sends what is not done yet; gives the connection back.
+async fn send(
+    mut stream: TcpStream,
+    chunks: Chunks<'_>,
+    progress: &mut Progress,
+) -> Result<TcpStream, ExportError> {
+    for chunk in chunks {
+        if progress.is_done(chunk.at) {
+            continue;
+        }
+        let answer = exchange(&mut stream, &chunk.body).await.map_err(lost)?;
+        progress.note(chunk.at, chunk.points, verdict(&answer)?);
+    }
+    Ok(stream)
 }
 
 /// One message there and the reply to it.

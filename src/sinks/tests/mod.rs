@@ -2,12 +2,14 @@
 
 mod elasticsearch;
 pub(super) mod folder;
-mod receivers;
+pub(super) mod receivers;
+mod events;
 mod reading;
 pub(super) mod remote_write;
 mod riemann;
 mod tls;
-mod working;
+mod unwell;
+pub(super) mod working;
 
 use std::sync::Arc;
 

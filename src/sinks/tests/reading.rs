@@ -19,6 +19,8 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
         "elasticsearch:http://h?index=S3cret&bulkWorkers=0&nodes=http://h:s3cret",
         "elasticsearch:tcp://h",
         "prometheus:http://h?version=s3cret&labels=s3cret&batchSize=0",
+        "gcm:tcp://h?metadata=http://s3cret:s3cret&concurrency=s3cret",
+        "otlp:http://h?headers=s3cret&compression=s3cret",
         "webhook:?batchSize=0",
         "riemann:udp://h?ttl=-1&batchsize=s3cret",
         "librato:?token=s3cret",
@@ -48,6 +50,11 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "prometheus: option version: is neither 1 nor 2",
             "prometheus: option labels: is no list of name:value",
             "prometheus: option batchSize: is no number from 1 to 50000",
+            "gcm: the address must begin with http:// or https://",
+            "gcm: option metadata: is no address",
+            "gcm: option concurrency: is no number from 1 to 64",
+            "otlp: option headers: is no list of name:value",
+            "otlp: option compression: is neither none nor gzip",
             "webhook: the address names no host",
             "webhook: option batchSize: is no number from 1 to 100000",
             "riemann: the address must begin with tcp://",
@@ -82,6 +89,9 @@ fn no_secret_is_ever_printed() {
         "elasticsearch:http://me:$PW@h?nodes=http://me:$PW@h&esUserName=me&esUserSecret=$PW",
         "elasticsearch:http://h?apiKey=$KEY",
         "prometheus:https://me:$PW@h?token=$TOKEN",
+        "otlp:https://me:$PW@h?headers=api-key:$KEY",
+        "webhook:https://me:$PW@h",
+        "gcm:?project=p&token=$TOKEN",
     ];
     let sinks = SinkConfig::read(&values, &env).unwrap();
     let printed = format!("{sinks:?}");

@@ -13,7 +13,7 @@ use crate::lifecycle::{Stop, Tasks};
 
 /// What a receiver does with a request.
 #[derive(Clone, Debug)]
-pub(super) enum Act {
+pub(in crate::sinks) enum Act {
     Answer(u16, String),
     /// With a header.
     AnswerWith(u16, String, String),
@@ -23,7 +23,7 @@ pub(super) enum Act {
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(in crate::sinks) struct Asked {
     pub line: String,
     pub authorization: String,
     /// By names in lower case.
@@ -34,18 +34,18 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(in crate::sinks) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
 /// Requests in the order in which they came.
-pub(super) type Seen = Arc<Mutex<Vec<Asked>>>;
+pub(in crate::sinks) type Seen = Arc<Mutex<Vec<Asked>>>;
 
 /// Lines a stream brought, whole ones alone.
-pub(super) type Lines = Arc<Mutex<Vec<String>>>;
+pub(in crate::sinks) type Lines = Arc<Mutex<Vec<String>>>;
 
-pub(super) async fn listener() -> (TcpListener, SocketAddr) {
+pub(in crate::sinks) async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
@@ -56,7 +56,7 @@ pub(super) fn tasks() -> Tasks {
 }
 
 /// Serves HTTP/1.1; `act` is asked about each request once.
-pub(super) fn serve(
+pub(in crate::sinks) fn serve(
     listener: TcpListener,
     act: impl Fn(&Asked) -> Act + Send + Sync + 'static,
 ) -> Seen {
@@ -64,7 +64,7 @@ pub(super) fn serve(
 }
 
 /// Serves HTTP/1.1 over TLS.
-pub(super) fn serve_tls(
+pub(in crate::sinks) fn serve_tls(
     listener: TcpListener,
     tls: TlsAcceptor,
     act: impl Fn(&Asked) -> Act + Send + Sync + 'static,
@@ -138,7 +138,7 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Asked> {
 }
 
 /// A 1.x server with one user, `root` with this password, and no database at first.
-pub(super) fn influxdb(password: &str) -> impl Fn(&Asked) -> Act + Send + Sync + 'static {
+pub(in crate::sinks) fn influxdb(password: &str) -> impl Fn(&Asked) -> Act + Send + Sync + 'static {
     use base64::Engine;
     let pair = format!("root:{password}");
     let known = format!(
@@ -194,7 +194,7 @@ fn is_point(line: &str) -> bool {
 }
 
 /// Takes the lines of one connection after the other, up to so many of each, then hangs up.
-pub(super) fn lines(listener: TcpListener, up_to: usize) -> Lines {
+pub(in crate::sinks) fn lines(listener: TcpListener, up_to: usize) -> Lines {
     let lines = Lines::default();
     let kept = Arc::clone(&lines);
     tasks().spawn_passing("lines", async move {

@@ -75,7 +75,8 @@ async fn backend(authority: &Authority, name: &str) -> (SocketAddr, Seen) {
 }
 
 /// The sinks that speak TLS, with options in front of which an ampersand stands.
-const SINKS: [&str; 5] = [
+const SINKS: [&str; 6] = [
+    "otlp",
     "elasticsearch",
     "influxdb",
     "opentsdb",

@@ -1,5 +1,6 @@
 //! `webhook`: whatever takes lines of JSON over HTTP.
 
+mod event;
 mod line;
 
 use std::sync::Arc;
@@ -7,14 +8,14 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use self::line::Lines;
-use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
+use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::config::SetupError;
 use super::export::ExportError;
 use super::http::{Http, HttpConfig};
 use super::options::Options;
 use super::uri::SinkUri;
-use crate::domain::Clock;
+use crate::domain::{Clock, Event};
 
 /// The options of `webhook`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +66,27 @@ impl Webhook {
         column: Column<'_>,
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
-        let frame = Frame::lines(self.config.batch, LONGEST);
-        let chunks = Chunks::new(column, &self.config.lines, frame);
+        let chunks = Chunks::new(column, &self.config.lines, self.frame());
+        self.send(chunks, progress).await
+    }
+
+    /// The same of events.
+    pub(super) async fn export_events(
+        &mut self,
+        events: impl Iterator<Item = &Event> + Send,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        let lines = &self.config.lines;
+        let encode = |event: &Event, records: &mut Records| lines.event(event, records);
+        let chunks = Chunks::of(events, encode, self.frame());
+        self.send(chunks, progress).await
+    }
+
+    const fn frame(&self) -> Frame {
+        Frame::lines(self.config.batch, LONGEST)
+    }
+
+    async fn send(&self, chunks: Chunks<'_>, progress: &mut Progress) -> Result<(), ExportError> {
         let post = |body| self.post(body);
         send_all(chunks, progress, self.config.concurrency, post).await
     }

@@ -5,6 +5,7 @@ mod cpu;
 mod figures;
 mod heapster;
 mod install;
+mod steps;
 mod take_over;
 
 use std::path::PathBuf;
@@ -100,6 +101,7 @@ pub async fn node(lane: &Lane) -> Result<()> {
     heapster::checks(lane, &scene).await;
     autoscaler::checks(lane, &scene).await;
     take_over::checks(lane, &mut scene, &scratch).await;
+    steps::checks(lane, &scene, &scratch).await;
     lane.check("nothing ended by itself", CALL, async {
         scene.node.alive()?;
         scene.cluster.alive()
