@@ -106,11 +106,9 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
     let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
-    let (health, clock) = (&ground.health, &ground.clock);
+    let (to, clock) = (&ground.health, &ground.clock);
     let incumbent = Incumbent::new(&client);
-    readiness::add_checks(
-        health, clock, &cluster, &live, &scraper, &coverage, &incumbent,
-    );
+    readiness::add_checks(to, clock, &cluster, &live, &scraper, &coverage, &incumbent);
     let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
@@ -129,6 +127,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let reached = ground.servers(&settings, &api, &over_time, reviews, &client, peers);
     let (server, heapster, keeper) = reached.await?;
     let (heapster, guests) = heapster.map(|open| (open.server, open.trust)).unzip();
+    let trust = [Some(lookup), guests.flatten()];
     Ok(Bound {
         server,
         heapster,
@@ -143,10 +142,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         sinks: over_time.sinks,
         exposed: over_time.exposed,
         election,
-        trust: [Some(lookup), guests.flatten()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        trust: trust.into_iter().flatten().collect(),
         tasks,
         stop,
     })
