@@ -14,21 +14,24 @@ use super::track::{Measured, Outcome, Point, Rules, Track};
 /// Everything known of one node's lives. Written by that node's scrapes alone.
 #[derive(Debug, Default)]
 pub(super) struct NodeLives {
-    node: Option<Track>,
+    pub(super) node: Option<Track>,
     /// Sorted by pod, then container.
-    containers: Vec<ContainerLife>,
+    pub(super) containers: Vec<ContainerLife>,
     /// Counts commits, to tell who was in the newest answer.
-    commit: u64,
+    pub(super) commit: u64,
+    /// There was a whole answer after which every container had a number that had been in one
+    /// before.
+    pub(super) pods_settled: bool,
 }
 
 /// One container from its start to its end.
 #[derive(Debug)]
-struct ContainerLife {
-    pod: PodKey,
-    name: ContainerName,
-    started: Option<Timestamp>,
-    track: Track,
-    seen: u64,
+pub(super) struct ContainerLife {
+    pub(super) pod: PodKey,
+    pub(super) name: ContainerName,
+    pub(super) started: Option<Timestamp>,
+    pub(super) track: Track,
+    pub(super) seen: u64,
 }
 
 /// What a commit made of one answer.
@@ -51,6 +54,9 @@ pub(super) struct NodeSample {
     pub(super) node: Option<Measured>,
     /// Sorted by key.
     pub(super) pods: Vec<PodSample>,
+    /// There was a time when every container had a number that had been there before. Stays true:
+    /// what starts later is no reason to hold back the rest.
+    pub(super) pods_settled: bool,
 }
 
 /// What the kubelet's newest good answer says of one pod.
@@ -82,8 +88,13 @@ impl NodeLives {
         let whole = !reading.incomplete && reading.skipped_lines == 0;
         self.end_the_missing(whole, received, rules);
         let has_number = |track: &Track| track.measured().is_some();
-        commit.settled = self.node.as_ref().is_some_and(has_number)
-            && self.containers.iter().all(|life| has_number(&life.track));
+        let pods = self.containers.iter().all(|life| has_number(&life.track));
+        // What began with this answer is no reason to wait: something always begins.
+        let older = |life: &&ContainerLife| life.track.received() != received;
+        let mut older = self.containers.iter().filter(older);
+        let older = self.commit > 1 && older.all(|life| has_number(&life.track));
+        self.pods_settled |= whole && (pods || older);
+        commit.settled = self.node.as_ref().is_some_and(has_number) && pods;
         commit
     }
 
@@ -163,6 +174,7 @@ impl NodeLives {
         NodeSample {
             node: self.node.and_then(|track| track.measured()),
             pods: pods.collect(),
+            pods_settled: self.pods_settled,
         }
     }
 }

@@ -64,7 +64,30 @@ impl Endpoints {
     pub(super) async fn answer(&self, info: Arc<RequestInfo>, parts: Parts) -> Response<Body> {
         let connection = parts.extensions.get::<Arc<Connection>>().cloned();
         let admitted = parts.extensions.get::<Arc<Admitted>>().cloned();
-        match (self.reply(info, parts).await, connection) {
+        let reply = self.reply(info, parts).await;
+        self.carry(reply, connection, admitted)
+    }
+
+    /// Has one handler answer; what it has no answer to is not found.
+    pub(super) async fn answer_by(
+        &self,
+        handler: Handler,
+        info: Arc<RequestInfo>,
+        parts: Parts,
+    ) -> Response<Body> {
+        let connection = parts.extensions.get::<Arc<Connection>>().cloned();
+        let reply = self.handle(handler, info, parts).await;
+        let nothing = || plain::plain_text(StatusCode::NOT_FOUND, "404 page not found").into();
+        self.carry(reply.unwrap_or_else(nothing), connection, None)
+    }
+
+    fn carry(
+        &self,
+        reply: Reply,
+        connection: Option<Arc<Connection>>,
+        admitted: Option<Arc<Admitted>>,
+    ) -> Response<Body> {
+        match (reply, connection) {
             (Reply::Whole(response), _) => finished(response),
             (Reply::Stream(stream), Some(connection)) => {
                 self.streams.answer(stream, connection, admitted)

@@ -159,7 +159,7 @@ impl Server {
         let place = Place {
             address: config.address,
             share: false,
-            flags: "--listen-ip and --heapster-port",
+            flags: config.flags,
         };
         let (metrics, tasks) = (Arc::clone(&deps.metrics), deps.tasks.clone());
         let waits = (config.shutdown_delay, config.limits.clone());

@@ -2,8 +2,8 @@
 //! And a port that asks Kubernetes nothing about its callers, as Heapster's: plain HTTP or TLS,
 //! with the same bounds.
 //!
-//! A request passes, outermost first: audit ID, request info, panic recovery, deadline,
-//! authentication, impersonation, in-flight limit, authorization. That is the order of
+//! A request passes, outermost first: audit ID, request info, panic recovery, deadline, what is for
+//! our own replicas alone, authentication, impersonation, in-flight limit, authorization. That is the order of
 //! `k8s.io/apiserver`, and so is what each answers when it refuses.
 
 mod authority;
@@ -35,6 +35,7 @@ use crate::apimachinery::{Reply, RequestInfo};
 use crate::auth::{AllowedUsers, Authentication, Authorization};
 use crate::domain::Clock;
 use crate::lifecycle::{Health, Tasks};
+use crate::peer::Giver;
 use crate::telemetry::Registry;
 
 pub use certificates::{ServingCertificate, SniPair};
@@ -77,6 +78,8 @@ pub struct OpenConfig {
     /// `--listen-ip` and `--heapster-port`. An unspecified address of either family means all
     /// addresses of both.
     pub address: SocketAddr,
+    /// The flags that say so, for an error.
+    pub flags: &'static str,
     /// `None` for plain HTTP.
     pub tls: Option<OpenTls>,
     /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.
@@ -151,6 +154,8 @@ pub struct Deps {
     pub authorization: Arc<Authorization>,
     /// The APIs.
     pub routes: Vec<Route>,
+    /// Answers other replicas of us; `None` to have none.
+    pub giver: Option<Arc<Giver>>,
     /// The checks behind the probes.
     pub health: Health,
     /// What `/metrics` tells.

@@ -15,6 +15,8 @@ mod identity;
 mod keeps;
 mod load;
 mod outages;
+mod peers;
+mod pinning;
 mod privilege;
 mod rates;
 mod reading;
@@ -37,6 +39,7 @@ use futures_util::{StreamExt, stream};
 use crate::report::Lane;
 
 pub use stage::Bench;
+pub(crate) use stage::{READY, Stage, small_world};
 
 /// Checks that run at a time; they wait more than they work.
 const AT_A_TIME: usize = 8;
@@ -81,7 +84,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 19] = [
+    let groups: [(&str, &[Check]); 21] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 2: ", summaries::CHECKS),
@@ -97,10 +100,12 @@ pub fn checks() -> Vec<Check> {
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
         ("", identity::CHECKS),
+        ("", pinning::CHECKS),
         ("", shutdown::CHECKS),
         ("", watches::CHECKS),
         ("", configuration::CHECKS),
         ("", coverage::CHECKS),
+        ("", peers::CHECKS),
     ];
     let mut checks = Vec::new();
     for (promise, group) in groups {
