@@ -6,14 +6,14 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::connection::Connection;
 use super::filters::{Admitted, finished};
 use super::stream::Streams;
 use super::{Handler, Limits, Route, health, version};
-use crate::apimachinery::{Reply, RequestInfo, plain};
+use crate::apimachinery::{Reply, RequestInfo, Status, plain};
 use crate::lifecycle::{Health, Probe, Tasks};
 use crate::telemetry::Registry;
 
@@ -110,6 +110,9 @@ impl Endpoints {
         }
         match path {
             "/metrics" => return self.metrics().into(),
+            "/version" if parts.method != Method::GET => {
+                return Status::method_not_allowed().respond(&parts).into();
+            }
             "/version" => return typed(StatusCode::OK, JSON, version::json()).into(),
             "/" | "/index.html" => return self.index(StatusCode::OK).into(),
             _ => {}

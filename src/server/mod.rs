@@ -15,6 +15,7 @@ mod health;
 mod listener;
 mod metrics;
 mod pair_files;
+mod seats;
 mod self_signed;
 mod stream;
 mod serving_secret;
@@ -123,7 +124,7 @@ pub struct Limits {
     pub reads_in_flight: usize,
     /// `--max-mutating-requests-inflight`: the same for all others.
     pub mutations_in_flight: usize,
-    /// Watches under way; further ones get 429, whoever asks.
+    /// Watches under way; further ones get 429. `system:masters` have a fifth as many besides.
     pub watches: usize,
     /// How long the client of a watch may read nothing.
     pub stalled: Duration,
@@ -131,6 +132,9 @@ pub struct Limits {
     pub handlers: usize,
     /// Connections open at once; further ones wait in the kernel's queue.
     pub connections: usize,
+    /// Connections one address may have open at once; further ones are closed at once. The API
+    /// server, which asks for nearly everybody, needs a few.
+    pub connections_of_one: usize,
     /// `--http2-max-streams-per-connection`.
     pub streams: u32,
     /// The longest a TLS handshake may take.
@@ -217,6 +221,7 @@ impl Default for Limits {
             stalled: Duration::from_secs(30),
             handlers: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             connections: 1000,
+            connections_of_one: 250,
             streams: 100,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(32),

@@ -13,6 +13,7 @@ mod forms;
 mod heapster;
 mod identity;
 mod keeps;
+mod load;
 mod outages;
 mod peers;
 mod pinning;
@@ -114,7 +115,7 @@ pub fn checks() -> Vec<Check> {
     checks
 }
 
-/// Runs the checks whose name contains `filter` against this Loadline.
+/// Runs the checks whose name contains `filter` against this Loadline; the one that measures comes last, alone.
 pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
     let bench = Bench {
         binary: PathBuf::from(loadline),
@@ -131,4 +132,7 @@ pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
         .buffer_unordered(AT_A_TIME)
         .collect::<Vec<bool>>()
         .await;
+    if load::NAME.contains(filter) {
+        load::run(lane, &bench).await;
+    }
 }

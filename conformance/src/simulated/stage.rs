@@ -116,13 +116,13 @@ impl Stage {
     }
 
     /// Runs `body`, then holds what must hold at all times and ends Loadline. A failure comes with the log's end.
-    pub(crate) async fn hold(
+    pub(crate) async fn hold<T>(
         &mut self,
-        body: impl AsyncFnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
+        body: impl AsyncFnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let result = Box::pin(body(self)).await;
         let result = match result {
-            Ok(()) => self.end().await,
+            Ok(value) => self.end().await.map(|()| value),
             Err(error) => Err(error),
         };
         result.map_err(|error| anyhow!("{error:#}\n{}", self.loadline.process.tail()))
