@@ -17,7 +17,7 @@ use crate::domain::{Clock, Inventory, SystemClock};
 use crate::heapster::RouteTable;
 use crate::kubelet::{self, KubeletClient};
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
-use crate::live::Live;
+use crate::live::{self, Live};
 use crate::scrape::Scraper;
 use crate::server::{self, Route, SecretKeeper, Server, ServingCertificate};
 use crate::telemetry::Registry;
@@ -55,6 +55,14 @@ impl Ground {
             Some(annotation) => cluster.with_host_id_annotation(annotation.as_str()),
             None => cluster,
         }
+    }
+
+    pub(super) fn live(&mut self, settings: &Settings, inventory: &Arc<Inventory>) -> Arc<Live> {
+        let config = live::Config {
+            resolution: settings.scrape.resolution,
+        };
+        let (inventory, clock) = (Arc::clone(inventory), Arc::clone(&self.clock));
+        Arc::new(Live::new(config, inventory, clock, &mut self.registry))
     }
 
     pub(super) async fn scraper(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::Api;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::lifecycle::Stop;
@@ -22,7 +23,7 @@ pub(super) struct Incumbent {
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Somebody answers, nobody is led to us, or nobody has looked yet.
-    answers: AtomicBool,
+    answers: watch::Sender<bool>,
     /// Nobody asks any more.
     done: AtomicBool,
 }
@@ -36,7 +37,7 @@ impl Incumbent {
         Self {
             api: Api::all(client.clone()),
             shared: Arc::new(Shared {
-                answers: AtomicBool::new(true),
+                answers: watch::Sender::new(true),
                 done: AtomicBool::new(false),
             }),
         }
@@ -51,7 +52,7 @@ impl Incumbent {
         let look = async {
             while !self.shared.done.load(Ordering::Relaxed) {
                 let answers = self.look().await;
-                self.shared.answers.store(answers, Ordering::Relaxed);
+                self.shared.answers.send_replace(answers);
                 sleep(EVERY).await;
             }
         };
@@ -79,7 +80,14 @@ impl Incumbent {
 impl Shared {
     /// Somebody answers, or may.
     pub(super) fn answers(&self) -> bool {
-        self.answers.load(Ordering::Relaxed)
+        *self.answers.borrow()
+    }
+
+    /// Returns once nobody answers.
+    pub(super) async fn alone(&self) {
+        let mut answers = self.answers.subscribe();
+        // It cannot end while it is borrowed.
+        let _ = answers.wait_for(|answers| !answers).await;
     }
 
     /// Nobody wants to know any more.

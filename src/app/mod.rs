@@ -30,7 +30,6 @@ use crate::coverage::Announcer;
 use crate::domain::Inventory;
 use crate::kubelet::{KubeletClient, Pins};
 use crate::lifecycle::{Stop, StopSender, Tasks};
-use crate::live::{self, Live};
 use crate::peer::{Done, Taker};
 use crate::rollup::Rollup;
 use crate::scrape::Scraper;
@@ -92,12 +91,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
     let cluster = ground.cluster(&settings, &client, &inventory);
-    let registry = &mut ground.registry;
-    let config = live::Config {
-        resolution: settings.scrape.resolution,
-    };
-    let clock = Arc::clone(&ground.clock);
-    let live = Arc::new(Live::new(config, Arc::clone(&inventory), clock, registry));
+    let live = ground.live(&settings, &inventory);
     let config = settings::kubelet(&settings, &credentials, &client)?;
     let pins = config.pins().map(|pins| (pins, Arc::clone(&inventory)));
     let scraper = ground.scraper(&settings, config, &inventory, &live).await?;
@@ -168,12 +162,12 @@ impl Bound {
         let (cluster, until) = (self.cluster, quit.clone());
         let watches = async move { cluster.run(until).await };
         tasks.spawn_vital("cluster", quit.clone(), watches);
-        let over = start_scrapes(self.taker, self.scraper, &tasks, &quit);
+        let others = self.incumbent.shared();
+        let over = start_scrapes(self.taker, self.scraper, others, &tasks, &quit);
         for trust in self.trust {
             tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
         }
-        start_keepers(self.keeper, self.pins, &tasks, &quit);
-        drop(tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone())));
+        start_keepers(self.keeper, self.pins, self.incumbent, &tasks, &quit);
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
         let readers = (self.sinks, self.exposed, self.election);
         start_columns(self.rollup, readers, over, &tasks, &quit);
@@ -215,10 +209,11 @@ impl Bound {
     }
 }
 
-/// Starts who keeps the serving certificate, and who keeps the kubelets' pins.
+/// Starts who keeps the serving certificate and the kubelets' pins, and who looks for others.
 fn start_keepers(
     keeper: Option<SecretKeeper>,
     pins: Option<(Arc<Pins>, Arc<Inventory>)>,
+    incumbent: Incumbent,
     tasks: &Tasks,
     quit: &Stop,
 ) {
@@ -229,12 +224,14 @@ fn start_keepers(
         let run = pins.run(inventory, quit.clone());
         tasks.spawn_vital("kubelet-pins", quit.clone(), run);
     }
+    drop(tasks.spawn_passing("incumbent", incumbent.run(quit.clone())));
 }
 
 /// Starts taking over from another replica, and scrapes when that is over; tells when it is.
 fn start_scrapes(
     taker: Option<Taker>,
     scraper: Scraper<KubeletClient>,
+    others: Arc<incumbent::Shared>,
     tasks: &Tasks,
     quit: &Stop,
 ) -> Option<Done> {
@@ -242,9 +239,9 @@ fn start_scrapes(
     if let Some(taker) = taker {
         drop(tasks.spawn_passing("peers", taker.run(quit.clone())));
     }
-    let (until, after) = (quit.clone(), over.clone());
+    let (until, may_scrape) = (quit.clone(), replicas::may_scrape(over.clone(), others));
     tasks.spawn_vital("scrape", quit.clone(), async move {
-        replicas::over(after).await;
+        may_scrape.await;
         scraper.run(until).await;
     });
     over

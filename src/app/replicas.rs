@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::ground::Ground;
+use super::incumbent::Shared;
 use super::over_time::OverTime;
 use super::settings;
 use crate::cluster::Cluster;
@@ -73,6 +74,16 @@ impl Replicas {
 
 /// The check that passes once nodes and pods are known.
 const INVENTORY: &str = "metric-informer-sync";
+
+/// Returns when nodes may be asked: when the hand-off is over, so that schedules go on from what was
+/// taken over, or when nobody answers the API, who could hand over anything. Looking for others
+/// takes up to seconds where names are not resolved.
+pub(super) async fn may_scrape(done: Option<Done>, incumbent: Arc<Shared>) {
+    tokio::select! {
+        () = over(done) => {}
+        () = incumbent.alone() => {}
+    }
+}
 
 /// Returns when there is nothing to wait for any more: scrapes and columns begin then, so that they
 /// go on from what was taken over.
