@@ -10,7 +10,7 @@ use super::replicas::Replicas;
 use super::settings;
 use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 use crate::config::Settings;
 use crate::coverage::{Coverage, Sources};
 use crate::domain::{Clock, Inventory, SystemClock};
@@ -40,6 +40,20 @@ impl Ground {
             stop,
             registry: Registry::default(),
             health: Health::default(),
+        }
+    }
+
+    pub(super) fn cluster(
+        &mut self,
+        settings: &Settings,
+        client: &kube::Client,
+        inventory: &Arc<Inventory>,
+    ) -> Cluster {
+        let (inventory, registry) = (Arc::clone(inventory), &mut self.registry);
+        let cluster = Cluster::new(client, inventory, &self.clock, registry);
+        match &settings.rollup.host_id_annotation {
+            Some(annotation) => cluster.with_host_id_annotation(annotation.as_str()),
+            None => cluster,
         }
     }
 

@@ -59,8 +59,8 @@ pub struct Bound {
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
-    election: Option<Election>,
     exposed: Option<Exposed>,
+    election: Option<Election>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -91,11 +91,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     tell(&settings.notes, &settings.inert);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
+    let cluster = ground.cluster(&settings, &client, &inventory);
     let registry = &mut ground.registry;
-    let mut cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
-    if let Some(annotation) = &settings.rollup.host_id_annotation {
-        cluster = cluster.with_host_id_annotation(annotation.as_str());
-    }
     let config = live::Config {
         resolution: settings.scrape.resolution,
     };
@@ -144,8 +141,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
-        election,
         exposed: over_time.exposed,
+        election,
         trust: [Some(lookup), guests.flatten()]
             .into_iter()
             .flatten()
@@ -175,35 +172,15 @@ impl Bound {
         let (cluster, until) = (self.cluster, quit.clone());
         let watches = async move { cluster.run(until).await };
         tasks.spawn_vital("cluster", quit.clone(), watches);
-        let over = self.taker.as_ref().map(Taker::done);
-        if let Some(taker) = self.taker {
-            drop(tasks.spawn_passing("peers", taker.run(quit.clone())));
-        }
-        let (scraper, until, after) = (self.scraper, quit.clone(), over.clone());
-        tasks.spawn_vital("scrape", quit.clone(), async move {
-            replicas::over(after).await;
-            scraper.run(until).await;
-        });
+        let over = start_scrapes(self.taker, self.scraper, &tasks, &quit);
         for trust in self.trust {
             tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
         }
-        if let Some(keeper) = self.keeper {
-            tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
-        }
-        if let Some((pins, inventory)) = self.pins {
-            let run = pins.run(inventory, quit.clone());
-            tasks.spawn_vital("kubelet-pins", quit.clone(), run);
-        }
-        tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone()));
+        start_keepers(self.keeper, self.pins, &tasks, &quit);
+        drop(tasks.spawn_passing("incumbent", self.incumbent.run(quit.clone())));
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
-        if let Some(election) = self.election {
-            tasks.spawn_vital("election", quit.clone(), election.run(quit.clone()));
-        }
-        if let Some((exposition, batches)) = self.exposed {
-            let run = exposition.run(batches, quit.clone());
-            tasks.spawn_vital("exposition", quit.clone(), run);
-        }
-        start_columns(self.rollup, self.sinks, over, &tasks, &quit);
+        let readers = (self.sinks, self.exposed, self.election);
+        start_columns(self.rollup, readers, over, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
@@ -242,14 +219,57 @@ impl Bound {
     }
 }
 
+/// Starts who keeps the serving certificate, and who keeps the kubelets' pins.
+fn start_keepers(
+    keeper: Option<SecretKeeper>,
+    pins: Option<(Arc<Pins>, Arc<Inventory>)>,
+    tasks: &Tasks,
+    quit: &Stop,
+) {
+    if let Some(keeper) = keeper {
+        tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
+    }
+    if let Some((pins, inventory)) = pins {
+        let run = pins.run(inventory, quit.clone());
+        tasks.spawn_vital("kubelet-pins", quit.clone(), run);
+    }
+}
+
+/// Starts taking over from another replica, and scrapes when that is over; tells when it is.
+fn start_scrapes(
+    taker: Option<Taker>,
+    scraper: Scraper<KubeletClient>,
+    tasks: &Tasks,
+    quit: &Stop,
+) -> Option<Done> {
+    let over = taker.as_ref().map(Taker::done);
+    if let Some(taker) = taker {
+        drop(tasks.spawn_passing("peers", taker.run(quit.clone())));
+    }
+    let (until, after) = (quit.clone(), over.clone());
+    tasks.spawn_vital("scrape", quit.clone(), async move {
+        replicas::over(after).await;
+        scraper.run(until).await;
+    });
+    over
+}
+
 /// Starts the columns' maker and the sinks that receive them.
 fn start_columns(
     rollup: Option<Rollup>,
-    sinks: Option<Receiving>,
+    readers: (Option<Receiving>, Option<Exposed>, Option<Election>),
     after: Option<Done>,
     tasks: &Tasks,
     quit: &Stop,
 ) {
+    let (sinks, exposed, election) = readers;
+    if let Some(election) = election {
+        tasks.spawn_vital("election", quit.clone(), election.run(quit.clone()));
+    }
+    if let Some((exposition, batches)) = exposed {
+        let run = exposition.run(batches, quit.clone());
+        tasks.spawn_vital("exposition", quit.clone(), run);
+    }
     if let Some(rollup) = rollup {
         let until = quit.clone();
         let run = async move {

@@ -247,15 +247,6 @@ pub(super) fn objects(flags: &config::Serving) -> (ObjectName, Option<ObjectName
     (service, secret)
 }
 
-/// The Lease we contend for, under a name no other replica has.
-pub(super) fn lease(lease: &config::LeaseReference) -> LeaseConfig {
-    // In a pod that is the pod's name.
-    let host = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
-    let identity = format!("{}_{}", host.trim(), uuid::Uuid::new_v4());
-    let namespace = lease.namespace.clone().unwrap_or_else(namespace);
-    LeaseConfig::new(namespace, lease.name.clone(), identity)
-}
-
 /// The ConfigMap of kubelets' pins, when they are pinned.
 pub(super) fn pins(tls: &KubeletTls) -> Option<ObjectName> {
     match tls {
@@ -272,6 +263,15 @@ fn own_object(reference: &ConfigMapReference) -> ObjectName {
         namespace: reference.namespace.clone().unwrap_or_else(namespace),
         name: reference.name.clone(),
     }
+}
+
+/// The Lease we contend for, under a name no other replica has.
+pub(super) fn lease(lease: &config::LeaseReference) -> LeaseConfig {
+    // In a pod that is the pod's name.
+    let host = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
+    let identity = format!("{}_{}", host.trim(), uuid::Uuid::new_v4());
+    let namespace = lease.namespace.clone().unwrap_or_else(namespace);
+    LeaseConfig::new(namespace, lease.name.clone(), identity)
 }
 
 /// The namespace we run in, or else the one such a server is installed in.

@@ -164,6 +164,8 @@ impl NodeLives {
                 taken += usize::from(self.take_container(container, track, taking));
             }
         }
+        let mut all = self.containers.iter();
+        self.pods_settled |= taken > 0 && all.all(|life| life.track.measured().is_some());
         taken
     }
 

@@ -21,7 +21,7 @@ pub(super) struct NodeLives {
     pub(super) commit: u64,
     /// There was a whole answer after which every container had a number that had been in one
     /// before.
-    pods_settled: bool,
+    pub(super) pods_settled: bool,
 }
 
 /// One container from its start to its end.
@@ -92,7 +92,8 @@ impl NodeLives {
         // What began with this answer is no reason to wait: something always begins.
         let older = |life: &&ContainerLife| life.track.received() != received;
         let mut older = self.containers.iter().filter(older);
-        self.pods_settled |= whole && self.commit > 1 && older.all(|life| has_number(&life.track));
+        let older = self.commit > 1 && older.all(|life| has_number(&life.track));
+        self.pods_settled |= whole && (pods || older);
         commit.settled = self.node.as_ref().is_some_and(has_number) && pods;
         commit
     }

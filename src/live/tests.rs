@@ -692,7 +692,8 @@ fn what_is_handed_over_is_served_at_once_and_as_it_was() {
     assert_eq!(first.hand_to(&second, "n1", 0), 2);
     let (ours, theirs) = (second.live.view(), first.live.view());
     assert_eq!(second.pods(), ["p"]);
-    assert!(second.live.first_numbers().any);
+    let told = second.live.first_numbers();
+    assert!(told.pods && told.nodes, "{told:?}");
     let (ours, theirs) = (&ours.pods()[0], &theirs.pods()[0]);
     assert_eq!(ours.containers, theirs.containers);
     assert_eq!(

@@ -20,7 +20,7 @@ use super::report::{Failure, Report};
 use super::schedule::{Pace, Phase};
 use super::worker::{Attempt, Worker};
 use super::{Config, KubeletMetricsGetter, ScrapeHealth};
-use crate::domain::{Inventory, InventoryChange, NodeName, NodeRecord};
+use crate::domain::{Inventory, InventoryChange, NodeName, NodeRecord, PodPhase};
 use crate::lifecycle::{Stop, Tasks};
 
 /// All nodes that are asked, the queue they wait in, and the attempts under way.
@@ -78,6 +78,7 @@ impl<G: KubeletMetricsGetter> Driver<G> {
     pub(super) async fn run(mut self, stop: Stop) {
         let mut changes = self.inventory.changes();
         self.read_nodes();
+        self.hurry_for_unmeasured();
         loop {
             self.health.passed();
             self.start_due(&stop);
@@ -223,6 +224,24 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         if let Some(node) = self.nodes.get_mut(name) {
             let due = node.pace.pod_running(Instant::now());
             self.advance(name, due);
+        }
+    }
+
+    /// Where another replica handed its numbers over, pods it had none of turned running just now,
+    /// as far as we know.
+    fn hurry_for_unmeasured(&mut self) {
+        let view = self.worker.live.view();
+        if view.nodes().is_empty() {
+            return;
+        }
+        for pod in self.inventory.pods() {
+            let (namespace, name) = (pod.key.namespace.as_str(), pod.key.name.as_str());
+            if let Some(node) = &pod.node
+                && pod.phase == PodPhase::Running
+                && view.pod(namespace, name).is_none()
+            {
+                self.pod_running(node);
+            }
         }
     }
 

@@ -9,7 +9,7 @@
 //!   every resolution, at a moment that follows from its name, so that all replicas ask it at the
 //!   same time and see the same.
 //! - A node that has numbers when it becomes known, because another replica handed them over, is asked
-//!   at its regular moment.
+//!   at its regular moment, and at once if a pod of it has none.
 //! - A pod that turned running has its node asked at once (but not twice within 2 s), and again
 //!   after some 2 and 4 s until the new containers have numbers.
 //! - Beside that every node is asked for its summary, shortly before each tick of the roll-up, by a

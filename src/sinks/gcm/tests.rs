@@ -13,7 +13,7 @@ use super::*;
 use crate::domain::{EntityKey, MetricSet, Point, Qualified, Timestamp};
 use crate::sinks::tests::folder::Folder;
 use crate::sinks::tests::receivers::{Act, Asked, listener, serve};
-use crate::sinks::tests::working::{Rig, quick, until};
+use crate::sinks::tests::working::{Rig, patient, until};
 use crate::sinks::tests::{batch, cluster, pod};
 
 /// Takes what the reference of `timeSeries.create` and `metricDescriptors.create` allows.
@@ -76,7 +76,7 @@ async fn points_are_series_of_heapsters_metrics() {
     });
     let mut unborn = set.clone();
     unborn.started = None;
-    let rig = Rig::new(quick(), &[value]);
+    let rig = Rig::new(patient(), &[value]);
     rig.send(batch(60, vec![set, unborn])).await;
     until("it is done", || rig.metric(&series("sent")) == 1).await;
     assert_eq!(rig.metric(&series("sent_points")), 3);
@@ -121,7 +121,7 @@ async fn what_is_not_written_is_counted_and_metrics_can_be_those_of_autoscaling(
     });
     let server = format!("gcm:http://{address}?project=p1&token=t");
     let rig = Rig::new(
-        quick(),
+        patient(),
         &[
             format!("{server}&metrics=all"),
             format!("{server}&metrics=autoscaling"),
@@ -182,7 +182,7 @@ async fn a_service_account_signs_for_a_token_and_asks_again_when_it_is_refused()
     let path = folder.path().join("key.json");
     std::fs::write(&path, file.to_string()).unwrap();
     let value = format!("gcm:http://{address}?credentials={}", path.display());
-    let rig = Rig::new(quick(), &[value]);
+    let rig = Rig::new(patient(), &[value]);
     for n in 1..=2 {
         rig.send(batch(n * 60, vec![cluster()])).await;
     }
@@ -209,7 +209,7 @@ async fn a_machine_is_asked_for_its_token_and_project() {
     let (listener, address) = listener().await;
     let _seen = serve(listener, |asked| take(asked, "m"));
     let rig = Rig::new(
-        quick(),
+        patient(),
         &[format!("gcm:http://{address}?metadata=http://{at}")],
     );
     rig.send(batch(60, vec![cluster()])).await;

@@ -9,7 +9,7 @@ use super::super::filter::Filter;
 use super::*;
 use crate::domain::{EntityKey, Metric, MetricSet, Point, Qualified, Timestamp};
 use crate::sinks::tests::receivers::{Act, listener, serve};
-use crate::sinks::tests::working::{Rig, quick, until};
+use crate::sinks::tests::working::{Rig, patient, until};
 use crate::sinks::tests::{Plain, batch, cluster, pod};
 
 #[derive(Clone, PartialEq, Message)]
@@ -212,6 +212,24 @@ fn a_counter_is_a_monotonic_sum_since_its_life_began() {
     assert_eq!(pairs(&gpu.attributes), [("resource", "nvidia.com/gpu")]);
 }
 
+#[test]
+fn an_answer_is_read_as_far_as_it_is_one() {
+    let answer = |points| ExportResponse {
+        partial_success: Some(PartialSuccess {
+            rejected_data_points: points,
+            error_message: "why".to_owned(),
+        }),
+    };
+    assert_eq!(rejected(b""), Ok(None));
+    assert_eq!(rejected(&answer(0).encode_to_vec()), Ok(None));
+    let some = Ok(Some((3, "why".to_owned())));
+    assert_eq!(rejected(&answer(3).encode_to_vec()), some);
+    assert_eq!(rejected(&answer(-3).encode_to_vec()), Ok(None));
+    for answer in [b"{}".as_slice(), b"<html>", b"\x0a\x09x", b"\x08\x01"] {
+        assert!(rejected(answer).is_err(), "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_collector_says_what_it_rejects() {
     let (listener, address) = listener().await;
@@ -241,7 +259,7 @@ async fn a_collector_says_what_it_rejects() {
         }
     });
     let value = format!("otlp:http://{address}?compression=gzip&headers=x-key:k");
-    let rig = Rig::new(quick(), &[value]);
+    let rig = Rig::new(patient(), &[value]);
     for n in 1..=3 {
         rig.send(batch(n * 60, vec![pod("a", "p", &[])])).await;
     }

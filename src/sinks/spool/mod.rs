@@ -41,8 +41,9 @@ pub(super) struct Spool<B> {
     metrics: SpoolMetrics,
     inner: Mutex<Inner<B>>,
     changed: Notify,
-    /// Who holds it writes.
-    turn: Turn<()>,
+    /// Who holds it writes. Goes along to the thread that does, which is not stopped by whoever
+    /// waits for it no longer.
+    turn: Arc<Turn<()>>,
 }
 
 struct Inner<B> {
@@ -103,7 +104,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
             metrics,
             inner: Mutex::new(inner),
             changed: Notify::new(),
-            turn: Turn::new(()),
+            turn: Arc::default(),
         };
         spool.shrink(&mut spool.inner.lock());
         Ok(spool)
@@ -178,7 +179,6 @@ impl<B: Send + Sync + 'static> Spool<B> {
     /// which is newer. What could not be written is counted.
     pub(super) async fn keep(&self, first: Option<Arc<B>>, rest: impl IntoIterator<Item = Arc<B>>) {
         if let Some(first) = first {
-            let _turn = self.turn.lock().await;
             let number = self.inner.lock().before_all();
             if let Some(bytes) = self.write_one(number, first).await {
                 let mut inner = self.inner.lock();
@@ -195,7 +195,6 @@ impl<B: Send + Sync + 'static> Spool<B> {
 
     /// Writes all that is pending. What somebody took meanwhile is no file then.
     async fn write_pending(&self) {
-        let _turn = self.turn.lock().await;
         loop {
             let front = self.inner.lock().pending.front().cloned();
             let Some((number, batch)) = front else { return };
@@ -217,7 +216,9 @@ impl<B: Send + Sync + 'static> Spool<B> {
     /// Writes one batch; gives back how large it is, or counts it as lost.
     async fn write_one(&self, number: u64, batch: Arc<B>) -> Option<u64> {
         let (folder, pack, most) = (self.folder.clone(), self.codec.pack, self.most);
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let write = move || {
+            let _turn = turn;
             let bytes = file::sealed(&pack(&batch))?;
             let size = bytes.len() as u64;
             if size <= most {

@@ -203,3 +203,15 @@ async fn what_cannot_be_written_is_counted_and_nothing_else_is_harmed() {
     let kept: Vec<i64> = [2].into_iter().chain(5..=20).map(|n| n * 60).collect();
     assert_eq!(taken(&spool).await, kept);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_are_read_as_something_they_are_not(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+        text in "[\\[\\]{}\"a-z0-9:,.]{0,200}",
+    ) {
+        proptest::prop_assert_eq!(file::opened(&bytes), None);
+        proptest::prop_assert!(unpack(&bytes).is_none());
+        proptest::prop_assert!(unpack(text.as_bytes()).is_none());
+    }
+}

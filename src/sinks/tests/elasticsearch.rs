@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
 use super::receivers::{Act, Asked, listener, serve};
-use super::working::{Rig, quick, until};
+use super::working::{Rig, patient, quick, until};
 use super::{batch, cluster, pod};
 
 /// Documents by index and id.
@@ -145,7 +145,7 @@ async fn documents_fit_the_template_that_was_made_for_them() {
     let node = Node::new(|_| None);
     let seen = start(listener, &node);
     let rig = Rig::new(
-        quick(),
+        patient(),
         &[format!(
             "elasticsearch:http://{address}?sniff=false&healthCheck=false&ver=5&pipeline=p+1"
         )],
@@ -181,7 +181,7 @@ async fn only_documents_that_failed_are_sent_again_and_wrong_ones_never() {
         (is_cpu && busy.fetch_add(1, Ordering::Relaxed) < 2).then_some(429)
     });
     let seen = start(listener, &node);
-    let rig = Rig::new(quick(), &[format!("elasticsearch:http://{address}")]);
+    let rig = Rig::new(patient(), &[format!("elasticsearch:http://{address}")]);
     rig.send(batch(60, vec![pod("a", "p", &[])])).await;
     until("it is done", || rig.metric(SENT) == 1).await;
     let documents: Vec<usize> = seen.lock()[1..]
@@ -204,7 +204,7 @@ async fn a_document_that_was_stored_before_the_connection_broke_is_there_once() 
         let first = asked.line.contains("_bulk") && bulks.fetch_add(1, Ordering::Relaxed) == 0;
         if first { Act::HangUp } else { answer }
     });
-    let rig = Rig::new(quick(), &[format!("elasticsearch:http://{address}")]);
+    let rig = Rig::new(patient(), &[format!("elasticsearch:http://{address}")]);
     rig.send(batch(60, vec![pod("a", "p", &[])])).await;
     until("it is done", || rig.metric(SENT) == 1).await;
     assert_eq!((node.stored(), rig.metric(POINTS)), (4, 4));
@@ -247,7 +247,7 @@ async fn a_cluster_is_told_who_we_are() {
         node.authorization = authorization;
         let _seen = start(listener, &node);
         let rig = Rig::new(
-            quick(),
+            patient(),
             &[format!("elasticsearch:http://{address}{options}")],
         );
         rig.send(batch(60, vec![cluster()])).await;
@@ -271,7 +271,7 @@ async fn who_may_only_write_writes() {
         true => writer.answer(asked),
         false => Act::Answer(403, String::new()),
     });
-    let rig = Rig::new(quick(), &[format!("elasticsearch:http://{address}")]);
+    let rig = Rig::new(patient(), &[format!("elasticsearch:http://{address}")]);
     for n in 1..=2 {
         rig.send(batch(n * 60, vec![cluster()])).await;
     }

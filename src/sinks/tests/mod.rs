@@ -1,9 +1,9 @@
 //! Sinks at work, against receivers that take nothing that is not as it should be.
 
-mod events;
 mod elasticsearch;
 pub(super) mod folder;
 pub(super) mod receivers;
+mod events;
 mod reading;
 pub(super) mod remote_write;
 mod riemann;

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use prost::Message;
 
 use super::receivers::{Act, Asked, listener, serve};
-use super::working::{Rig, quick, until};
+use super::working::{Rig, patient, until};
 use super::{batch, cluster, pod};
 
 /// `prometheus.WriteRequest` of `prompb/remote.proto`.
@@ -115,7 +115,7 @@ async fn points_are_written_in_pieces_and_each_once() {
         Act::Answer(204, String::new())
     });
     let rig = Rig::new(
-        quick(),
+        patient(),
         &[format!("prometheus:http://{address}?batchSize=3")],
     );
     rig.send(batch(60, vec![pod("a", "p", &[]), cluster()]))
@@ -143,7 +143,7 @@ async fn points_a_server_will_never_take_are_not_sent_again() {
     let seen = serve(listener, |_| {
         Act::Answer(400, "out of order sample".to_owned())
     });
-    let rig = Rig::new(quick(), &[format!("prometheus:http://{address}")]);
+    let rig = Rig::new(patient(), &[format!("prometheus:http://{address}")]);
     rig.send(batch(60, vec![pod("a", "p", &[])])).await;
     until("it is done", || rig.metric(&series("sent")) == 1).await;
     assert_eq!(rig.metric(&series("refused_points")), 4);
@@ -171,7 +171,7 @@ async fn a_server_is_told_who_we_are_and_for_whom() {
             }
         });
         let value = format!("prometheus:http://{user}{address}/push{options}");
-        let rig = Rig::new(quick(), &[value]);
+        let rig = Rig::new(patient(), &[value]);
         rig.send(batch(60, vec![cluster()])).await;
         until("it came", || rig.metric(&series("sent_points")) == 1).await;
         assert_eq!((rig.metric(&series("retried")), seen.lock().len()), (3, 4));
@@ -199,7 +199,10 @@ async fn a_server_that_does_not_speak_version_two_is_not_taken_to_have_written()
             _ => Act::AnswerWith(200, written.to_owned(), String::new()),
         }
     });
-    let rig = Rig::new(quick(), &[format!("prometheus:http://{address}?version=2")]);
+    let rig = Rig::new(
+        patient(),
+        &[format!("prometheus:http://{address}?version=2")],
+    );
     rig.send(batch(60, vec![pod("a", "p", &[])])).await;
     until("it is done", || rig.metric(&series("sent")) == 1).await;
     assert_eq!(seen.lock().len(), 3);
