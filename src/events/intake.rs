@@ -144,7 +144,7 @@ impl Intake {
         (inner.since, inner.reached, inner.safe) = (None, None, None);
     }
 
-    /// Hands on what has come in, and says that no more will.
+    /// Hands on what has come in, if there is room, and says that no more will.
     pub(super) fn close(&self, now: Timestamp) {
         self.seal(now);
         self.inner.lock().sinks.close();
@@ -152,11 +152,13 @@ impl Intake {
 }
 
 impl Inner {
+    /// What no sink has room for stays here: pushed into full queues it would cost their oldest
+    /// batches, and at the end a place before which not all is sent.
     fn seal(&mut self, now: Timestamp, place: Option<String>) {
-        let since = self.since.take();
-        if self.pending.is_empty() {
+        if self.pending.is_empty() || self.sinks.room().is_some() {
             return;
         }
+        let since = self.since.take();
         let events = std::mem::take(&mut self.pending);
         let after = Timestamp::from_millis(self.made.as_millis().saturating_add(1));
         self.made = now.max(after);

@@ -100,8 +100,9 @@ impl<B> Queue<B> {
         std::mem::take(&mut self.inner.lock().waiting)
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.len() >= self.most
+    /// Whether another batch fits, and the one that was taken last would still fit in front of it.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() + 1 < self.most
     }
 
     pub(super) fn len(&self) -> usize {

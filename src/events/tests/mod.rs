@@ -291,7 +291,7 @@ async fn a_sink_that_is_away_does_not_hold_up_another() {
     let (server, receiver) = (Remembering::started().await, Receiver::started().await);
     let broken = Receiver::started().await;
     broken.fail(500);
-    let sinks = [format!("{}?queue=1", broken.sink()), receiver.sink()];
+    let sinks = [format!("{}?queue=2", broken.sink()), receiver.sink()];
     let running = Running::new(&server, &sinks);
     running.ready().await;
     for at in 0..6 {

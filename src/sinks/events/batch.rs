@@ -1,6 +1,6 @@
 //! Events that travel together, and what becomes of them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Weak};
 
 use crate::domain::{Event, Timestamp};
@@ -68,8 +68,9 @@ impl Outstanding {
     /// with.
     #[must_use]
     pub fn fate(&self) -> Fate {
-        // Before the other question: it is asked when the last who could answer is gone.
+        // Asked first, with a fence behind it: whoever let go last had said by then what it was.
         let gone = self.batch.strong_count() == 0;
+        fence(Ordering::Acquire);
         match (self.abandoned.load(Ordering::Relaxed), gone) {
             (true, _) => Fate::Abandoned,
             (false, true) => Fate::Settled,

@@ -63,7 +63,7 @@ impl EventSinkConfig {
             Some((
                 Self::backend(uri, options)?,
                 EventFilter::read(options),
-                options.number("queue", QUEUE, 1..=1000),
+                options.number("queue", QUEUE, 2..=1000),
             ))
         })?;
         let sinks = read.into_iter().map(|given| {

@@ -129,14 +129,13 @@ impl EventInlets {
     /// does not hold up the others, but when none takes anything nothing should be read for them.
     #[must_use]
     pub fn room(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
-        let full = |inlet: &Inlet<EventBatch>| inlet.queue.is_full();
-        if !self.inlets.iter().all(full) {
+        if self.inlets.iter().any(|inlet| inlet.queue.has_room()) {
             return None;
         }
         let queues = self.inlets.iter().map(|inlet| Arc::clone(&inlet.queue));
         let queues: Vec<Arc<Queue<EventBatch>>> = queues.collect();
         Some(async move {
-            while queues.iter().all(|queue| queue.is_full()) {
+            while !queues.iter().any(|queue| queue.has_room()) {
                 sleep(LOOK).await;
             }
         })
