@@ -93,6 +93,9 @@ pub(super) async fn measure(
         lists.push(latency::lists(&run.client, &run.pods, form, plan.lists).await?);
     }
     let listed = run.process.footprint()?;
+    for list in &mut lists {
+        list.floor = run.floor(list.form).await?;
+    }
     let steady = run.steady(plan).await?;
     let by_label = run.by_label().await?;
     let one_node = run.one_node().await?;
@@ -143,6 +146,12 @@ impl<'a> Run<'a> {
             Ok(())
         })
         .await
+    }
+
+    async fn floor(&self, form: Form) -> Result<Duration> {
+        let (stage, pki) = (self.stage, &self.stage.lab.pki);
+        let fixed = |address| client(address, stage);
+        latency::floor(&self.client, &self.pods, form, pki, fixed).await
     }
 
     /// Longer than every node's turn, so that the scrapes of all are among it.
