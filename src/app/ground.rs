@@ -59,7 +59,6 @@ impl Ground {
             Arc::clone(inventory),
             Arc::clone(live),
             Arc::clone(&self.clock),
-            self.tasks.clone(),
             &mut self.registry,
         ))
     }
