@@ -12,6 +12,7 @@ use super::meter::Meter;
 use super::server::Server;
 use super::stage::Stage;
 use crate::client::{Client, Protocol, Target, Trust};
+use crate::lab::Leaf;
 use crate::process::{Footprint, Process, free_address};
 use crate::real::until;
 
@@ -149,8 +150,8 @@ impl<'a> Run<'a> {
     }
 
     async fn floor(&self, form: Form) -> Result<Duration> {
-        let (stage, pki) = (self.stage, &self.stage.lab.pki);
-        let fixed = |address| client(address, stage);
+        let pki = &self.stage.lab.pki;
+        let fixed = |address| client_of(address, None);
         latency::floor(&self.client, &self.pods, form, pki, fixed).await
     }
 
@@ -200,11 +201,15 @@ impl<'a> Run<'a> {
 }
 
 fn client(address: SocketAddr, stage: &Stage) -> Result<Client> {
+    client_of(address, Some(&stage.asker))
+}
+
+fn client_of(address: SocketAddr, certificate: Option<&Leaf>) -> Result<Client> {
     let client = Client::new(&Target {
         address,
         name: "localhost",
         trust: Trust::Anything,
-        certificate: Some(&stage.asker),
+        certificate,
         protocol: Protocol::Http2,
     })?;
     Ok(client.with_deadline(ANSWER_WITHIN))
