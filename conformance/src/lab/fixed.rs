@@ -40,3 +40,32 @@ impl Handle for Same {
         answer(StatusCode::OK, "application/octet-stream", self.0.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Client, Protocol, Target, Trust};
+
+    #[tokio::test]
+    async fn whatever_is_asked_the_same_bytes_come() {
+        let pki = Pki::new().unwrap();
+        let server = Fixed::bind(&pki, Bytes::from_static(b"same"))
+            .await
+            .unwrap();
+        let client = Client::new(&Target {
+            address: server.address(),
+            name: "localhost",
+            trust: Trust::Anything,
+            certificate: None,
+            protocol: Protocol::Http2,
+        });
+        let client = client.unwrap();
+        for path in ["/", "/apis"] {
+            let answer = client.get(path).await.unwrap();
+            assert_eq!(
+                (answer.status.as_u16(), answer.text()),
+                (200, "same".to_owned())
+            );
+        }
+    }
+}
