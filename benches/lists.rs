@@ -227,7 +227,7 @@ fn lists(bench: &mut Criterion) {
     let coverage = loadline::coverage::Sources {
         inventory: Arc::clone(&inventory),
         health: loadline::scrape::ScrapeHealth::new(Arc::clone(&time), Duration::from_secs(15)),
-        view: source.clone(),
+        sample: Arc::new(|_| None),
         selects: Arc::new(|_| true),
     };
     let coverage = loadline::coverage::Coverage::new(coverage, Arc::clone(&time), registry);

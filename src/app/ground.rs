@@ -81,7 +81,6 @@ impl Ground {
             Arc::clone(inventory),
             Arc::clone(live),
             Arc::clone(&self.clock),
-            self.tasks.clone(),
             &mut self.registry,
         ))
     }
@@ -97,7 +96,7 @@ impl Ground {
         let sources = Sources {
             inventory: Arc::clone(inventory),
             health: scraper.health(),
-            view: Arc::new(move || live.view()),
+            sample: Arc::new(move |node| live.node_sampled(node)),
             selects: settings::scrape(settings).selects,
         };
         Coverage::new(sources, Arc::clone(&self.clock), &mut self.registry)

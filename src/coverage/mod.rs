@@ -1,7 +1,7 @@
 //! The truth about itself: how each node fares, and what is wrong where there are no numbers.
 //!
 //! What the schedules found out ([`crate::scrape::ScrapeHealth`]), what is served
-//! ([`crate::live::View`]) and who is out there at all ([`Inventory`]) make one [`Snapshot`], with
+//! ([`crate::live::Live`]) and who is out there at all ([`Inventory`]) make one [`Snapshot`], with
 //! one [`State`] a node and the same words everywhere: in the API, in the metrics, in readiness and
 //! in Events.
 
@@ -20,15 +20,17 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::domain::{Clock, Inventory, NodeRecord};
+use crate::domain::{Clock, Inventory, NodeName, NodeRecord, Timestamp};
 use crate::lifecycle::{Check, Probe};
-use crate::live::View;
 use crate::scrape::ScrapeHealth;
 use crate::telemetry::Registry;
 
 pub use announcer::Announcer;
 pub use snapshot::{NodeCoverage, Snapshot};
 pub use state::State;
+
+/// Tells when a node's numbers were measured.
+pub type Sampled = dyn Fn(&NodeName) -> Option<Timestamp> + Send + Sync;
 
 /// What coverage is made of.
 #[derive(Clone)]
@@ -37,8 +39,8 @@ pub struct Sources {
     pub inventory: Arc<Inventory>,
     /// What the schedules found out.
     pub health: ScrapeHealth,
-    /// What is served.
-    pub view: Arc<dyn Fn() -> Arc<View> + Send + Sync>,
+    /// When a node's numbers that are served now were measured; `None` where none are.
+    pub sample: Arc<Sampled>,
     /// Which nodes are to be asked at all.
     pub selects: Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>,
 }
@@ -142,15 +144,12 @@ impl Coverage {
 
     fn look(&self, before: Option<&Snapshot>) -> Snapshot {
         let now = self.clock.now();
-        let view = (self.sources.view)();
         let nodes = self.sources.inventory.nodes().into_iter().map(|record| {
             let facts = state::Facts {
                 selected: (self.sources.selects)(&record),
                 ready: record.ready,
                 health: self.sources.health.node(record.name.as_str()),
-                sample: view
-                    .node(record.name.as_str())
-                    .map(|node| node.usage.timestamp),
+                sample: (self.sources.sample)(&record.name),
             };
             NodeCoverage::new(record, facts, now)
         });

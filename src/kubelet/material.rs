@@ -1,14 +1,14 @@
 //! Credentials and CAs that live in files and change while we run.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::io::AsyncReadExt;
 
 use crate::cluster::Material;
 use crate::domain::Clock;
@@ -168,29 +168,36 @@ const fn can_change(source: &Material) -> bool {
     matches!(source, Material::File(_))
 }
 
-async fn read(source: &Material) -> Result<Vec<u8>, MaterialError> {
+fn read(source: &Material) -> Result<Vec<u8>, MaterialError> {
     let path = match source {
         Material::Inline(text) => return Ok(text.to_vec()),
         Material::File(path) => path,
     };
-    let read = async {
-        let file = tokio::fs::File::open(path).await?;
+    let read = || {
         let mut content = Vec::new();
-        file.take(MAX_FILE).read_to_end(&mut content).await?;
+        File::open(path)?.take(MAX_FILE).read_to_end(&mut content)?;
         Ok(content)
     };
-    read.await.map_err(|source| MaterialError::Unreadable {
+    read().map_err(|source| MaterialError::Unreadable {
         path: path.clone(),
         source,
     })
 }
 
+/// Reads in one go on a thread that may block: with `tokio::fs` each step of each file would change
+/// threads.
 async fn read_all(sources: &[Material]) -> Result<Vec<Vec<u8>>, MaterialError> {
-    let mut contents = Vec::with_capacity(sources.len());
-    for source in sources {
-        contents.push(read(source).await?);
-    }
-    Ok(contents)
+    let owned = sources.to_vec();
+    let read = move || owned.iter().map(read).collect();
+    let path = sources.iter().find_map(|source| match source {
+        Material::File(path) => Some(path.clone()),
+        Material::Inline(_) => None,
+    });
+    let gone = |source: tokio::task::JoinError| MaterialError::Unreadable {
+        path: path.unwrap_or_default(),
+        source: source.into(),
+    };
+    tokio::task::spawn_blocking(read).await.map_err(gone)?
 }
 
 impl<T> fmt::Debug for Watched<T> {

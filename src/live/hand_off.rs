@@ -1,6 +1,7 @@
 //! What one replica hands to another: the points behind the numbers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::domain::{
@@ -100,7 +101,8 @@ impl Live {
                 continue;
             }
             let taken = lives.take_over(points, &taking);
-            let sample = Arc::new(lives.sample());
+            let number = self.samples.fetch_add(1, Ordering::Relaxed);
+            let sample = Arc::new(lives.sample(number));
             let before = slot.published.swap(Some(Arc::clone(&sample)));
             self.metrics.replaced(before.as_deref(), Some(&sample));
             drop(lives);
@@ -203,7 +205,7 @@ impl NodeLives {
                     track: theirs,
                     seen: self.commit,
                 };
-                self.containers.insert(at, life);
+                self.insert(at, life);
                 true
             }
         }

@@ -11,7 +11,7 @@ use crate::domain::{
 use super::node::{NodeSample, PodSample};
 use super::track::{Measured, Rules};
 use super::versions::Versions;
-use super::view::{NodeView, PodView, View};
+use super::view::{NodeView, Origin, PodView, View};
 
 /// The samples every node published last.
 pub(super) type Samples = HashMap<NodeName, Arc<NodeSample>>;
@@ -21,7 +21,16 @@ pub(super) type Samples = HashMap<NodeName, Arc<NodeSample>>;
 /// A node or pod is in it when the API server knows it (the pod as `Running`) and every number it
 /// needs is fresh. A pod's numbers come only from the node the API server placed it on: another
 /// kubelet that still names it, or lies, is not asked.
-pub(super) fn join(inventory: &Inventory, samples: &Samples, rules: &Rules, now: Instant) -> View {
+///
+/// Entries of `before` whose record and sample are still the same are taken over: between two views
+/// a second apart that is nine tenths of them.
+pub(super) fn join(
+    inventory: &Inventory,
+    samples: &Samples,
+    rules: &Rules,
+    now: Instant,
+    before: &View,
+) -> View {
     let fresh = |measured: &Measured| rules.is_fresh(measured.received, now);
     let nodes = inventory.nodes().into_iter().filter_map(|record| {
         let usage = samples.get(&record.name)?.node.filter(fresh)?.usage;
@@ -33,68 +42,92 @@ pub(super) fn join(inventory: &Inventory, samples: &Samples, rules: &Rules, now:
             former: None,
         })
     });
-    let pods = inventory.pods().into_iter().filter_map(|record| {
-        let sample = sample_of(&record, samples)?;
-        pod_view(record, sample, fresh)
-    });
-    View::new(0, nodes.collect(), pods.collect())
+    let nodes = nodes.collect();
+    let records = inventory.pods();
+    let mut pods = Vec::with_capacity(records.len());
+    let mut origins = Vec::with_capacity(records.len());
+    let mut earlier = before.pods_with_origins().peekable();
+    for record in records {
+        let Some(sample) = sample_of(&record, samples) else {
+            continue;
+        };
+        let is_known = |(pod, _): &(&PodView, &Origin)| Arc::ptr_eq(&pod.record, &record);
+        let known = earlier.next_if(is_known).or_else(|| {
+            while earlier
+                .next_if(|(pod, _)| pod.record.key < record.key)
+                .is_some()
+            {}
+            earlier.next_if(is_known)
+        });
+        let same = known.filter(|(_, origin)| origin.sample == sample.number);
+        let joined = match same {
+            Some((pod, origin)) => Some((pod.clone(), *origin)),
+            None => joined(record, sample),
+        };
+        if let Some((pod, origin)) = joined.filter(|(_, origin)| fresh_at(origin, rules, now)) {
+            pods.push(pod);
+            origins.push(origin);
+        }
+    }
+    View::joined(nodes, pods, origins)
 }
 
-fn sample_of<'a>(record: &PodRecord, samples: &'a Samples) -> Option<&'a PodSample> {
+fn fresh_at(origin: &Origin, rules: &Rules, now: Instant) -> bool {
+    rules.is_fresh(origin.oldest, now)
+}
+
+fn sample_of<'a>(record: &PodRecord, samples: &'a Samples) -> Option<&'a NodeSample> {
     if record.phase != PodPhase::Running {
         return None;
     }
-    samples.get(record.node.as_ref()?)?.pod(&record.key)
+    samples.get(record.node.as_ref()?).map(AsRef::as_ref)
 }
 
-/// The pod's entry, if every container that runs has a fresh number: the HPA would read a missing
-/// one as zero.
-fn pod_view(
-    record: Arc<PodRecord>,
-    sample: &PodSample,
-    fresh: impl Fn(&Measured) -> bool,
-) -> Option<PodView> {
+/// The pod's entry, if every container that runs has a number: the HPA would read a missing one as
+/// zero.
+fn joined(record: Arc<PodRecord>, node: &NodeSample) -> Option<(PodView, Origin)> {
+    let sample = node.pod(&record.key)?;
     if !names_all_that_run(&record, sample) {
         return None;
     }
-    let mut containers = Vec::with_capacity(sample.containers.len());
-    for (name, measured) in &sample.containers {
-        let usage = measured.filter(|measured| fresh(measured))?.usage;
-        containers.push(ContainerUsage {
-            name: name.clone(),
-            usage,
-        });
+    let mut containers = Vec::with_capacity(sample.containers().len());
+    let mut oldest = None;
+    for (name, measured) in sample.containers() {
+        let Measured { usage, received } = measured?;
+        oldest = Some(oldest.map_or(received, |oldest: Instant| oldest.min(received)));
+        let name = name.clone();
+        containers.push(ContainerUsage { name, usage });
     }
     // Names unknown to the spec come last; the sort is stable, so these stay ordered by name.
-    containers.sort_by_key(|container| place(&record, &container.name));
-    let earliest = containers
-        .iter()
-        .map(|c| c.usage)
-        .min_by_key(|usage| usage.timestamp)?;
-    Some(PodView {
+    if containers.len() > 1 {
+        containers.sort_by_key(|container| place(&record, &container.name));
+    }
+    let usages = containers.iter().map(|c| c.usage);
+    let earliest = usages.min_by_key(|usage| usage.timestamp)?;
+    let origin = Origin {
+        sample: node.number,
+        oldest: oldest?,
+    };
+    let pod = PodView {
         record,
         timestamp: earliest.timestamp,
         window: earliest.window,
-        containers,
+        containers: containers.into(),
         versions: Versions::default(),
         former: None,
-    })
+    };
+    Some((pod, origin))
 }
 
 /// Tells whether the kubelet named every container the API server says is running. Init containers
 /// that must end before the pod runs, and debug containers nobody scales by, are not waited for.
-fn names_all_that_run(record: &PodRecord, sample: &PodSample) -> bool {
+fn names_all_that_run(record: &PodRecord, sample: PodSample<'_>) -> bool {
     let counts = |kind| matches!(kind, ContainerKind::Regular | ContainerKind::Sidecar);
     record
         .containers
         .iter()
         .filter(|c| c.running && counts(c.kind))
-        .all(|container| {
-            sample
-                .containers
-                .binary_search_by(|(name, _)| name.cmp(&container.name))
-                .is_ok()
-        })
+        .all(|container| sample.names(&container.name))
 }
 
 fn place(record: &PodRecord, name: &ContainerName) -> usize {

@@ -23,13 +23,14 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
-use crate::domain::{Clock, Inventory, NodeName, NodeRecord, ResourceReading};
+use crate::domain::{Clock, Inventory, NodeName, NodeRecord, ResourceReading, Timestamp};
 use crate::telemetry::Registry;
 
 use metrics::Metrics;
@@ -59,6 +60,8 @@ pub struct Live {
     nodes: RwLock<HashMap<NodeName, Arc<Slot>>>,
     summaries: Summaries,
     commits: watch::Sender<u64>,
+    /// Numbers samples, so that one is never taken for another.
+    samples: AtomicU64,
     cached: Mutex<Cached>,
     metrics: Metrics,
 }
@@ -108,6 +111,7 @@ impl Live {
             nodes: RwLock::default(),
             summaries: Summaries::default(),
             commits: watch::Sender::default(),
+            samples: AtomicU64::default(),
             cached: Mutex::new(Cached { view, built: None }),
             metrics: Metrics::register(registry),
         }
@@ -135,7 +139,8 @@ impl Live {
     ) -> Commit {
         let now = self.clock.monotonic();
         let commit = lives.commit(reading, now, &self.rules, node.cpu_capacity);
-        let sample = Arc::new(lives.sample());
+        let number = self.samples.fetch_add(1, Ordering::Relaxed);
+        let sample = Arc::new(lives.sample(number));
         let before = slot.published.swap(Some(Arc::clone(&sample)));
         self.metrics.replaced(before.as_deref(), Some(&sample));
         self.metrics.committed(&commit);
@@ -163,10 +168,22 @@ impl Live {
             .built
             .map(|built| now.saturating_duration_since(built));
         if age.is_none_or(|age| age >= VIEW_REUSED) {
-            cached.view = Arc::new(self.join(now).after(&cached.view));
+            let view = self.join(now, &cached.view).after(&cached.view);
+            cached.view = Arc::new(view);
             cached.built = Some(now);
         }
         Arc::clone(&cached.view)
+    }
+
+    /// When the numbers of this node that can be served now were measured, by its kubelet's clock.
+    #[must_use]
+    pub fn node_sampled(&self, node: &NodeName) -> Option<Timestamp> {
+        let now = self.clock.monotonic();
+        let nodes = self.nodes.read();
+        let published = nodes.get(node)?.published.load();
+        let measured = published.as_ref()?.node?;
+        let fresh = self.rules.is_fresh(measured.received, now);
+        fresh.then_some(measured.usage.timestamp)
     }
 
     /// Counts commits: wakes whoever waits for new numbers.
@@ -189,14 +206,14 @@ impl Live {
         }
     }
 
-    fn join(&self, now: Instant) -> View {
+    fn join(&self, now: Instant, before: &View) -> View {
         let nodes = self.nodes.read();
         let published = nodes
             .iter()
             .filter_map(|(name, slot)| Some((name.clone(), slot.published.load_full()?)));
         let samples = published.collect();
         drop(nodes);
-        join::join(&self.inventory, &samples, &self.rules, now)
+        join::join(&self.inventory, &samples, &self.rules, now, before)
     }
 
     fn keeps(&self, node: &NodeName, slot: &Arc<Slot>) -> bool {

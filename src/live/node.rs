@@ -1,5 +1,7 @@
 //! The lives on one node, committed answer by answer.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::{
@@ -22,6 +24,11 @@ pub(super) struct NodeLives {
     /// There was a whole answer after which every container had a number that had been in one
     /// before.
     pub(super) pods_settled: bool,
+    /// Where the containers of the answer before were found, in its order: the next one nearly
+    /// always has the same in the same order. Only ever a hint.
+    places: Vec<usize>,
+    /// What the sample before said who there is; `None` when somebody came or went since.
+    layout: Option<Arc<Layout>>,
 }
 
 /// One container from its start to its end.
@@ -49,22 +56,32 @@ pub struct Commit {
 }
 
 /// The finished numbers of one node, published as one piece.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct NodeSample {
+    /// No other sample of the process has this number.
+    pub(super) number: u64,
     pub(super) node: Option<Measured>,
-    /// Sorted by key.
-    pub(super) pods: Vec<PodSample>,
     /// There was a time when every container had a number that had been there before. Stays true:
     /// what starts later is no reason to hold back the rest.
     pub(super) pods_settled: bool,
+    layout: Arc<Layout>,
+    /// One for each of the layout's names.
+    containers: Vec<Option<Measured>>,
+}
+
+/// Who is on a node: shared by samples as long as nobody comes or goes.
+#[derive(Debug)]
+struct Layout {
+    /// Sorted by key; with the places of the pod's containers.
+    pods: Vec<(PodKey, Range<usize>)>,
+    names: Vec<ContainerName>,
 }
 
 /// What the kubelet's newest good answer says of one pod.
-#[derive(Debug)]
-pub(super) struct PodSample {
-    pub(super) key: PodKey,
-    /// Sorted by name; a container still without a pair has no number.
-    pub(super) containers: Vec<(ContainerName, Option<Measured>)>,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PodSample<'a> {
+    names: &'a [ContainerName],
+    containers: &'a [Option<Measured>],
 }
 
 impl NodeLives {
@@ -82,8 +99,9 @@ impl NodeLives {
             let outcome = observe(&mut self.node, point, rules, capacity);
             commit.count(outcome);
         }
-        for container in &reading.containers {
-            self.commit_container(container, received, rules, capacity, &mut commit);
+        for (nth, container) in reading.containers.iter().enumerate() {
+            let place = self.place(nth, container);
+            self.commit_container(container, place, received, rules, capacity, &mut commit);
         }
         let whole = !reading.incomplete && reading.skipped_lines == 0;
         self.end_the_missing(whole, received, rules);
@@ -98,17 +116,36 @@ impl NodeLives {
         commit
     }
 
+    /// Where the container named `nth` in the answer stands, or where it belongs.
+    fn place(&mut self, nth: usize, reading: &ContainerReading<'_>) -> Result<usize, usize> {
+        let hint = self.places.get(nth).copied();
+        let is = |at: &usize| {
+            let life = self.containers.get(*at);
+            life.is_some_and(|life| life.is_of(reading))
+        };
+        if let Some(at) = hint.filter(is) {
+            return Ok(at);
+        }
+        let place = self
+            .containers
+            .binary_search_by(|life| life.cmp_to(reading));
+        let (Ok(at) | Err(at)) = place;
+        match self.places.get_mut(nth) {
+            Some(hint) => *hint = at,
+            None => self.places.push(at),
+        }
+        place
+    }
+
     fn commit_container(
         &mut self,
         reading: &ContainerReading<'_>,
+        place: Result<usize, usize>,
         received: Instant,
         rules: &Rules,
         capacity: Option<Nanocores>,
         commit: &mut Commit,
     ) {
-        let place = self
-            .containers
-            .binary_search_by(|life| life.cmp_to(reading));
         let life = place.ok().and_then(|at| self.containers.get_mut(at));
         let point = container_point(reading, received);
         match (life, point) {
@@ -123,7 +160,7 @@ impl NodeLives {
                     return;
                 };
                 let (Ok(at) | Err(at)) = place;
-                self.containers.insert(at, life);
+                self.insert(at, life);
                 commit.new_containers += 1;
             }
             (None, None) => {}
@@ -134,9 +171,13 @@ impl NodeLives {
     /// incomplete, or of which a line could not be read, nothing is concluded; but what has nothing
     /// left to serve is dropped, so that it cannot pile up.
     fn end_the_missing(&mut self, whole: bool, now: Instant, rules: &Rules) {
+        let before = self.containers.len();
         self.containers.retain(|life| {
             life.seen == self.commit || (!whole && rules.is_fresh(life.track.received(), now))
         });
+        if self.containers.len() < before {
+            self.layout = None;
+        }
     }
 
     /// The newest counters as sets of points, and when the newest of them arrived; `None` before
@@ -160,22 +201,47 @@ impl NodeLives {
         Some((received, sets))
     }
 
-    /// The finished numbers as they are now.
-    pub(super) fn sample(&self) -> NodeSample {
-        let of_one_pod = |a: &ContainerLife, b: &ContainerLife| a.pod == b.pod;
-        let pods = self.containers.chunk_by(of_one_pod).filter_map(|lives| {
-            let key = lives.first()?.pod.clone();
-            let containers = lives
-                .iter()
-                .map(|life| (life.name.clone(), life.track.measured()))
-                .collect();
-            Some(PodSample { key, containers })
-        });
+    /// Adds a life at its place.
+    pub(super) fn insert(&mut self, at: usize, life: ContainerLife) {
+        self.containers.insert(at, life);
+        self.layout = None;
+    }
+
+    /// The finished numbers as they are now, as the sample of this number.
+    pub(super) fn sample(&mut self, number: u64) -> NodeSample {
+        let containers = &self.containers;
+        let layout = self
+            .layout
+            .get_or_insert_with(|| Arc::new(Layout::of(containers)));
         NodeSample {
+            number,
             node: self.node.and_then(|track| track.measured()),
-            pods: pods.collect(),
             pods_settled: self.pods_settled,
+            layout: Arc::clone(layout),
+            containers: containers
+                .iter()
+                .map(|life| life.track.measured())
+                .collect(),
         }
+    }
+}
+
+impl Layout {
+    fn of(lives: &[ContainerLife]) -> Self {
+        let mut pods = Vec::new();
+        let mut end = 0;
+        for of_one_pod in lives.chunk_by(|a, b| a.pod == b.pod) {
+            let begin = end;
+            end += of_one_pod.len();
+            pods.extend(
+                of_one_pod
+                    .first()
+                    .map(|life| (life.pod.clone(), begin..end)),
+            );
+        }
+        pods.shrink_to_fit();
+        let names = lives.iter().map(|life| life.name.clone()).collect();
+        Self { pods, names }
     }
 }
 
@@ -206,14 +272,32 @@ fn metric_set(
 impl NodeSample {
     /// How many containers have a number.
     pub(super) fn container_points(&self) -> usize {
-        let numbers = |pod: &PodSample| pod.containers.iter().filter(|(_, m)| m.is_some()).count();
-        self.pods.iter().map(numbers).sum()
+        self.containers.iter().flatten().count()
     }
 
     /// The pod of this key, if the kubelet named it.
-    pub(super) fn pod(&self, key: &PodKey) -> Option<&PodSample> {
-        let at = self.pods.binary_search_by(|pod| pod.key.cmp(key)).ok()?;
-        self.pods.get(at)
+    pub(super) fn pod(&self, key: &PodKey) -> Option<PodSample<'_>> {
+        let pods = &self.layout.pods;
+        let at = pods.binary_search_by(|(pod, _)| pod.cmp(key)).ok()?;
+        let (_, places) = pods.get(at)?;
+        Some(PodSample {
+            names: self.layout.names.get(places.clone())?,
+            containers: self.containers.get(places.clone())?,
+        })
+    }
+}
+
+impl<'a> PodSample<'a> {
+    /// Its containers sorted by name; one still without a pair has no number.
+    pub(super) fn containers(
+        self,
+    ) -> impl ExactSizeIterator<Item = (&'a ContainerName, Option<Measured>)> {
+        self.names.iter().zip(self.containers.iter().copied())
+    }
+
+    /// Whether the kubelet named this container.
+    pub(super) fn names(self, name: &ContainerName) -> bool {
+        self.names.binary_search(name).is_ok()
     }
 }
 
@@ -231,6 +315,12 @@ impl ContainerLife {
             track,
             seen,
         })
+    }
+
+    fn is_of(&self, reading: &ContainerReading<'_>) -> bool {
+        self.pod.name.as_str() == reading.pod.as_ref()
+            && self.name.as_str() == reading.container.as_ref()
+            && self.pod.namespace.as_str() == reading.namespace.as_ref()
     }
 
     fn cmp_to(&self, reading: &ContainerReading<'_>) -> std::cmp::Ordering {

@@ -778,3 +778,44 @@ fn no_number_is_taken_over_that_no_kubelet_could_have_made() {
     spoil(|points| points.pair.as_mut().unwrap().window = Duration::from_millis(1));
     spoil(|points| points.pair.as_mut().unwrap().window = Duration::ZERO);
 }
+
+proptest::proptest! {
+    /// What is taken over from the view before is what would be joined anew.
+    #[test]
+    fn a_view_made_from_the_one_before_says_what_a_fresh_one_says(
+        steps in proptest::collection::vec((0_usize..6, 0_usize..4, 0_usize..16), 1..40)
+    ) {
+        const PODS: [&str; 4] = ["a", "b", "c", "d"];
+        const NODES: [&str; 2] = ["n1", "n2"];
+        let world = World::new().with_node("n1").with_node("n2");
+        let mut used = 1_000;
+        for (step, which, some) in steps {
+            let (name, on) = (PODS[which], NODES[some % 2]);
+            match step {
+                0 => world.inventory.apply_pod(pod(name, on, &["x", "y"])),
+                1 => world.inventory.remove_pod(&pod(name, on, &[]).key, "uid"),
+                2 if some == 0 => world.live.forget(&node(on).name),
+                _ => {
+                    world.after(if some == 15 { 40 } else { 7 });
+                    used += 500;
+                    let there = PODS.iter().enumerate().filter(|(n, _)| some >> n & 1 == 0);
+                    let answer = there.fold(world.answer().node(used), |answer, (_, pod)| {
+                        answer.container(pod, "y", used).container(pod, "x", used)
+                    });
+                    world.commit(NODES[which % 2], answer);
+                }
+            }
+            *world.clock.elapsed.lock() += VIEW_REUSED;
+            let (view, now) = (world.live.view(), world.clock.monotonic());
+            let fresh = world.live.join(now, &View::default());
+            let told = |view: &View| {
+                let told = |pod: &PodView| {
+                    let numbers = (pod.timestamp, pod.window, pod.containers.to_vec());
+                    (Arc::as_ptr(&pod.record), numbers)
+                };
+                view.pods().iter().map(told).collect::<Vec<_>>()
+            };
+            proptest::prop_assert_eq!(told(&view), told(&fresh));
+        }
+    }
+}

@@ -113,6 +113,9 @@ fn remember<E: Clone>(removed: &mut Removed<E>, left: Vec<(u64, E)>) -> Option<u
 
 impl Entry for NodeView {
     fn order(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.record, &other.record) {
+            return Ordering::Equal;
+        }
         self.record.name.cmp(&other.record.name)
     }
 
@@ -143,10 +146,16 @@ impl Entry for NodeView {
 
 impl Entry for PodView {
     fn order(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.record, &other.record) {
+            return Ordering::Equal;
+        }
         self.record.key.cmp(&other.record.key)
     }
 
     fn same_numbers(&self, other: &Self) -> bool {
+        if Arc::ptr_eq(&self.containers, &other.containers) {
+            return true;
+        }
         self.timestamp == other.timestamp
             && self.window == other.window
             && self.containers == other.containers

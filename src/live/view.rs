@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::{ContainerUsage, Namespace, NodeRecord, PodRecord, Timestamp, Usage};
 
@@ -15,6 +15,8 @@ pub struct View {
     version: u64,
     nodes: Vec<NodeView>,
     pods: Vec<PodView>,
+    /// One for each pod of a view that was joined; none in one that was put together otherwise.
+    origins: Vec<Origin>,
     removed_nodes: Removed<NodeView>,
     removed_pods: Removed<PodView>,
     floor: u64,
@@ -43,11 +45,20 @@ pub struct PodView {
     /// That container's window.
     pub window: Duration,
     /// The use of each running container, in the pod's own order; never empty.
-    pub containers: Vec<ContainerUsage>,
+    pub containers: Arc<[ContainerUsage]>,
     /// When it last changed.
     pub versions: Versions,
     /// What the API server said of it before its labels or its place last changed.
     pub former: Option<Arc<PodRecord>>,
+}
+
+/// What an entry was made of, to tell whether it may be taken over into the next view.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// The number of its node's sample.
+    pub(super) sample: u64,
+    /// When the oldest stamp in it was first received.
+    pub(super) oldest: Instant,
 }
 
 impl View {
@@ -60,10 +71,26 @@ impl View {
             version,
             nodes,
             pods,
+            origins: Vec::new(),
             removed_nodes: Removed::default(),
             removed_pods: Removed::default(),
             floor: version,
         }
+    }
+
+    /// Puts a view together from what a join made, which is sorted.
+    pub(super) fn joined(nodes: Vec<NodeView>, pods: Vec<PodView>, origins: Vec<Origin>) -> Self {
+        Self {
+            nodes,
+            pods,
+            origins,
+            ..Self::default()
+        }
+    }
+
+    /// The pods and what each was made of.
+    pub(super) fn pods_with_origins(&self) -> impl Iterator<Item = (&PodView, &Origin)> {
+        self.pods.iter().zip(&self.origins)
     }
 
     /// The same view as the one after `before`: entries that did not change keep their versions,

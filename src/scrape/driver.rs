@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{broadcast, oneshot};
-use tokio::time::Instant;
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep_until};
 
 use super::connections::Connections;
 use super::metrics::Metrics;
@@ -21,14 +23,13 @@ use super::schedule::{Pace, Phase};
 use super::worker::{Attempt, Worker};
 use super::{Config, KubeletMetricsGetter, ScrapeHealth};
 use crate::domain::{Inventory, InventoryChange, NodeName, NodeRecord, PodPhase};
-use crate::lifecycle::{Stop, Tasks};
+use crate::lifecycle::Stop;
 
 /// All nodes that are asked, the queue they wait in, and the attempts under way.
 pub(super) struct Driver<G: KubeletMetricsGetter> {
     config: Config,
     worker: Arc<Worker<G>>,
     inventory: Arc<Inventory>,
-    tasks: Tasks,
     metrics: Metrics,
     health: ScrapeHealth,
     connections: Arc<Connections<G::Connection>>,
@@ -43,6 +44,10 @@ type UnderWay<C> = BoxFuture<'static, (NodeName, Option<Attempt<C>>)>;
 /// An attempt that took longer than this puts its node among the slow ones.
 const SLOW: Duration = Duration::from_secs(2);
 
+/// The most nodes asked at one wake-up of which only the first is due. Each holds a buffer while it
+/// answers.
+const COMPANY: usize = 8;
+
 /// How many notices are taken at once before attempts have their turn again.
 const NOTICES_AT_ONCE: usize = 4096;
 
@@ -51,7 +56,6 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         config: Config,
         worker: Arc<Worker<G>>,
         inventory: Arc<Inventory>,
-        tasks: Tasks,
         metrics: Metrics,
         health: ScrapeHealth,
     ) -> Self {
@@ -59,7 +63,6 @@ impl<G: KubeletMetricsGetter> Driver<G> {
             config,
             worker,
             inventory,
-            tasks,
             metrics,
             health,
             connections: Arc::default(),
@@ -79,15 +82,21 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         let mut changes = self.inventory.changes();
         self.read_nodes();
         self.hurry_for_unmeasured();
+        let mut stopped = pin!(stop.stopped());
+        let mut wake = pin!(sleep_until(Instant::now()));
         loop {
             self.health.passed();
-            self.start_due(&stop);
+            self.start_due();
             let wake_at = self.wake_at();
+            // Setting a timer earlier than all others wakes the thread that waits for them.
+            if wake.deadline() != wake_at {
+                wake.as_mut().reset(wake_at);
+            }
             tokio::select! {
-                () = stop.stopped() => return,
+                () = &mut stopped => return,
                 change = changes.recv() => self.changed(change, &mut changes),
-                Some((node, attempt)) = self.under_way.next() => self.ended(&node, attempt),
-                () = tokio::time::sleep_until(wake_at) => {}
+                Some((node, attempt)) = self.under_way.next() => self.ended_all(&node, attempt),
+                () = &mut wake => {}
             }
         }
     }
@@ -107,17 +116,27 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         self.slow_under_way < (self.config.concurrency / 2).max(1)
     }
 
-    fn start_due(&mut self, stop: &Stop) {
+    /// Starts who is due, and with the first of them a few who soon will be: one wake-up and warm
+    /// caches for all of them.
+    fn start_due(&mut self) {
         let now = Instant::now();
+        let mut together = 0;
         while self.under_way.len() < self.config.concurrency.max(1) {
-            let Some((name, place)) = self.queue.pop_due(now, self.has_room_for_slow()) else {
+            let with_slow = self.has_room_for_slow();
+            let company = (1..COMPANY).contains(&together);
+            let next = self.queue.pop_due(now, with_slow).or_else(|| {
+                let queue = &mut self.queue;
+                company.then(|| queue.pop_early(now)).flatten()
+            });
+            let Some((name, place)) = next else {
                 return;
             };
-            self.start(name, place, now, stop);
+            self.start(name, place, now);
+            together += usize::from(place.has_company());
         }
     }
 
-    fn start(&mut self, name: NodeName, place: Place, now: Instant, stop: &Stop) {
+    fn start(&mut self, name: NodeName, place: Place, now: Instant) {
         let Some(node) = self.nodes.get_mut(&name) else {
             return;
         };
@@ -129,17 +148,20 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         node.pace.started(now);
         self.slow_under_way += usize::from(place.slow);
         let (worker, record) = (Arc::clone(&self.worker), Arc::clone(&node.record));
-        let (done, ended) = oneshot::channel();
-        let stop = stop.clone();
-        self.tasks.spawn_passing("scrape", async move {
-            let attempt = Box::pin(worker.attempt(&record, connection));
-            if let Some(attempt) = stop.until(attempt).await {
-                // Nobody listens only when the driver has stopped.
-                let _ = done.send(attempt);
-            }
-        });
-        self.under_way
-            .push(async move { (name, ended.await.ok()) }.boxed());
+        let attempt = async move {
+            // A fault of ours in one attempt must not end the schedules of all nodes.
+            let attempt = AssertUnwindSafe(worker.attempt(&record, connection)).catch_unwind();
+            (name, attempt.await.ok())
+        };
+        self.under_way.push(attempt.boxed());
+    }
+
+    /// Takes all attempts that have ended by now, of which `node`'s is the first.
+    fn ended_all(&mut self, node: &NodeName, attempt: Option<Attempt<G::Connection>>) {
+        self.ended(node, attempt);
+        while let Some(Some((node, attempt))) = self.under_way.next().now_or_never() {
+            self.ended(&node, attempt);
+        }
     }
 
     /// Takes what an attempt brought and sets the node's next time. `None` is an attempt that
@@ -186,7 +208,11 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         };
         self.health.set(name, node.report.health().clone());
         let due = node.pace.finished(now, wall, progress);
-        let place = Place { due, slow };
+        let place = Place {
+            due,
+            slow,
+            early: node.pace.company_from(due),
+        };
         node.state = State::Waiting(connection, place);
         self.queue.insert(name.clone(), place);
     }
@@ -255,6 +281,7 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         {
             self.queue.remove(name, *place);
             place.due = due;
+            place.early = due;
             self.queue.insert(name.clone(), *place);
         }
     }
@@ -289,7 +316,11 @@ impl<G: KubeletMetricsGetter> Driver<G> {
                 } else {
                     (Pace::new(phase), now)
                 };
-                let place = Place { due, slow: false };
+                let place = Place {
+                    due,
+                    slow: false,
+                    early: due,
+                };
                 let connection = self.connections.add(&name);
                 vacant.insert(ScrapedNode {
                     pace,

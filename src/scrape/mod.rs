@@ -1,9 +1,10 @@
 //! When each node is asked, and what becomes of its answer.
 //!
 //! Every node has a schedule of its own; a slow or failing one delays nobody else. One task keeps
-//! all schedules and starts each attempt as a task of its own, which gets, decodes and commits to
-//! `live` for that node alone. That keeps the memory of an attempt (TLS handshake, parsing) to
-//! those that are under way, and needs no lock for the schedules.
+//! all schedules and all attempts, each of which gets, decodes and commits to `live` for its node
+//! alone. That keeps the memory of an attempt (TLS handshake, parsing) to those that are under way,
+//! needs no lock for the schedules, and wakes no second thread: a scrape costs so little CPU that
+//! handing it to another would be the larger part.
 //!
 //! - A new node is asked at once, again some 2, 6, 10 and 14 s later until it has numbers, then once
 //!   every resolution, at a moment that follows from its name, so that all replicas ask it at the
@@ -41,7 +42,7 @@ use futures_util::future::join;
 
 use crate::domain::{Clock, Inventory, NodeRecord};
 use crate::kubelet::Limits;
-use crate::lifecycle::{Stop, Tasks};
+use crate::lifecycle::Stop;
 use crate::live::Live;
 use crate::telemetry::Registry;
 
@@ -100,7 +101,6 @@ impl<G: KubeletMetricsGetter> Scraper<G> {
         inventory: Arc<Inventory>,
         live: Arc<Live>,
         clock: Arc<dyn Clock>,
-        tasks: Tasks,
         registry: &mut Registry,
     ) -> Self {
         let metrics = Metrics::register(registry, config.resolution);
@@ -111,13 +111,11 @@ impl<G: KubeletMetricsGetter> Scraper<G> {
             config.clone(),
             Arc::clone(&worker),
             Arc::clone(&inventory),
-            tasks.clone(),
             metrics,
             health.clone(),
         );
         let connections = driver.connections();
-        let summaries =
-            summary::Driver::new(&config, worker, connections, inventory, tasks, summary);
+        let summaries = summary::Driver::new(&config, worker, connections, inventory, summary);
         Self {
             driver,
             summaries,

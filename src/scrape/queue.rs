@@ -1,6 +1,6 @@
 //! Who is due next.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
@@ -9,9 +9,12 @@ use crate::domain::NodeName;
 /// The nodes that wait for their time, in two lines: those that took long last time stand apart.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    prompt: BTreeSet<(Instant, NodeName)>,
-    slow: BTreeSet<(Instant, NodeName)>,
+    prompt: Line,
+    slow: Line,
 }
+
+/// By when they are due; and from when on each may be asked in company.
+type Line = BTreeMap<(Instant, NodeName), Instant>;
 
 /// A node's place in the [`Queue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +23,21 @@ pub(super) struct Place {
     pub due: Instant,
     /// It took long last time.
     pub slow: bool,
+    /// From when on it may be asked in the company of another that is due.
+    pub early: Instant,
+}
+
+impl Place {
+    /// Whether it shares its time with others: a regular moment of a node that answers promptly.
+    pub(super) fn has_company(&self) -> bool {
+        !self.slow && self.early < self.due
+    }
 }
 
 impl Queue {
     pub(super) fn insert(&mut self, node: NodeName, place: Place) {
-        self.line(place.slow).insert((place.due, node));
+        let line = self.line(place.slow);
+        line.insert((place.due, node), place.early);
     }
 
     pub(super) fn remove(&mut self, node: &NodeName, place: Place) {
@@ -33,8 +46,8 @@ impl Queue {
 
     /// Takes out the node due longest; slow ones only if `with_slow`.
     pub(super) fn pop_due(&mut self, now: Instant, with_slow: bool) -> Option<(NodeName, Place)> {
-        let prompt = self.prompt.first().map(|(due, _)| *due);
-        let slow = self.slow.first().map(|(due, _)| *due).filter(|_| with_slow);
+        let prompt = first(&self.prompt);
+        let slow = first(&self.slow).filter(|_| with_slow);
         let slow = match (prompt, slow) {
             (Some(prompt), Some(slow)) => slow < prompt,
             (prompt, _) => prompt.is_none(),
@@ -43,31 +56,41 @@ impl Queue {
             return None;
         }
         let line = self.line(slow);
-        let (due, _) = line.first()?;
-        if *due > now {
+        if first(line)? > now {
             return None;
         }
-        let (due, node) = line.pop_first()?;
-        Some((node, Place { due, slow }))
+        let ((due, node), early) = line.pop_first()?;
+        Some((node, Place { due, slow, early }))
+    }
+
+    /// Takes out the prompt node due next, if it may be asked in company now.
+    pub(super) fn pop_early(&mut self, now: Instant) -> Option<(NodeName, Place)> {
+        let next = self.prompt.first_entry()?;
+        if *next.get() > now {
+            return None;
+        }
+        let ((due, node), early) = next.remove_entry();
+        let slow = false;
+        Some((node, Place { due, slow, early }))
     }
 
     /// When the next node is due; slow ones count only if `with_slow`.
     pub(super) fn next_due(&self, with_slow: bool) -> Option<Instant> {
-        let slow = self.slow.first().filter(|_| with_slow);
-        [self.prompt.first(), slow]
-            .into_iter()
-            .flatten()
-            .map(|(due, _)| *due)
-            .min()
+        let slow = first(&self.slow).filter(|_| with_slow);
+        [first(&self.prompt), slow].into_iter().flatten().min()
     }
 
-    const fn line(&mut self, slow: bool) -> &mut BTreeSet<(Instant, NodeName)> {
+    const fn line(&mut self, slow: bool) -> &mut Line {
         if slow {
             &mut self.slow
         } else {
             &mut self.prompt
         }
     }
+}
+
+fn first(line: &Line) -> Option<Instant> {
+    line.first_key_value().map(|((due, _), _)| *due)
 }
 
 #[cfg(test)]
@@ -82,7 +105,8 @@ mod tests {
         let mut queue = Queue::default();
         let mut insert = |name: &str, after: u64, slow| {
             let due = now + Duration::from_secs(after);
-            queue.insert(NodeName::new(name).unwrap(), Place { due, slow });
+            let early = due;
+            queue.insert(NodeName::new(name).unwrap(), Place { due, slow, early });
         };
         insert("b", 2, false);
         insert("a", 1, true);
@@ -100,5 +124,23 @@ mod tests {
         assert_eq!(pop(true).as_deref(), Some("a"));
         assert_eq!(pop(true).as_deref(), Some("c"));
         assert_eq!(pop(true), None);
+    }
+
+    #[test]
+    fn who_is_due_later_comes_along_from_its_own_moment_on() {
+        let now = Instant::now();
+        let at = |millis| now + Duration::from_millis(millis);
+        let mut queue = Queue::default();
+        for (name, due, early) in [("regular", 700, 500), ("quick", 800, 800)] {
+            let (due, early, slow) = (at(due), at(early), false);
+            queue.insert(NodeName::new(name).unwrap(), Place { due, slow, early });
+        }
+        assert_eq!(queue.pop_early(at(499)), None);
+        let first = queue.pop_early(at(500)).map(|(node, _)| node.to_string());
+        assert_eq!(first.as_deref(), Some("regular"));
+        assert_eq!(queue.pop_early(at(799)), None);
+        let (quick, _) = queue.pop_due(at(800), true).unwrap();
+        assert_eq!(quick.as_str(), "quick");
+        assert_eq!(queue.pop_early(at(900)), None);
     }
 }

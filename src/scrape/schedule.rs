@@ -43,6 +43,10 @@ const MIDDLE: std::ops::Range<u64> = 150..750;
 /// Two attempts on a node are never closer together than this.
 pub(super) const SHORTEST_GAP: Duration = Duration::from_secs(2);
 
+/// Regular moments in the same span of so many milliseconds may be brought forward to the first of
+/// them.
+const COMPANY_SPAN: u64 = 1000;
+
 /// The waits after a node's first scrapes. Two stamps make a number from 2 s apart on; the quarter
 /// second is for the time the answers are under way. The node's own stamp moves every 10 s only,
 /// hence the later ones: one between, one when it must have moved, one when the kubelet was late.
@@ -162,6 +166,19 @@ impl Pace {
                 regular
             }
         }
+    }
+
+    /// From when on the attempt just set for `due` may be made in the company of others: the begin
+    /// of the second its regular moment lies in, so that every round has the same
+    /// company. Any other attempt comes when it is due.
+    pub(super) fn company_from(&self, due: Instant) -> Instant {
+        // Moments are kept in whole milliseconds: one of room, so that the first of a span still
+        // finds all others ready.
+        let into = Duration::from_millis(self.phase.offset % COMPANY_SPAN + 2);
+        let regular = self.quick.is_empty() && !self.early;
+        let from = due.checked_sub(into).filter(|_| regular).unwrap_or(due);
+        let last = self.last_start.map(|last| last + SHORTEST_GAP);
+        last.map_or(from, |earliest| from.max(earliest)).min(due)
     }
 
     /// A pod on the node turned running: when to ask for it.

@@ -59,10 +59,8 @@ async fn main() -> Result<()> {
     };
     let say = |text: &str| println!("== {text}");
     let results = compare(plan, &tools, &metrics_server, &logs.canonicalize()?, &say).await?;
-    if let [(_, peer), (_, ours), ..] = results.as_slice() {
-        for missed in lost(plan.size, peer, ours, 0.0) {
-            println!("not held: {missed}");
-        }
+    for missed in lost(plan.size, &results) {
+        println!("not held: {missed}");
     }
     println!("\n{}\n\n{}", plan.size, table(plan.size, &results));
     Ok(())

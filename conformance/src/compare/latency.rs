@@ -1,11 +1,14 @@
 //! How fast a server answers.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use crate::client::Client;
+use crate::lab::{Fixed, Pki};
 
 /// The pause between two lists that are to be made anew.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -30,6 +33,8 @@ pub struct Latency {
     pub anew: Duration,
     /// The median of lists asked for right after such a one.
     pub again: Duration,
+    /// The median of the same bytes from a server that has them in memory and nothing else to do.
+    pub floor: Duration,
     /// The size of the answer in bytes, as it came.
     pub bytes: usize,
 }
@@ -90,17 +95,35 @@ pub(super) async fn lists(client: &Client, path: &str, form: Form, count: u32) -
     for _ in 0..count {
         tokio::time::sleep(PAUSE).await;
         for times in [&mut anew, &mut again] {
-            let (took, size) = ask(&client, path).await?;
+            let (took, body) = ask(&client, path).await?;
             times.push(took);
-            bytes = size;
+            bytes = body.len();
         }
     }
     Ok(Latency {
         form,
         anew: Spread::of(anew).p50,
         again: Spread::of(again).p50,
+        floor: Duration::ZERO,
         bytes,
     })
+}
+
+/// How fast what `path` answers in this form comes from a server that does nothing else, `fixed`
+/// makes a client of it.
+pub(super) async fn floor(
+    client: &Client,
+    path: &str,
+    form: Form,
+    pki: &Pki,
+    fixed: impl Fn(SocketAddr) -> Result<Client>,
+) -> Result<Duration> {
+    let (_, body) = ask(&form.on(client)?, path).await?;
+    let server = Fixed::bind(pki, body).await?;
+    let client = fixed(server.address())?;
+    let pause = Duration::from_millis(100);
+    let spread = steadily(&client, "/", pause, Duration::from_secs(3)).await?;
+    Ok(spread.p50)
 }
 
 /// One path, asked for again and again for a time, with a pause between answer and question.
@@ -130,12 +153,12 @@ pub(super) async fn at_once(clients: &[Client], path: &str, rounds: u32) -> Resu
     Ok(Spread::of(times))
 }
 
-async fn ask(client: &Client, path: &str) -> Result<(Duration, usize)> {
+async fn ask(client: &Client, path: &str) -> Result<(Duration, Bytes)> {
     let asked = Instant::now();
     let answer = client.get(path).await?;
     let took = asked.elapsed();
     answer.expect_status(200)?;
-    Ok((took, answer.body.len()))
+    Ok((took, answer.body))
 }
 
 #[cfg(test)]

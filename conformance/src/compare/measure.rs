@@ -12,6 +12,7 @@ use super::meter::Meter;
 use super::server::Server;
 use super::stage::Stage;
 use crate::client::{Client, Protocol, Target, Trust};
+use crate::lab::Leaf;
 use crate::process::{Footprint, Process, free_address};
 use crate::real::until;
 
@@ -93,6 +94,9 @@ pub(super) async fn measure(
         lists.push(latency::lists(&run.client, &run.pods, form, plan.lists).await?);
     }
     let listed = run.process.footprint()?;
+    for list in &mut lists {
+        list.floor = run.floor(list.form).await?;
+    }
     let steady = run.steady(plan).await?;
     let by_label = run.by_label().await?;
     let one_node = run.one_node().await?;
@@ -145,6 +149,12 @@ impl<'a> Run<'a> {
         .await
     }
 
+    async fn floor(&self, form: Form) -> Result<Duration> {
+        let pki = &self.stage.lab.pki;
+        let fixed = |address| client_of(address, None);
+        latency::floor(&self.client, &self.pods, form, pki, fixed).await
+    }
+
     /// Longer than every node's turn, so that the scrapes of all are among it.
     async fn steady(&self, plan: &Plan) -> Result<Spread> {
         let client = Form::Gzip.on(&self.client)?;
@@ -191,11 +201,15 @@ impl<'a> Run<'a> {
 }
 
 fn client(address: SocketAddr, stage: &Stage) -> Result<Client> {
+    client_of(address, Some(&stage.asker))
+}
+
+fn client_of(address: SocketAddr, certificate: Option<&Leaf>) -> Result<Client> {
     let client = Client::new(&Target {
         address,
         name: "localhost",
         trust: Trust::Anything,
-        certificate: Some(&stage.asker),
+        certificate,
         protocol: Protocol::Http2,
     })?;
     Ok(client.with_deadline(ANSWER_WITHIN))

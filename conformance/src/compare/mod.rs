@@ -59,6 +59,7 @@ pub async fn compare(
     let mut results = Vec::new();
     for server in [
         Server::metrics_server(metrics_server),
+        Server::loadline_alone(tools.loadline()),
         Server::loadline(tools.loadline()),
     ] {
         say(&format!("measuring {}", server.name));

@@ -14,6 +14,9 @@ const PEER_VERSION: &str = "v0.9.0";
 /// What metrics-server is called, with its version.
 pub const METRICS_SERVER: &str = "metrics-server v0.9.0";
 
+/// What turns the summary lane and the history off.
+const OFF: [&str; 2] = ["--kubelet-summary=false", "--disable-metric-sink"];
+
 /// One of the servers.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -39,7 +42,7 @@ impl Server {
         }
     }
 
-    /// Loadline.
+    /// Loadline with everything it does by default.
     #[must_use]
     pub fn loadline(program: &Path) -> Self {
         Self {
@@ -48,6 +51,22 @@ impl Server {
             version: "v1beta1",
             flags: Vec::new(),
         }
+    }
+
+    /// Loadline doing what metrics-server does and nothing else: no summaries, no history.
+    #[must_use]
+    pub fn loadline_alone(program: &Path) -> Self {
+        Self {
+            name: "loadline-alone".to_owned(),
+            flags: OFF.map(str::to_owned).into(),
+            ..Self::loadline(program)
+        }
+    }
+
+    /// Whether it does more than metrics-server.
+    pub(super) fn does_more(&self) -> bool {
+        OFF.iter()
+            .all(|off| !self.flags.iter().any(|flag| flag == off))
     }
 
     /// Starts it against the stage's kubelets, and its API server at `api_server`.

@@ -8,7 +8,7 @@ use super::stage::Size;
 use super::target::rows;
 
 /// A Markdown table: a row a figure, a column a server, then for each server but the first how many
-/// times less than the first it needs, and what is promised of the second.
+/// times less than the first it needs, and what is promised of it.
 #[must_use]
 pub fn table(size: Size, results: &[(Server, Figures)]) -> String {
     let Some(((_, peer), others)) = results.split_first() else {
@@ -20,22 +20,23 @@ pub fn table(size: Size, results: &[(Server, Figures)]) -> String {
         let _ = write!(text, " {} |", server.name);
     }
     for _ in others {
-        text.push_str(" times less |");
+        text.push_str(" times less | promised |");
     }
-    text.push_str(" promised |\n|---|");
-    text.push_str(&"---:|".repeat(results.len() + others.len() + 1));
+    text.push_str("\n|---|");
+    text.push_str(&"---:|".repeat(results.len() + 2 * others.len()));
     text.push('\n');
     for row in rows() {
         let _ = write!(text, "| {} ({}) |", row.name, row.unit);
         for (_, figures) in results {
             let _ = write!(text, " {} |", shown(row.of(figures)));
         }
-        for (_, ours) in others {
+        for (server, ours) in others {
             let ratio = row.ratio(peer, ours).map_or_else(|| "-".to_owned(), shown);
-            let _ = write!(text, " {ratio} |");
+            let target = row.target(size, server);
+            let target = target.map_or_else(String::new, |t| t.to_string());
+            let _ = write!(text, " {ratio} | {target} |");
         }
-        let target = row.target(size).map_or_else(String::new, |t| t.to_string());
-        let _ = writeln!(text, " {target} |");
+        text.push('\n');
     }
     text
 }

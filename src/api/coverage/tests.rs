@@ -8,7 +8,6 @@ use super::*;
 use crate::apimachinery::Piece;
 use crate::coverage::Sources;
 use crate::domain::{Inventory, Labels, NodeName, NodeRecord, SystemClock, Timestamp};
-use crate::live::View;
 use crate::scrape::ScrapeHealth;
 use crate::telemetry::Registry;
 
@@ -17,7 +16,7 @@ pub(in crate::api) fn of(inventory: Arc<Inventory>, clock: Arc<dyn Clock>) -> Ar
     let sources = Sources {
         inventory,
         health: ScrapeHealth::new(Arc::clone(&clock), Duration::from_secs(15)),
-        view: Arc::new(|| Arc::new(View::default())),
+        sample: Arc::new(|_| None),
         selects: Arc::new(|node| !node.name.as_str().starts_with("out")),
     };
     Coverage::new(sources, clock, &mut Registry::default())

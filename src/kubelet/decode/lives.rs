@@ -64,11 +64,12 @@ struct Place<'a> {
 const MAX_LIVES: usize = 4;
 
 impl<'a> Lives<'a> {
-    /// No containers yet, and room for `limit`.
-    pub(super) const fn new(limit: usize) -> Self {
+    /// No containers yet, and room for `limit`; `expected` of them need no second allocation.
+    pub(super) fn new(limit: usize, expected: usize) -> Self {
+        let expected = expected.min(limit);
         Self {
-            readings: Vec::new(),
-            places: Vec::new(),
+            readings: Vec::with_capacity(expected),
+            places: Vec::with_capacity(expected),
             first: None,
             repeated: false,
             next: 0,

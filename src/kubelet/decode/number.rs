@@ -41,7 +41,10 @@ impl Decimal {
             other if is_infinite_or_nan(other) => return Err(NotDecimal::NoMeasurement),
             _ => return Err(NotDecimal::Malformed),
         }
-        let (number, rest) = Self::mantissa(digits)?;
+        let (number, rest) = match Self::short(digits) {
+            Some(read) => read,
+            None => Self::mantissa(digits)?,
+        };
         let number = match rest {
             [] => number,
             [b'e' | b'E', exponent @ ..] => number.raised(signed(exponent)?),
@@ -70,8 +73,8 @@ impl Decimal {
         // Nearly every number has at most 19 digits, for which words of the machine do.
         if self.tail_digits == 0 {
             return match up {
-                Some(up) => 10_u64.checked_pow(up)?.checked_mul(self.head),
-                None => Some(10_u64.checked_pow(down).map_or(0, |by| self.head / by)),
+                Some(up) => power_of_ten(up)?.checked_mul(self.head),
+                None => Some(power_of_ten(down).map_or(0, |by| self.head / by)),
             };
         }
         let whole = u128::from(self.head) * 10_u128.pow(self.tail_digits) + u128::from(self.tail);
@@ -80,6 +83,33 @@ impl Decimal {
             None => 10_u128.checked_pow(down).map_or(0, |by| whole / by),
         };
         u64::try_from(scaled).ok()
+    }
+
+    /// Reads digits and the point among them when there are 1 to 19 in all, as in nearly every
+    /// number: without a care for those that do not fit, this takes a third of the time.
+    fn short(text: &[u8]) -> Option<(Self, &[u8])> {
+        let (mut head, mut digits, mut point) = (0, 0, None);
+        let mut rest = text;
+        while let [byte, after @ ..] = rest {
+            match byte {
+                b'0'..=b'9' if digits < WORD_DIGITS => {
+                    head = head * 10 + u64::from(byte - b'0');
+                    digits += 1;
+                }
+                b'0'..=b'9' => return None,
+                b'.' if point.is_none() => point = Some(digits),
+                _ => break,
+            }
+            rest = after;
+        }
+        let behind = i32::try_from(digits - point.unwrap_or(digits)).ok()?;
+        let number = Self {
+            head,
+            tail: 0,
+            tail_digits: 0,
+            exponent: -behind,
+        };
+        (digits > 0).then_some((number, rest))
     }
 
     /// Reads digits and the point among them; returns what follows them.
@@ -139,6 +169,33 @@ impl Decimal {
             ..self
         }
     }
+}
+
+/// `10^exponent`, if that fits.
+fn power_of_ten(exponent: u32) -> Option<u64> {
+    const POWERS: [u64; 20] = [
+        1,
+        10,
+        100,
+        1_000,
+        10_000,
+        100_000,
+        1_000_000,
+        10_000_000,
+        100_000_000,
+        1_000_000_000,
+        10_000_000_000,
+        100_000_000_000,
+        1_000_000_000_000,
+        10_000_000_000_000,
+        100_000_000_000_000,
+        1_000_000_000_000_000,
+        10_000_000_000_000_000,
+        100_000_000_000_000_000,
+        1_000_000_000_000_000_000,
+        10_000_000_000_000_000_000,
+    ];
+    POWERS.get(usize::try_from(exponent).ok()?).copied()
 }
 
 /// Reads a whole number with an optional sign, held at the ends of its type.
@@ -236,6 +293,18 @@ mod tests {
             let scientific = format!("{first}.{rest}e+{digits:02}");
             for text in [plain, scientific] {
                 prop_assert_eq!(Decimal::parse(text.as_bytes()).unwrap().scaled(0), Some(bytes));
+            }
+        }
+
+        #[test]
+        fn short_numbers_are_read_as_long_ones(text in "[0-9]{0,12}\\.?[0-9]{0,9}[e ]?") {
+            let long = Decimal::mantissa(text.as_bytes());
+            match Decimal::short(text.as_bytes()) {
+                Some(short) => prop_assert_eq!(Ok(short), long),
+                None => {
+                    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                    prop_assert!(digits == 0 || digits > 19);
+                }
             }
         }
 

@@ -42,6 +42,10 @@ pub enum DecodeError {
     },
 }
 
+/// A container has lines of some 100 bytes in four to eight families. Room is made for a few more than
+/// there will be.
+const BYTES_A_CONTAINER: usize = 400;
+
 /// The series of `/metrics/resource`, as far as they are of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Series {
@@ -87,7 +91,7 @@ pub fn decode_resource<'a>(
 ) -> Result<ResourceReading<'a>, DecodeError> {
     let mut decoder = Decoder {
         reading: ResourceReading::default(),
-        lives: Lives::new(limits.max_containers),
+        lives: Lives::new(limits.max_containers, body.len() / BYTES_A_CONTAINER),
         family: (b"", Series::Unknown),
         asked_at,
     };

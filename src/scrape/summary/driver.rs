@@ -3,20 +3,22 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{broadcast, oneshot};
-use tokio::time::Instant;
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep_until};
 
 use super::standing::{Standing, Standings};
 use super::{Config, Metrics, RETRY, phase};
 use crate::domain::{Inventory, InventoryChange, NodeName, NodeRecord};
 use crate::kubelet::Error;
-use crate::lifecycle::{Stop, Tasks};
+use crate::lifecycle::Stop;
 use crate::scrape::KubeletMetricsGetter;
 use crate::scrape::connections::Connections;
 use crate::scrape::schedule::Phase;
@@ -29,7 +31,6 @@ pub(in crate::scrape) struct Driver<G: KubeletMetricsGetter> {
     worker: Arc<Worker<G>>,
     connections: Arc<Connections<G::Connection>>,
     inventory: Arc<Inventory>,
-    tasks: Tasks,
     metrics: Metrics,
     standings: Standings,
     nodes: HashMap<NodeName, Node>,
@@ -65,7 +66,6 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         worker: Arc<Worker<G>>,
         connections: Arc<Connections<G::Connection>>,
         inventory: Arc<Inventory>,
-        tasks: Tasks,
         metrics: Metrics,
     ) -> Self {
         let resolution = config.summary.resolution.max(Duration::from_secs(1));
@@ -78,7 +78,6 @@ impl<G: KubeletMetricsGetter> Driver<G> {
             worker,
             connections,
             inventory,
-            tasks,
             metrics,
             standings: Standings::default(),
             nodes: HashMap::new(),
@@ -94,14 +93,19 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         }
         let mut changes = self.inventory.changes();
         self.read_nodes();
+        let mut stopped = pin!(stop.stopped());
+        let mut wake = pin!(sleep_until(Instant::now()));
         loop {
-            self.start_due(&stop);
+            self.start_due();
             let wake_at = self.wake_at();
+            if wake.deadline() != wake_at {
+                wake.as_mut().reset(wake_at);
+            }
             tokio::select! {
-                () = stop.stopped() => return,
+                () = &mut stopped => return,
                 change = changes.recv() => self.changed(change, &mut changes),
                 Some((node, attempt)) = self.under_way.next() => self.ended(&node, attempt),
-                () = tokio::time::sleep_until(wake_at) => {}
+                () = &mut wake => {}
             }
         }
     }
@@ -116,35 +120,31 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         due.map_or(look_again, |(due, _)| (*due).min(look_again))
     }
 
-    fn start_due(&mut self, stop: &Stop) {
+    fn start_due(&mut self) {
         let now = Instant::now();
         while self.has_room() && self.queue.first().is_some_and(|(due, _)| *due <= now) {
             if let Some((_, name)) = self.queue.pop_first() {
-                self.start(name, now, stop);
+                self.start(name, now);
             }
         }
     }
 
-    fn start(&mut self, name: NodeName, since: Instant, stop: &Stop) {
+    fn start(&mut self, name: NodeName, since: Instant) {
         let Some(node) = self.nodes.get_mut(&name) else {
             return;
         };
         node.state = State::Asked { since, gone: false };
         let (worker, record) = (Arc::clone(&self.worker), Arc::clone(&node.record));
         let (connection, timeout) = (self.connections.lend(&name), self.config.timeout);
-        let (done, ended) = oneshot::channel();
-        let stop = stop.clone();
-        self.tasks.spawn_passing("summary", async move {
+        let attempt = async move {
             let began = Instant::now();
-            let attempt = Box::pin(worker.summarize(&record, timeout, connection));
-            if let Some(outcome) = stop.until(attempt).await {
-                let took = began.elapsed();
-                // Nobody listens only when the driver has stopped.
-                let _ = done.send(Attempt { outcome, took });
-            }
-        });
-        self.under_way
-            .push(async move { (name, ended.await.ok()) }.boxed());
+            // A fault of ours in one attempt must not end the schedules of all nodes.
+            let attempt = worker.summarize(&record, timeout, connection);
+            let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
+            let took = began.elapsed();
+            (name, outcome.ok().map(|outcome| Attempt { outcome, took }))
+        };
+        self.under_way.push(attempt.boxed());
     }
 
     /// Takes what an attempt brought and sets the node's next time. `None` is an attempt that

@@ -19,7 +19,7 @@ use crate::domain::{
     PodPhase, PodRecord, Timestamp,
 };
 use crate::kubelet::{Error, Phase};
-use crate::lifecycle::StopSender;
+use crate::lifecycle::{StopSender, Tasks};
 
 const RESOLUTION: Duration = Duration::from_secs(15);
 
@@ -227,7 +227,6 @@ impl Cluster {
             Arc::clone(&inventory),
             Arc::clone(&live),
             clock,
-            tasks.clone(),
             &mut registry,
         );
         let health = scraper.health();

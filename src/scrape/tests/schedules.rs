@@ -143,3 +143,25 @@ async fn a_pod_its_kubelet_never_shows_costs_three_scrapes_at_most() {
     cluster.until(106.0).await;
     assert_eq!(cluster.asked(&node).len() - before - more, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nodes_of_one_second_are_asked_together_and_a_resolution_apart() {
+    let cluster = Cluster::start();
+    let nodes: Vec<_> = (0..60)
+        .map(|n| cluster.add(&format!("node-{n}"), Manner::Prompt))
+        .collect();
+    cluster.until(120.0).await;
+    let mut moments = std::collections::BTreeSet::new();
+    for node in &nodes {
+        let asked = cluster.asked(node);
+        let regular: Vec<_> = asked.into_iter().filter(|at| *at > 60.0).collect();
+        assert!(
+            gaps(&regular).iter().all(|gap| (gap - 15.0).abs() < 0.02),
+            "{regular:?}"
+        );
+        let moment = cluster.kubelets.asked.lock();
+        let last = moment.iter().rfind(|(name, _)| name == node).unwrap().1;
+        moments.insert(last.as_millis() % 15_000);
+    }
+    assert!(moments.len() <= 20, "{moments:?}");
+}
