@@ -14,6 +14,7 @@ mod replicas;
 mod settings;
 mod signals;
 
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,10 +144,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         sinks: over_time.sinks,
         exposed: over_time.exposed,
         election,
-        trust: [Some(lookup), guests.flatten()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        trust: iter::once(lookup).chain(guests.flatten()).collect(),
         tasks,
         stop,
     })
