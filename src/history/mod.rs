@@ -23,6 +23,7 @@ mod ring;
 mod series;
 mod shape;
 mod source;
+mod taking;
 mod track;
 mod view;
 
@@ -36,11 +37,12 @@ use crate::lifecycle::MemoryLimit;
 
 pub use aggregate::{Aggregation, Bucket, aggregate};
 pub use hand_off::{
-    HandedFamily, HandedLife, HandedMember, HandedTrack, Handing, NotTaken, RingColumns, Taking,
+    HandedFamily, HandedLife, HandedMember, HandedTrack, Handing, NotTaken, RingColumns,
 };
 pub use ring::{History, Refused};
 pub use series::{Series, Span, Subject};
 pub use source::{Answer, HistoricalError, HistoricalSource, Listed, NoResults, Query};
+pub use taking::Taking;
 pub use view::View;
 
 /// How much is kept.

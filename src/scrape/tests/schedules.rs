@@ -54,6 +54,8 @@ async fn a_node_another_replica_handed_over_is_asked_at_its_moment() {
     );
     second.kubelets.pods.lock().insert(name.clone(), vec!["p"]);
     second.announce(&name, "p");
+    second.until(1.0).await;
+    assert!(second.live.view().pod("n", "p").is_some());
     second.until(45.0).await;
     let asked = second.asked(&name);
     // Sixty seconds are four resolutions.
