@@ -42,16 +42,19 @@ pub mod coverage;
 pub mod history;
 pub mod sinks;
 pub mod rollup;
+pub mod events;
 
 // out
 pub mod api;
 pub mod heapster;
+pub mod peer;
 pub mod auth;
 pub mod server;
 
 // asked by people
 pub mod check;
 pub mod why;
+pub mod take_over;
 
 // wiring
 pub mod config;

@@ -1,10 +1,11 @@
 //! The `loadline` program: flags, one run or one answer, an exit code.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use loadline::app::{self, Ended, Outcome, Signals};
-use loadline::config::{self, Command, Exit, Settings, Stream};
+use loadline::config::{self, Command, Exit, Logging, Stream};
 use loadline::telemetry;
 
 fn main() -> ExitCode {
@@ -13,20 +14,40 @@ fn main() -> ExitCode {
         Err(exit) => return leave(&exit),
     };
     match command {
-        Command::Serve(settings) => match run(settings) {
-            Ok(Ended::Stopped) => ExitCode::SUCCESS,
-            Ok(Ended::Failed | Ended::Cut) => ExitCode::FAILURE,
-            Err(error) => {
-                tracing::error!("{}", story(&error));
-                ExitCode::FAILURE
-            }
-        },
+        Command::Serve(settings) => {
+            let (logging, cores) = (settings.logging, settings.max_procs);
+            served(run(logging, cores, async |signals| {
+                Ok(app::bind(settings).await?.run(signals).await)
+            }))
+        }
+        Command::Eventer(settings) => {
+            let (logging, cores) = (settings.logging, settings.max_procs);
+            served(run(logging, cores, async |signals| {
+                Ok(app::bind_eventer(settings).await?.run(signals).await)
+            }))
+        }
         Command::Check { settings, output } => answer(app::check(settings, output)),
         Command::Why {
             settings,
             subject,
             output,
         } => answer(app::explain(settings, subject, output)),
+        Command::TakeOver { settings, options } => {
+            // Nobody is left to tell when even this fails.
+            let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
+            answer(app::take_over(settings, options, &say))
+        }
+    }
+}
+
+fn served(ended: anyhow::Result<Ended>) -> ExitCode {
+    match ended {
+        Ok(Ended::Stopped) => ExitCode::SUCCESS,
+        Ok(Ended::Failed | Ended::Cut) => ExitCode::FAILURE,
+        Err(error) => {
+            tracing::error!("{}", story(&error));
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -57,13 +78,18 @@ fn asked(ask: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<O
     outcome
 }
 
-fn run(settings: Settings) -> anyhow::Result<Ended> {
-    telemetry::init_logging(settings.logging.format, settings.logging.level)?;
+/// Runs until the end, on so many cores at most.
+fn run(
+    logging: Logging,
+    cores: Option<NonZeroUsize>,
+    serve: impl AsyncFnOnce(Signals) -> anyhow::Result<Ended>,
+) -> anyhow::Result<Ended> {
+    telemetry::init_logging(logging.format, logging.level)?;
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed"))?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(most) = settings.max_procs {
+    if let Some(most) = cores {
         // More threads than cores would only take turns.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         runtime.worker_threads(cores.min(most.get()));
@@ -71,7 +97,7 @@ fn run(settings: Settings) -> anyhow::Result<Ended> {
     let runtime = runtime.enable_all().build()?;
     let ended = runtime.block_on(async {
         let signals = Signals::listen()?;
-        Ok(app::bind(settings).await?.run(signals).await)
+        serve(signals).await
     });
     // What a second signal cut short is not waited for.
     runtime.shutdown_background();

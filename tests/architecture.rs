@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms, ground first. The path of a number decides: what receives stands before what feeds
 /// it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "domain",
     "lifecycle",
     "telemetry",
@@ -37,6 +37,7 @@ const ORDER: [&str; 22] = [
     "server",
     "check",
     "why",
+    "take_over",
     "config",
     "app",
 ];

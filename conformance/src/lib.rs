@@ -3,6 +3,7 @@
 //! - [`lab`] is a simulated cluster: an API server with aggregator, kubelets, their certificates.
 //! - [`loadline`] starts Loadline as a child [`process`]; a [`client`] talks to it.
 //! - [`compare`] measures it beside metrics-server.
+//! - [`databases`] starts real ones and asks them in their own languages.
 //! - [`image`] wraps a static program as a container image.
 //! - [`lanes`] are the groups of checks; [`simulated`] are those beside a [`lab`].
 //! - [`real`] drives real ones: a control plane, a node with containers.
@@ -20,6 +21,7 @@
 
 pub mod client;
 pub mod compare;
+pub mod databases;
 pub mod image;
 pub mod lab;
 pub mod lanes;

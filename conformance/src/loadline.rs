@@ -65,6 +65,7 @@ pub struct Loadline {
 pub struct Start {
     binary: PathBuf,
     flags: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     address: SocketAddr,
     serving: LeafFiles,
     log: PathBuf,
@@ -79,6 +80,7 @@ impl Start {
         let mut start = Self {
             binary: binary.to_owned(),
             flags: Vec::new(),
+            environment: Vec::new(),
             address,
             log: lab.file(&format!("{name}.log")),
             serving: serving.clone(),
@@ -119,6 +121,21 @@ impl Start {
         self
     }
 
+    /// The same with this flag once more, for flags that may be repeated.
+    #[must_use]
+    pub fn also(mut self, flag: &str, value: &str) -> Self {
+        self.flags.push((flag.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with a variable of the environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        let pair = (name.to_owned(), value.to_owned());
+        self.environment.push(pair);
+        self
+    }
+
     /// The same without this flag.
     #[must_use]
     pub fn without(mut self, flag: &str) -> Self {
@@ -150,6 +167,7 @@ impl Start {
         let mut launch = Launch::new(&self.binary, self.log.clone());
         let arguments = self.flags.iter().map(|(f, v)| format!("--{f}={v}"));
         launch.arguments = arguments.collect();
+        launch.environment.clone_from(&self.environment);
         Ok(Loadline {
             process: launch.start()?,
             address: self.address,

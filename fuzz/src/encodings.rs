@@ -12,7 +12,20 @@ pub(super) fn check(data: &[u8]) {
     let text = std::str::from_utf8(data).unwrap_or_default();
     // What no float holds is no number to Go, which leaves it bare, and infinite to other readers.
     let boundless = |text: &str| text.replace('_', "").parse().is_ok_and(f64::is_infinite);
-    if text.split(['\n', '\t']).any(boundless) {
+    // Nor is a word of YAML 1.1 one to Go in another case than these three, as it is to other readers.
+    let odd = |text: &str| {
+        const WORDS: [&str; 7] = ["yes", "no", "on", "off", "true", "false", "null"];
+        let lower = text.to_ascii_lowercase();
+        let tail = text.get(1..).unwrap_or_default();
+        WORDS.contains(&&*lower)
+            && text != lower
+            && text != text.to_ascii_uppercase()
+            && lower.get(1..) != Some(tail)
+    };
+    if text
+        .split(['\n', '\t'])
+        .any(|text| boundless(text) || odd(text))
+    {
         return;
     }
     let mut map = Map::new();

@@ -8,6 +8,7 @@ mod amounts;
 mod core_objects;
 mod encodings;
 mod exposition;
+mod hand_off;
 mod heapster_path;
 mod list_options;
 mod protobuf;
@@ -19,12 +20,13 @@ mod summary_json;
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 11] = [
+pub const PROPERTIES: [(&str, Property); 12] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
     ("core_objects", core_objects::check),
     ("encodings", encodings::check),
     ("exposition", exposition::check),
+    ("hand_off", hand_off::check),
     ("heapster_path", heapster_path::check),
     ("list_options", list_options::check),
     ("protobuf", protobuf::check),

@@ -1,4 +1,4 @@
-//! What people ask the program beside serving: `check` and `why`.
+//! What people ask the program beside serving: `check`, `why` and `take-over`.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use super::ground::client_for;
 use super::settings;
 use crate::check::Preflight;
 use crate::cluster;
-use crate::config::{Output, Settings, Subject, SubjectKind};
+use crate::config::{self, KubeletTls, Output, Settings, Subject, SubjectKind};
 use crate::domain::{Clock, SystemClock};
 use crate::kubelet::KubeletClient;
+use crate::take_over::{Say, TakeOver};
 use crate::why;
 
 /// What to print, and whether all is well.
@@ -29,7 +30,10 @@ pub struct Outcome {
 pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
-    let config = settings::kubelet(&settings, &credentials)?;
+    let config = settings::kubelet(&settings, &credentials, &client)?;
+    if let Some(pins) = config.pins() {
+        pins.load().await;
+    }
     let kubelet = KubeletClient::new(config, Arc::clone(&clock))
         .await
         .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;
@@ -42,6 +46,8 @@ pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
         selects: settings::scrape(&settings).selects,
         service,
         secret,
+        via_api_server: settings.kubelet.tls == KubeletTls::ViaApiServer,
+        pins: settings::pins(&settings.kubelet.tls),
         lookup: !settings.authentication.skip_lookup,
         clock,
     };
@@ -78,5 +84,35 @@ pub async fn explain(settings: Settings, subject: Subject, output: Output) -> Re
             Output::Text => answer.text(),
             Output::Json => answer.json(),
         },
+    })
+}
+
+/// Leads the metrics API to the Loadline these settings are of, or back. `say` is told how far it
+/// is, as it goes.
+///
+/// # Errors
+/// When there are no credentials for the API server, or clients are not led where they should be.
+pub async fn take_over(
+    settings: Settings,
+    options: config::TakeOver,
+    say: Say<'_>,
+) -> Result<Outcome> {
+    let (client, _) = cluster::connect(settings.api_server.clone()).await?;
+    let (service, _) = settings::objects(&settings.serving);
+    let take_over = TakeOver {
+        client,
+        identity: settings.api_server,
+        service,
+        dry_run: options.dry_run,
+        patience: options.timeout,
+    };
+    if options.back {
+        take_over.back(say).await?;
+    } else {
+        take_over.forward(say).await?;
+    }
+    Ok(Outcome {
+        text: String::new(),
+        ok: true,
     })
 }

@@ -6,17 +6,18 @@ use anyhow::{Context, Result};
 use tracing::warn;
 
 use super::over_time::{self, OpenPort, OverTime};
+use super::replicas::Replicas;
 use super::settings;
 use crate::api::Api;
 use crate::auth::{self, Authentication, Authorization, KubeReviews, LiveTrust, TrustLookup};
-use crate::cluster::{self, Credentials};
+use crate::cluster::{self, Cluster};
 use crate::config::Settings;
 use crate::coverage::{Coverage, Sources};
 use crate::domain::{Clock, Inventory, SystemClock};
 use crate::heapster::RouteTable;
-use crate::kubelet::KubeletClient;
+use crate::kubelet::{self, KubeletClient};
 use crate::lifecycle::{Health, Stop, StopSender, Tasks};
-use crate::live::Live;
+use crate::live::{self, Live};
 use crate::scrape::Scraper;
 use crate::server::{self, Route, SecretKeeper, Server, ServingCertificate};
 use crate::telemetry::Registry;
@@ -42,14 +43,35 @@ impl Ground {
         }
     }
 
+    pub(super) fn cluster(
+        &mut self,
+        settings: &Settings,
+        client: &kube::Client,
+        inventory: &Arc<Inventory>,
+    ) -> Cluster {
+        let (inventory, registry) = (Arc::clone(inventory), &mut self.registry);
+        let cluster = Cluster::new(client, inventory, &self.clock, registry);
+        match &settings.rollup.host_id_annotation {
+            Some(annotation) => cluster.with_host_id_annotation(annotation.as_str()),
+            None => cluster,
+        }
+    }
+
+    pub(super) fn live(&mut self, settings: &Settings, inventory: &Arc<Inventory>) -> Arc<Live> {
+        let config = live::Config {
+            resolution: settings.scrape.resolution,
+        };
+        let (inventory, clock) = (Arc::clone(inventory), Arc::clone(&self.clock));
+        Arc::new(Live::new(config, inventory, clock, &mut self.registry))
+    }
+
     pub(super) async fn scraper(
         &mut self,
         settings: &Settings,
-        credentials: &Credentials,
+        config: kubelet::Config,
         inventory: &Arc<Inventory>,
         live: &Arc<Live>,
     ) -> Result<Scraper<KubeletClient>> {
-        let config = settings::kubelet(settings, credentials)?;
         let getter = KubeletClient::new(config, Arc::clone(&self.clock))
             .await
             .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;
@@ -154,6 +176,7 @@ impl Ground {
         over_time: &OverTime,
         reviews: (Authentication, Authorization),
         client: &kube::Client,
+        replicas: Option<&Replicas>,
     ) -> Result<(server::Bound, Option<OpenPort>, Option<SecretKeeper>)> {
         let config = settings::server(settings)?;
         let keeper = self.keeper_parts(settings, &config);
@@ -178,6 +201,7 @@ impl Ground {
             authentication: Arc::new(reviews.0),
             authorization: Arc::new(reviews.1),
             routes,
+            giver: replicas.map(|replicas| Arc::clone(&replicas.giver)),
             health: self.health.clone(),
             registry,
             metrics,
@@ -188,6 +212,12 @@ impl Ground {
         let keeper = keeper.and_then(|(config, metrics)| {
             SecretKeeper::new(config, client, &server, self.clock, metrics)
         });
+        let keeper = match (keeper, replicas) {
+            (Some(keeper), Some(replicas)) => {
+                Some(keeper.introducing(Arc::clone(&replicas.identities)))
+            }
+            (keeper, _) => keeper,
+        };
         if let Some(keeper) = &keeper {
             self.health.add(keeper.check());
         }

@@ -5,9 +5,12 @@
 //! server may be away at either.
 
 mod asked;
+mod eventer;
 mod ground;
+mod incumbent;
 mod over_time;
 mod readiness;
+mod replicas;
 mod settings;
 mod signals;
 
@@ -17,23 +20,28 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{OptionFuture, join};
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::auth::{LiveTrust, TrustLookup};
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, Election};
 use crate::config::Settings;
 use crate::coverage::Announcer;
 use crate::domain::Inventory;
-use crate::kubelet::KubeletClient;
+use crate::kubelet::{KubeletClient, Pins};
 use crate::lifecycle::{Stop, StopSender, Tasks};
-use crate::live::{self, Live};
+use crate::peer::{Done, Taker};
 use crate::rollup::Rollup;
 use crate::scrape::Scraper;
 use crate::server::{self, SecretKeeper};
+use crate::sinks::Sinks;
 use ground::Ground;
-use over_time::{OverTime, Receiving};
+use incumbent::Incumbent;
+use over_time::{Exposed, OverTime, Receiving};
+use replicas::Replicas;
 
-pub use asked::{Outcome, check, explain};
+pub use asked::{Outcome, check, explain, take_over};
+pub use eventer::{BoundEventer, bind_eventer};
 pub use signals::Signals;
 
 /// Everything wired together, with the ports taken and nothing running yet.
@@ -44,9 +52,14 @@ pub struct Bound {
     cluster: Cluster,
     scraper: Scraper<KubeletClient>,
     keeper: Option<SecretKeeper>,
+    incumbent: Incumbent,
+    pins: Option<(Arc<Pins>, Arc<Inventory>)>,
+    taker: Option<Taker>,
     announcer: Announcer,
     rollup: Option<Rollup>,
     sinks: Option<Receiving>,
+    exposed: Option<Exposed>,
+    election: Option<Election>,
     trust: Vec<TrustLookup>,
     tasks: Tasks,
     stop: (StopSender, Stop),
@@ -74,57 +87,56 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 /// a port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
-    tell(&settings);
+    tell(&settings.notes, &settings.inert);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let inventory = Arc::new(Inventory::new());
-    let registry = &mut ground.registry;
-    let mut cluster = Cluster::new(&client, Arc::clone(&inventory), &ground.clock, registry);
-    if let Some(annotation) = &settings.rollup.host_id_annotation {
-        cluster = cluster.with_host_id_annotation(annotation.as_str());
-    }
-    let config = live::Config {
-        resolution: settings.scrape.resolution,
-    };
-    let clock = Arc::clone(&ground.clock);
-    let live = Arc::new(Live::new(config, Arc::clone(&inventory), clock, registry));
-    let scraper = ground
-        .scraper(&settings, &credentials, &inventory, &live)
-        .await?;
+    let cluster = ground.cluster(&settings, &client, &inventory);
+    let live = ground.live(&settings, &inventory);
+    let config = settings::kubelet(&settings, &credentials, &client)?;
+    let pins = config.pins().map(|pins| (pins, Arc::clone(&inventory)));
+    let scraper = ground.scraper(&settings, config, &inventory, &live).await?;
     let trust = LiveTrust::new(settings::trust(&settings.authentication))
         .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
     let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
-    let (health, clock) = (&ground.health, &ground.clock);
-    readiness::add_checks(health, clock, &cluster, &live, &scraper, &coverage);
+    let (to, clock) = (&ground.health, &ground.clock);
+    let incumbent = Incumbent::new(&client);
+    readiness::add_checks(to, clock, &cluster, &live, &scraper, &coverage, &incumbent);
     let announcer = Announcer::new(Arc::clone(&coverage), &client, Arc::clone(clock));
     let tolerate = settings.authentication.tolerate_lookup_failure;
     ground.health.add(lookup.check(tolerate));
-    ground
-        .health
-        .add(server::shutdown_check(ground.stop.1.clone()));
+    let stopping = server::shutdown_check(ground.stop.1.clone());
+    ground.health.add(stopping);
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
-    let over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
+    let mut over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
+    let election = over_time.elect(&settings, &client, clock, registry);
+    let known = (&cluster, &inventory, &live);
+    let replicas = Replicas::new(&settings, &mut ground, known, &over_time);
     let api = ground.api(live, inventory, coverage);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
-    let reached = ground.servers(&settings, &api, &over_time, reviews, &client);
+    let peers = replicas.as_ref();
+    let reached = ground.servers(&settings, &api, &over_time, reviews, &client, peers);
     let (server, heapster, keeper) = reached.await?;
     let (heapster, guests) = heapster.map(|open| (open.server, open.trust)).unzip();
+    let trust = [Some(lookup), guests.flatten()];
     Ok(Bound {
         server,
         heapster,
         cluster,
         scraper,
         keeper,
+        incumbent,
+        pins,
+        taker: replicas.map(|replicas| replicas.taker),
         announcer,
         rollup: over_time.rollup,
         sinks: over_time.sinks,
-        trust: [Some(lookup), guests.flatten()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        exposed: over_time.exposed,
+        election,
+        trust: trust.into_iter().flatten().collect(),
         tasks,
         stop,
     })
@@ -150,15 +162,15 @@ impl Bound {
         let (cluster, until) = (self.cluster, quit.clone());
         let watches = async move { cluster.run(until).await };
         tasks.spawn_vital("cluster", quit.clone(), watches);
-        tasks.spawn_vital("scrape", quit.clone(), self.scraper.run(quit.clone()));
+        let others = self.incumbent.shared();
+        let over = start_scrapes(self.taker, self.scraper, others, &tasks, &quit);
         for trust in self.trust {
             tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
         }
-        if let Some(keeper) = self.keeper {
-            tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
-        }
+        start_keepers(self.keeper, self.pins, self.incumbent, &tasks, &quit);
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
-        start_columns(self.rollup, self.sinks, &tasks, &quit);
+        let readers = (self.sinks, self.exposed, self.election);
+        start_columns(self.rollup, readers, over, &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
@@ -197,26 +209,95 @@ impl Bound {
     }
 }
 
+/// Starts who keeps the serving certificate and the kubelets' pins, and who looks for others.
+fn start_keepers(
+    keeper: Option<SecretKeeper>,
+    pins: Option<(Arc<Pins>, Arc<Inventory>)>,
+    incumbent: Incumbent,
+    tasks: &Tasks,
+    quit: &Stop,
+) {
+    if let Some(keeper) = keeper {
+        tasks.spawn_vital("serving-secret", quit.clone(), keeper.run(quit.clone()));
+    }
+    if let Some((pins, inventory)) = pins {
+        let run = pins.run(inventory, quit.clone());
+        tasks.spawn_vital("kubelet-pins", quit.clone(), run);
+    }
+    drop(tasks.spawn_passing("incumbent", incumbent.run(quit.clone())));
+}
+
+/// Starts taking over from another replica, and scrapes when that is over; tells when it is.
+fn start_scrapes(
+    taker: Option<Taker>,
+    scraper: Scraper<KubeletClient>,
+    others: Arc<incumbent::Shared>,
+    tasks: &Tasks,
+    quit: &Stop,
+) -> Option<Done> {
+    let over = taker.as_ref().map(Taker::done);
+    if let Some(taker) = taker {
+        drop(tasks.spawn_passing("peers", taker.run(quit.clone())));
+    }
+    let (until, may_scrape) = (quit.clone(), replicas::may_scrape(over.clone(), others));
+    tasks.spawn_vital("scrape", quit.clone(), async move {
+        may_scrape.await;
+        scraper.run(until).await;
+    });
+    over
+}
+
 /// Starts the columns' maker and the sinks that receive them.
-fn start_columns(rollup: Option<Rollup>, sinks: Option<Receiving>, tasks: &Tasks, quit: &Stop) {
+fn start_columns(
+    rollup: Option<Rollup>,
+    readers: (Option<Receiving>, Option<Exposed>, Option<Election>),
+    after: Option<Done>,
+    tasks: &Tasks,
+    quit: &Stop,
+) {
+    let (sinks, exposed, election) = readers;
+    if let Some(election) = election {
+        tasks.spawn_vital("election", quit.clone(), election.run(quit.clone()));
+    }
+    if let Some((exposition, batches)) = exposed {
+        let run = exposition.run(batches, quit.clone());
+        tasks.spawn_vital("exposition", quit.clone(), run);
+    }
     if let Some(rollup) = rollup {
         let until = quit.clone();
-        let run = async move { rollup.run(until).await };
+        let run = async move {
+            replicas::over(after).await;
+            rollup.run(until).await;
+        };
         tasks.spawn_vital("rollup", quit.clone(), run);
     }
-    if let Some((sinks, batches)) = sinks {
+    if let Some(Receiving {
+        sinks,
+        batches,
+        leadership,
+    }) = sinks
+    {
+        let batches = match leadership {
+            None => batches,
+            Some(leadership) => {
+                let (sender, led) = mpsc::channel(Sinks::QUEUE);
+                let gate = over_time::while_leading(batches, leadership, sender, quit.clone());
+                tasks.spawn_vital("columns", quit.clone(), gate);
+                led
+            }
+        };
         let run = sinks.run(batches, tasks.clone(), quit.clone());
         tasks.spawn_vital("sinks", quit.clone(), run);
     }
 }
 
 /// Says what was given and does nothing, or something else than where it comes from.
-fn tell(settings: &Settings) {
-    for note in &settings.notes {
+fn tell(notes: &[String], inert: &[&str]) {
+    for note in notes {
         info!("{note}");
     }
-    if !settings.inert.is_empty() {
-        let flags = settings.inert.join(", --");
+    if !inert.is_empty() {
+        let flags = inert.join(", --");
         warn!("without effect here: --{flags}");
     }
 }

@@ -11,14 +11,16 @@ use tracing::{info, warn};
 use super::settings;
 use crate::apimachinery::{RequestInfo, ResourceInfo};
 use crate::auth::{AllowedUsers, LiveTrust, TrustConfig, TrustLookup};
+use crate::cluster::{Election, Leadership};
 use crate::config::{HeapsterPort, HeapsterTls, Settings};
 use crate::domain::{Batch, Clock, Inventory, MetricSet, Timestamp};
 use crate::heapster::{self, Heapster, RouteTable};
 use crate::history::{self, HistoricalSource, History};
+use crate::lifecycle::Stop;
 use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};
 use crate::server::{self, Handler, OpenDeps, Route, Server};
-use crate::sinks::{self, Labeller, Sinks};
+use crate::sinks::{self, Exposition, Labeller, Sinks};
 use crate::telemetry::Registry;
 
 /// The columns' maker and who reads them.
@@ -28,13 +30,24 @@ pub(super) struct OverTime {
     pub(super) rollup: Option<Rollup>,
     /// `None` without any.
     pub(super) sinks: Option<Receiving>,
-    /// Whether columns are kept.
-    kept: bool,
+    /// `None` unless who scrapes is told of columns.
+    pub(super) exposed: Option<Exposed>,
+    /// Where columns are kept, if they are.
+    pub(super) history: Option<Arc<History>>,
     pub(super) heapster: Arc<Heapster>,
 }
 
-/// The sinks, and where batches come in for them.
-pub(super) type Receiving = (Sinks, mpsc::Receiver<Arc<Batch>>);
+/// The sinks, where batches come in for them, and whether they are to be sent.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    pub(super) sinks: Sinks,
+    pub(super) batches: mpsc::Receiver<Arc<Batch>>,
+    /// `None` when nobody contends.
+    pub(super) leadership: Option<Leadership>,
+}
+
+/// What is scraped, and where batches come in for it.
+pub(super) type Exposed = (Arc<Exposition>, mpsc::Receiver<Arc<Batch>>);
 
 /// Keeps nothing: columns are made for sinks alone.
 #[derive(Debug)]
@@ -65,6 +78,7 @@ impl OverTime {
                 retention: settings.history.length,
                 resolution,
                 memory_limit: Some(settings.history.memory_limit),
+                process_limit: settings.history.process_limit.of_process(),
             };
             Arc::new(History::new(config, registry))
         });
@@ -72,9 +86,9 @@ impl OverTime {
             Some(history) => Arc::clone(history) as Arc<dyn rollup::Columns>,
             None => Arc::new(Unkept),
         };
-        let kept = history.is_some();
+        let kept = history.clone();
         let sends = !settings.heapster.sinks.is_empty();
-        let rollup = (kept || sends).then(|| {
+        let rollup = (kept.is_some() || sends || settings.rollup.exposed).then(|| {
             let config = rollup::Config {
                 resolution,
                 ..rollup::Config::default()
@@ -89,12 +103,15 @@ impl OverTime {
             )
         });
         let sinks = match rollup.as_ref().filter(|_| sends) {
-            Some(rollup) => {
-                let batches = rollup.subscribe(Sinks::QUEUE);
-                Some((sinks(settings, clock, registry)?, batches))
-            }
+            Some(rollup) => Some(Receiving {
+                batches: rollup.subscribe(Sinks::QUEUE),
+                sinks: sinks(settings, clock, registry)?,
+                leadership: None,
+            }),
             None => None,
         };
+        let exposed = rollup.as_ref().filter(|_| settings.rollup.exposed);
+        let exposed = exposed.map(|rollup| expose(settings, rollup, clock));
         let config = heapster::Config {
             resolution,
             stale_after: STALE.max(resolution * 3),
@@ -110,10 +127,73 @@ impl OverTime {
         Ok(Self {
             rollup,
             sinks,
-            kept,
+            exposed,
+            history: kept,
             heapster,
         })
     }
+
+    /// Lets the sinks wait for the Lease, if that is wanted and there are any.
+    pub(super) fn elect(
+        &mut self,
+        settings: &Settings,
+        client: &kube::Client,
+        clock: &Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Option<Election> {
+        let lease = settings.leader_elect.as_ref()?;
+        let Some(receiving) = &mut self.sinks else {
+            warn!("--leader-elect without any --sink has nothing to decide");
+            return None;
+        };
+        let lease = settings::lease(lease);
+        let (election, leadership) = Election::new(lease, client, Arc::clone(clock));
+        leadership.register(registry);
+        receiving.leadership = Some(leadership);
+        Some(election)
+    }
+}
+
+/// Hands batches on while we lead. Whoever stands by keeps the newest and sends it first when its
+/// turn comes: the other one may have gone before it was through.
+pub(super) async fn while_leading(
+    mut batches: mpsc::Receiver<Arc<Batch>>,
+    leadership: Leadership,
+    sinks: mpsc::Sender<Arc<Batch>>,
+    stop: Stop,
+) {
+    let mut kept = None;
+    loop {
+        let batch = tokio::select! {
+            biased;
+            batch = stop.until(batches.recv()) => match batch.flatten() {
+                Some(batch) => batch,
+                // The sinks end by themselves, and then their time to flush begins.
+                None => return stop.stopped().await,
+            },
+            () = leadership.held(), if kept.is_some() => match kept.take() {
+                Some(batch) => batch,
+                None => continue,
+            },
+        };
+        if !leadership.is_held() {
+            kept = Some(batch);
+            continue;
+        }
+        kept = None;
+        if stop.until(sinks.send(batch)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Sets up what is scraped; it is told until three more columns should have been there.
+fn expose(settings: &Settings, rollup: &Rollup, clock: &Arc<dyn Clock>) -> Exposed {
+    let labelling = Labelling::new(settings.rollup.labels.clone());
+    let (labelling, clock) = (Arc::new(labelling), Arc::clone(clock));
+    let stale_after = settings.rollup.resolution * 3;
+    let exposition = Exposition::new(labelling, clock, stale_after);
+    (exposition, rollup.subscribe(1))
 }
 
 /// Sets up the sinks that were given.
@@ -126,8 +206,12 @@ fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -
     let labelling = Labelling::new(settings.rollup.labels.clone());
     let labeller: Arc<dyn Labeller> = Arc::new(labelling);
     let given = settings.heapster.sinks.clone();
-    Sinks::new(config, given, &labeller, clock, registry)
-        .map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
+    let sinks = Sinks::new(config, given, &labeller, clock, registry);
+    let sinks = sinks.and_then(|sinks| match &settings.heapster.spool {
+        Some(spool) => sinks.with_spool(&spool.folder, spool.most),
+        None => Ok(sinks),
+    });
+    sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
 }
 
 impl rollup::Columns for Unkept {
@@ -136,12 +220,9 @@ impl rollup::Columns for Unkept {
     fn begin_anew(&self) {}
 }
 
-/// Heapster's API on the secure port; none when nothing is kept. It tells of all pods, so its
-/// callers must be allowed to list their metrics.
+/// Heapster's API on the secure port, none when nothing is kept, and the columns for who scrapes.
+/// They tell of all pods, so their callers must be allowed to list their metrics.
 pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
-    if !over_time.kept {
-        return Vec::new();
-    }
     let lists_pods = Arc::new(RequestInfo {
         path: "/apis/metrics.k8s.io/v1/pods".to_owned(),
         verb: "list".to_owned(),
@@ -154,13 +235,31 @@ pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
             ..ResourceInfo::default()
         }),
     });
-    let route = |prefix: &&str| Route {
-        prefix: (*prefix).to_owned(),
-        index: vec![(*prefix).to_owned()],
+    let route = |prefix: &str, handler| Route {
+        prefix: prefix.to_owned(),
+        index: vec![prefix.to_owned()],
         also: Some(Arc::clone(&lists_pods)),
-        handler: handler(&over_time.heapster, RouteTable::SecurePort),
+        handler,
     };
-    Heapster::PREFIXES.iter().map(route).collect()
+    let mut routes = Vec::new();
+    if over_time.history.is_some() {
+        let heapster = || handler(&over_time.heapster, RouteTable::SecurePort);
+        routes.extend(Heapster::PREFIXES.iter().map(|p| route(p, heapster())));
+    }
+    if let Some((exposition, _)) = &over_time.exposed {
+        routes.push(route(EXPOSED, scraped(exposition)));
+    }
+    routes
+}
+
+/// Where columns are scraped.
+const EXPOSED: &str = "/metrics/rollup";
+
+fn scraped(exposition: &Arc<Exposition>) -> Handler {
+    let exposition = Arc::clone(exposition);
+    Arc::new(move |info, parts| {
+        (info.path == EXPOSED).then(|| exposition.respond(parts.uri.query()))
+    })
 }
 
 pub(super) fn handler(heapster: &Arc<Heapster>, table: RouteTable) -> Handler {
@@ -211,4 +310,50 @@ fn allowed_users(tls: &HeapsterTls) -> Result<Option<Arc<AllowedUsers>>> {
     let trust = LiveTrust::new(trust).context("--tls-client-ca")?;
     let users = AllowedUsers::new(trust, clients.allowed_users.clone());
     Ok(Some(Arc::new(users)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+
+    fn batch(secs: i64) -> Arc<Batch> {
+        Arc::new(Batch {
+            timestamp: Timestamp::from_millis(secs * 1000),
+            parts: Vec::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn who_stands_by_keeps_the_newest_column_and_sends_it_when_its_turn_comes() {
+        let (made, batches) = mpsc::channel(9);
+        let (sinks, mut sent) = mpsc::channel(9);
+        let (held, leadership) = watch::channel(false);
+        let (stop, stopped) = Stop::channel();
+        for secs in [1, 2] {
+            made.send(batch(secs)).await.unwrap();
+        }
+        let leadership = Leadership::of(leadership);
+        let gate = while_leading(batches, leadership, sinks, stopped);
+        let hand = async {
+            while made.capacity() < 9 {
+                tokio::task::yield_now().await;
+            }
+            assert!(sent.try_recv().is_err());
+            held.send_replace(true);
+            let mut next = async || sent.recv().await.map(|batch| batch.timestamp.as_secs());
+            assert_eq!(next().await, Some(2));
+            made.send(batch(3)).await.unwrap();
+            assert_eq!(next().await, Some(3));
+            held.send_replace(false);
+            made.send(batch(4)).await.unwrap();
+            while made.capacity() < 9 {
+                tokio::task::yield_now().await;
+            }
+            stop.stop();
+            assert_eq!(next().await, None);
+        };
+        tokio::join!(gate, hand);
+    }
 }

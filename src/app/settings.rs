@@ -1,6 +1,7 @@
 //! From what the command line says to what each room is told.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,28 +9,43 @@ use anyhow::{Context, Result, bail};
 
 use crate::auth::{self, AlwaysAllowPaths, ProxyHeaders, TrustConfig};
 use crate::check::ObjectName;
-use crate::cluster::{ClientCertificate, Credentials, Material};
-use crate::config::{self, CertificatePaths, KubeletTls, Settings};
-use crate::kubelet::{self, Addresses, Trust};
-use crate::{auth::AllowedUsers, scrape, server};
+use crate::cluster::{ClientCertificate, Credentials, LeaseConfig, Material};
+use crate::config::{self, CertificatePaths, ConfigMapReference, KubeletTls, Settings};
+use crate::kubelet::{self, Addresses, ApiServer, Pins, Trust};
+use crate::{auth::AllowedUsers, peer, scrape, server};
 
 /// The Service whose place we may have taken: a certificate that stays in memory is for it too.
 const PREDECESSOR: &str = "metrics-server";
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
 const DEFAULT_NAMESPACE: &str = "kube-system";
 /// What is left of a pod's usual 30 s to end after readiness has failed and been noticed.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// How kubelets are asked: by flags, else as the API server is, which is metrics-server's rule.
-pub(super) fn kubelet(settings: &Settings, credentials: &Credentials) -> Result<kubelet::Config> {
+pub(super) fn kubelet(
+    settings: &Settings,
+    credentials: &Credentials,
+    client: &kube::Client,
+) -> Result<kubelet::Config> {
     let flags = &settings.kubelet;
     let trust = match &flags.tls {
         KubeletTls::CompletelyInsecure => Trust::CompletelyInsecure,
         KubeletTls::Insecure => Trust::Anybody,
-        KubeletTls::Verify {
-            ca_file: Some(path),
-        } => Trust::Ca(Material::File(path.clone())),
-        KubeletTls::Verify { ca_file: None } => cluster_trust(credentials)?,
+        KubeletTls::ViaApiServer => Trust::ApiServer(ApiServer::new(client.clone())),
+        KubeletTls::Verify { ca_file } => authority(ca_file, credentials)?,
+        KubeletTls::Pin { ca_file, pins } => match authority(ca_file, credentials)? {
+            Trust::Ca(ca) => {
+                let pins = own_object(pins);
+                let pins = Pins::new(client.clone(), &pins.namespace, &pins.name);
+                Trust::Pin { ca, pins }
+            }
+            // The kubeconfig says that nothing is verified.
+            other @ (Trust::Pin { .. }
+            | Trust::Anybody
+            | Trust::CompletelyInsecure
+            | Trust::ApiServer(_)) => other,
+        },
     };
     let client_certificate = flags.client_certificate.as_ref().map(files);
     let request_timeout = settings.scrape.request_timeout;
@@ -44,6 +60,13 @@ pub(super) fn kubelet(settings: &Settings, credentials: &Credentials) -> Result<
         request_timeout,
         ..kubelet::Config::new(trust)
     })
+}
+
+fn authority(ca_file: &Option<PathBuf>, credentials: &Credentials) -> Result<Trust> {
+    match ca_file {
+        Some(path) => Ok(Trust::Ca(Material::File(path.clone()))),
+        None => cluster_trust(credentials),
+    }
 }
 
 fn cluster_trust(credentials: &Credentials) -> Result<Trust> {
@@ -136,6 +159,7 @@ pub(super) fn open_server(
 ) -> Result<server::OpenConfig> {
     Ok(server::OpenConfig {
         address,
+        flags: "--listen-ip and --heapster-port",
         tls: tls.map(|tls| server::OpenTls {
             certificate: pair(&tls.certificate),
             policy: settings.serving.tls.clone(),
@@ -198,6 +222,18 @@ pub(super) fn keeper(
     })
 }
 
+/// Where other replicas are.
+pub(super) fn peers(flags: &config::Serving) -> peer::Config {
+    let peers = flags.peers.iter().map(|one| peer::Peer {
+        host: one.host.clone(),
+        port: one.port,
+    });
+    peer::Config {
+        peers: peers.collect(),
+        port: flags.port,
+    }
+}
+
 /// The Service that leads to us, and the Secret of the serving certificate if there is to be one.
 pub(super) fn objects(flags: &config::Serving) -> (ObjectName, Option<ObjectName>) {
     let service = ObjectName {
@@ -209,6 +245,33 @@ pub(super) fn objects(flags: &config::Serving) -> (ObjectName, Option<ObjectName
         name: keeper.secret.name,
     });
     (service, secret)
+}
+
+/// The ConfigMap of kubelets' pins, when they are pinned.
+pub(super) fn pins(tls: &KubeletTls) -> Option<ObjectName> {
+    match tls {
+        KubeletTls::Pin { pins, .. } => Some(own_object(pins)),
+        KubeletTls::Verify { .. }
+        | KubeletTls::Insecure
+        | KubeletTls::CompletelyInsecure
+        | KubeletTls::ViaApiServer => None,
+    }
+}
+
+fn own_object(reference: &ConfigMapReference) -> ObjectName {
+    ObjectName {
+        namespace: reference.namespace.clone().unwrap_or_else(namespace),
+        name: reference.name.clone(),
+    }
+}
+
+/// The Lease we contend for, under a name no other replica has.
+pub(super) fn lease(lease: &config::LeaseReference) -> LeaseConfig {
+    // In a pod that is the pod's name.
+    let host = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
+    let identity = format!("{}_{}", host.trim(), uuid::Uuid::new_v4());
+    let namespace = lease.namespace.clone().unwrap_or_else(namespace);
+    LeaseConfig::new(namespace, lease.name.clone(), identity)
 }
 
 /// The namespace we run in, or else the one such a server is installed in.

@@ -48,6 +48,12 @@ impl Peer {
         })
     }
 
+    /// The certificates, leaf first.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
     /// The subject of the leaf.
     pub(super) fn subject(&self) -> Result<&CertificateSubject, &SubjectError> {
         self.subject

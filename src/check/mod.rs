@@ -35,6 +35,10 @@ pub struct Preflight {
     pub service: ObjectName,
     /// The Secret of the serving certificate, when there is to be one.
     pub secret: Option<ObjectName>,
+    /// Kubelets are asked through the API server.
+    pub via_api_server: bool,
+    /// The ConfigMap of kubelets' pins, when they are pinned.
+    pub pins: Option<ObjectName>,
     /// The ConfigMap of trusted authorities is looked at when the server starts.
     pub lookup: bool,
     /// The time.

@@ -50,7 +50,8 @@ const SUMMARY: &str = "no disks, network and pressure of it in the history";
 
 pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
     let secret = preflight.secret.as_ref();
-    let all = rights(secret, preflight.lookup);
+    let mut all = rights(secret, preflight.lookup);
+    kubelets_rights(preflight, &mut all);
     let asked = all.iter().map(|right| async move {
         let client = match right.by {
             Asker::Main => &preflight.client,
@@ -149,6 +150,35 @@ fn rights(secret: Option<&ObjectName>, lookup: bool) -> Vec<Right> {
         ..right("create", "", "events")
     });
     all
+}
+
+/// What the steps below verified kubelets need, and what they do not.
+fn kubelets_rights(preflight: &Preflight, all: &mut Vec<Right>) {
+    if preflight.via_api_server {
+        for right in all.iter_mut().filter(|right| right.resource == "nodes") {
+            if !right.subresource.is_empty() {
+                right.subresource = "proxy";
+                right.need = Need::Everything;
+            }
+        }
+        all.dedup_by(|one, other| one.to_string() == other.to_string());
+    }
+    if let Some(pins) = &preflight.pins {
+        all.extend(["get", "patch"].map(|verb| Right {
+            verb,
+            resource: "configmaps",
+            namespace: pins.namespace.clone(),
+            name: pins.name.clone(),
+            need: if verb == "get" {
+                Need::Everything
+            } else {
+                Need::Only(
+                    "each start believes kubelets anew for whose certificates nobody vouches",
+                )
+            },
+            ..Right::default()
+        }));
+    }
 }
 
 fn judge(right: &Right, answer: &Result<SubjectAccessReviewStatus, String>) -> Finding {

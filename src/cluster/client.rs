@@ -12,6 +12,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use k8s_openapi::ByteString;
 use kube::client::{Body, ConfigExt};
 use kube::config::{AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use secrecy::ExposeSecret;
 use tower::{BoxError, Layer, ServiceExt};
 
@@ -42,6 +44,17 @@ pub enum Identity {
     Kubeconfig(PathBuf),
     /// Nobody in particular; [`Config::server`] says where to ask.
     Nobody,
+}
+
+/// Another server of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Where it is.
+    pub url: Uri,
+    /// The name its certificate has to carry.
+    pub server_name: String,
+    /// Who vouches for that, as PEM.
+    pub ca_pem: Vec<u8>,
 }
 
 /// Why there is no client.
@@ -127,22 +140,51 @@ const AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// When a file is missing or cannot be understood. All of them are for a person to mend.
 pub async fn connect(config: Config) -> Result<(kube::Client, Credentials), Error> {
-    let (config, credentials) = changed(
-        match &config.identity {
-            Identity::ServiceAccount => in_cluster()?,
-            Identity::Kubeconfig(path) => from_kubeconfig(path).await?,
-            Identity::Nobody => nobody(&config),
-        },
-        &config,
-    );
+    let (config, credentials) = identified(&config).await?;
+    let client = with_token(config, &credentials)?;
+    Ok((client, credentials))
+}
+
+/// Makes a client of another server of the cluster, which takes the identities the API server
+/// takes. As [`connect`] else.
+///
+/// # Errors
+/// As [`connect`]; also when the CA holds no certificate, unless none is to be verified.
+pub async fn connect_elsewhere(config: Config, to: Elsewhere) -> Result<kube::Client, Error> {
+    let (mut made, credentials) = identified(&config).await?;
+    made.cluster_url = to.url;
+    made.tls_server_name = Some(to.server_name);
+    made.accept_invalid_certs = config.insecure_skip_tls_verify;
+    made.root_cert_file = None;
+    let roots: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&to.ca_pem)
+        .filter_map(|one| Some(one.ok()?.to_vec()))
+        .collect();
+    if roots.is_empty() && !config.insecure_skip_tls_verify {
+        return Err(Error::Client {
+            reason: "nobody vouches for its certificate: there is no CA".to_owned(),
+        });
+    }
+    made.root_cert = Some(roots);
+    with_token(made, &credentials)
+}
+
+async fn identified(config: &Config) -> Result<(kube::Config, Credentials), Error> {
+    let found = match &config.identity {
+        Identity::ServiceAccount => in_cluster()?,
+        Identity::Kubeconfig(path) => from_kubeconfig(path).await?,
+        Identity::Nobody => nobody(config),
+    };
+    Ok(changed(found, config))
+}
+
+fn with_token(config: kube::Config, credentials: &Credentials) -> Result<kube::Client, Error> {
     let token = match &credentials.token {
         Some(Material::File(path)) => Some(token_file(path)?),
         Some(Material::Inline(_)) | None => None,
     };
-    let client = client(config, token).map_err(|error| Error::Client {
+    client(config, token).map_err(|error| Error::Client {
         reason: describe(&error),
-    })?;
-    Ok((client, credentials))
+    })
 }
 
 impl Config {

@@ -1,5 +1,5 @@
-//! Who is out there: the watches of nodes, pods and namespaces, and the client all rooms ask the API server
-//! with.
+//! Who is out there: the watches of nodes, pods and namespaces, the client all rooms ask the API server
+//! with, and the Lease by which one of several replicas acts.
 //!
 //! Each watch lists once and then follows the changes from the list's resource version. Both come as
 //! protobuf, from an API server that has it. What it hears is decoded into the compact records of [`crate::domain`] and written
@@ -21,6 +21,7 @@ mod credentials;
 mod events;
 mod frames;
 mod interner;
+mod lease;
 mod lines;
 mod list;
 mod metrics;
@@ -31,13 +32,16 @@ mod pods;
 mod request;
 mod state;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod watch;
 
 use std::sync::Arc;
 
-pub use client::{Config, Error, Identity, connect};
+pub use client::{Config, Elsewhere, Error, Identity, connect, connect_elsewhere};
 pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
+pub use lease::{Election, Leadership, LeaseConfig};
 pub use object::{Object, Rejected, Unreadable};
 pub use request::{Target, WatchError, describe};
 pub use state::{Connection, WatchStatus};

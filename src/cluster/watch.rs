@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
@@ -29,6 +30,14 @@ pub trait Follower: Send {
     fn applied(&mut self, object: Object<'_>);
     /// An object was deleted, or no longer matches the selector. Carries its last state.
     fn deleted(&mut self, object: Object<'_>);
+    /// Everything up to this resource version has been told: a list is complete, or an event or a
+    /// bookmark was heard.
+    fn reached(&mut self, _version: &str) {}
+    /// What to wait for before more is told; asked after each event and each page of a list. Whoever
+    /// waits long is told the rest later: the API server ends the watch, and it is resumed.
+    fn pause(&self) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
 }
 
 /// A list of one collection that is kept up to date for as long as the process lives.
@@ -42,6 +51,7 @@ pub struct Watch {
     requests: Requests,
     state: Arc<WatchState>,
     restarts: Counter,
+    from: Option<String>,
 }
 
 /// What one attempt hands to the next.
@@ -79,7 +89,26 @@ impl Watch {
             requests: Requests::new(client, target),
             state: Arc::new(WatchState::new(clock)),
             restarts: Counter::default(),
+            from: None,
         }
+    }
+
+    /// The same watch, which begins after this resource version instead of with a list. Should that
+    /// be forgotten, it lists all the same.
+    #[must_use]
+    pub fn resuming_from(self, version: String) -> Self {
+        Self {
+            from: Some(version),
+            ..self
+        }
+    }
+
+    /// Asks for a single object: whether the collection is there and may be listed.
+    ///
+    /// # Errors
+    /// When it is not, or nobody answers.
+    pub async fn probe(&self) -> Result<(), WatchError> {
+        self.requests.list(Extent::Pages(1), None).await.map(drop)
     }
 
     /// The same watch, which counts its restarts where they can be seen.
@@ -108,8 +137,12 @@ impl Watch {
     pub async fn run(&self, follower: &mut dyn Follower, stop: &Stop) {
         let mut backoff = Backoff::doubling(FIRST_WAIT, LONGEST_WAIT);
         let mut place = Place {
-            version: None,
-            extent: Extent::Cached,
+            version: self.from.clone(),
+            // Who knows something already may not be told of a time before that.
+            extent: self
+                .from
+                .as_ref()
+                .map_or(Extent::Cached, |_| Extent::Pages(PAGE)),
             opened: None,
         };
         loop {
@@ -185,6 +218,7 @@ impl Watch {
                 page => page?,
             };
             from = page.next;
+            wait_for(follower.pause()).await;
             if from.is_some() {
                 continue;
             }
@@ -193,6 +227,7 @@ impl Watch {
                 return Err(WatchError::Garbled { reason });
             };
             follower.list_ends();
+            follower.reached(&version);
             self.state.synced();
             return Ok(version);
         }
@@ -219,7 +254,11 @@ impl Watch {
                 .view(self.target())
                 .and_then(|event| hear(event, follower));
             match heard {
-                Ok(Some(newer)) => *version = Some(newer),
+                Ok(Some(newer)) => {
+                    follower.reached(&newer);
+                    *version = Some(newer);
+                    wait_for(follower.pause()).await;
+                }
                 Ok(None) => {}
                 Err(error) => {
                     // Whatever the API server gave up on, its list is right.
@@ -254,6 +293,12 @@ impl Watch {
                 }
             }
         }
+    }
+}
+
+async fn wait_for(pause: Option<BoxFuture<'static, ()>>) {
+    if let Some(pause) = pause {
+        pause.await;
     }
 }
 

@@ -1,15 +1,19 @@
 //! The first word of the command line: what is to be done. Without one, to serve: metrics-server's
 //! manifests know flags alone.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
 
-use super::{Exit, Settings, Stream, parse};
+use super::{EventerSettings, Exit, Settings, Stream, environment, eventer, parse, value};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Nothing but flags: serve.
     Serve(Settings),
+    /// `eventer`, or a program of that name: send events to sinks.
+    Eventer(EventerSettings),
     /// `check`: try every precondition.
     Check {
         /// The server's settings.
@@ -26,6 +30,24 @@ pub enum Command {
         /// `--output`.
         output: Output,
     },
+    /// `take-over`: lead the metrics API to Loadline.
+    TakeOver {
+        /// The server's settings.
+        settings: Settings,
+        /// How.
+        options: TakeOver,
+    },
+}
+
+/// How `take-over` goes about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeOver {
+    /// `--back`: lead it back to whom it was taken from.
+    pub back: bool,
+    /// `--dry-run`: write nothing, and tell what would be written.
+    pub dry_run: bool,
+    /// `--timeout`: how long Loadline may take until it has everything the other server has.
+    pub timeout: Duration,
 }
 
 /// How an answer is written.
@@ -60,11 +82,24 @@ pub enum SubjectKind {
 
 const USAGE: &str = "\
 usage: loadline [flags]                            serve (loadline --help lists the flags)
+       loadline eventer [flags]                    send events to sinks (loadline eventer --help)
        loadline check [--output json] [flags]      try every precondition, and say what to do
        loadline why pod NAMESPACE/NAME [--output json] [flags]
        loadline why hpa NAMESPACE/NAME [--output json] [flags]
                                                    say why a number is missing
+       loadline take-over [--back] [--dry-run] [--timeout 2m] [flags]
+                                                   lead metrics.k8s.io from another server to Loadline
 ";
+
+impl Default for TakeOver {
+    fn default() -> Self {
+        Self {
+            back: false,
+            dry_run: false,
+            timeout: Duration::from_mins(2),
+        }
+    }
+}
 
 /// Reads a command line, whose first word is the program's name.
 ///
@@ -72,10 +107,19 @@ usage: loadline [flags]                            serve (loadline --help lists 
 /// As [`parse`]; also for `check --help` and `why --help`, and when `why` is not told about what.
 pub fn parse_command(args: impl IntoIterator<Item = OsString>) -> Result<Command, Exit> {
     let mut words: Vec<OsString> = args.into_iter().collect();
+    let program = words.first().and_then(|word| Path::new(word).file_name());
+    if program == Some(OsStr::new("eventer")) {
+        return eventer::parse(words, environment).map(Command::Eventer);
+    }
     let first = words.get(1).and_then(|word| word.to_str());
-    let why = match first {
-        Some("check") => false,
-        Some("why") => true,
+    let verb = match first {
+        Some("eventer") => {
+            words.remove(1);
+            return eventer::parse(words, environment).map(Command::Eventer);
+        }
+        Some("check") => Verb::Check,
+        Some("why") => Verb::Why,
+        Some("take-over") => Verb::TakeOver,
         _ => return parse(words).map(Command::Serve),
     };
     words.remove(1);
@@ -86,23 +130,33 @@ pub fn parse_command(args: impl IntoIterator<Item = OsString>) -> Result<Command
             code: 0,
         });
     }
-    let subject = if why {
-        let subject = subject(&words).ok_or_else(|| wrong("why: say about what"))?;
-        words.drain(1..3);
-        Some(subject)
-    } else {
-        None
-    };
-    let output = take_output(&mut words)?;
-    let settings = parse(words)?;
-    Ok(match subject {
-        Some(subject) => Command::Why {
-            settings,
-            subject,
-            output,
-        },
-        None => Command::Check { settings, output },
-    })
+    match verb {
+        Verb::Check => Ok(Command::Check {
+            output: take_output(&mut words)?,
+            settings: parse(words)?,
+        }),
+        Verb::Why => {
+            let subject = subject(&words).ok_or_else(|| wrong("why: say about what"))?;
+            words.drain(1..3);
+            Ok(Command::Why {
+                subject,
+                output: take_output(&mut words)?,
+                settings: parse(words)?,
+            })
+        }
+        Verb::TakeOver => Ok(Command::TakeOver {
+            options: take_options(&mut words)?,
+            settings: parse(words)?,
+        }),
+    }
+}
+
+/// The first word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Check,
+    Why,
+    TakeOver,
 }
 
 fn wrong(what: &str) -> Exit {
@@ -138,29 +192,7 @@ fn subject(words: &[OsString]) -> Option<Subject> {
 /// Takes `--output WORD`, `--output=WORD`, `-o WORD` out of the words.
 fn take_output(words: &mut Vec<OsString>) -> Result<Output, Exit> {
     let mut output = Output::default();
-    let mut at = 1;
-    while let Some(word) = words.get(at) {
-        let word = word.to_string_lossy().into_owned();
-        let value = match word.as_str() {
-            "--output" | "-o" => {
-                let value = words
-                    .get(at + 1)
-                    .map(|word| word.to_string_lossy().into_owned());
-                words.drain(at..words.len().min(at + 2));
-                value.unwrap_or_default()
-            }
-            word => match word.strip_prefix("--output=") {
-                None => {
-                    at += 1;
-                    continue;
-                }
-                Some(value) => {
-                    let value = value.to_owned();
-                    words.remove(at);
-                    value
-                }
-            },
-        };
+    while let Some(value) = take_value(words, &["--output", "-o"]) {
         output = match value.as_str() {
             "json" => Output::Json,
             "text" => Output::Text,
@@ -168,6 +200,48 @@ fn take_output(words: &mut Vec<OsString>) -> Result<Output, Exit> {
         };
     }
     Ok(output)
+}
+
+/// Takes the options of `take-over` out of the words.
+fn take_options(words: &mut Vec<OsString>) -> Result<TakeOver, Exit> {
+    let mut options = TakeOver::default();
+    while let Some(given) = take_value(words, &["--timeout"]) {
+        options.timeout = value::duration(&given)
+            .map_err(|error| wrong(&format!("--timeout {given:?}: {error}")))?;
+    }
+    words.retain(|word| match word.to_str() {
+        Some("--back") => {
+            options.back = true;
+            false
+        }
+        Some("--dry-run") => {
+            options.dry_run = true;
+            false
+        }
+        _ => true,
+    });
+    Ok(options)
+}
+
+/// Takes the first of these options out of the words, as two words or as one with `=`; an option at
+/// the end has an empty value.
+fn take_value(words: &mut Vec<OsString>, names: &[&str]) -> Option<String> {
+    for at in 1..words.len() {
+        let word = words.get(at)?.to_string_lossy().into_owned();
+        if names.contains(&word.as_str()) {
+            let value = words
+                .get(at + 1)
+                .map(|word| word.to_string_lossy().into_owned());
+            words.drain(at..words.len().min(at + 2));
+            return Some(value.unwrap_or_default());
+        }
+        let (name, value) = word.split_once('=').unwrap_or_default();
+        if names.contains(&name) {
+            words.remove(at);
+            return Some(value.to_owned());
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -192,6 +266,17 @@ mod tests {
     }
 
     #[test]
+    fn the_eventer_is_a_command_and_a_program() {
+        let eventer = |command| matches!(command, Ok(Command::Eventer(_)));
+        assert!(eventer(read("eventer -sink=log")));
+        let words = ["/eventer", "--sink=log"].map(OsString::from);
+        assert!(eventer(parse_command(words)));
+        assert_eq!(read("eventer --help").unwrap_err().code, 0);
+        assert_eq!(read("eventer -version").unwrap_err().code, 0);
+        assert!(!eventer(read("--kubeconfig eventer")));
+    }
+
+    #[test]
     fn check_takes_the_servers_flags_and_an_output() {
         for line in [
             "check --output json --kubeconfig x",
@@ -213,6 +298,50 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn take_over_has_options_beside_the_servers_flags() {
+        let plain = TakeOver::default();
+        for (line, expected) in [
+            ("take-over", plain),
+            (
+                "take-over --back",
+                TakeOver {
+                    back: true,
+                    ..plain
+                },
+            ),
+            (
+                "take-over --kubeconfig x --timeout=90s --dry-run",
+                TakeOver {
+                    dry_run: true,
+                    timeout: Duration::from_secs(90),
+                    ..plain
+                },
+            ),
+            (
+                "take-over --timeout 0s --back --kubeconfig=x",
+                TakeOver {
+                    back: true,
+                    timeout: Duration::ZERO,
+                    ..plain
+                },
+            ),
+        ] {
+            let Ok(Command::TakeOver { options, .. }) = read(line) else {
+                panic!("{line}");
+            };
+            assert_eq!(options, expected, "{line}");
+        }
+        for line in [
+            "take-over --timeout",
+            "take-over --timeout=soon",
+            "take-over back",
+        ] {
+            assert_eq!(read(line).unwrap_err().code, 2, "{line}");
+        }
+        assert_eq!(read("take-over --help").unwrap_err().code, 0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::domain::AddressType;
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
 use super::heapster::Source;
+use super::serving_secret::{self, SecretReference};
 use super::tls::CertificatePaths;
 use super::value;
 
@@ -35,10 +36,38 @@ pub enum KubeletTls {
         /// `--kubelet-certificate-authority`.
         ca_file: Option<PathBuf>,
     },
-    /// `--kubelet-insecure-tls`: encrypted, but anybody's certificate is taken.
+    /// `--kubelet-certificate-verification=pin`: as [`KubeletTls::Verify`], and where nobody vouches
+    /// for it, it has to be the one a node had when it was first seen.
+    Pin {
+        /// `--kubelet-certificate-authority`.
+        ca_file: Option<PathBuf>,
+        /// `--kubelet-pins`.
+        pins: ConfigMapReference,
+    },
+    /// `--kubelet-insecure-tls` or `--kubelet-certificate-verification=insecure`: encrypted, but
+    /// anybody's certificate is taken.
     Insecure,
     /// `--deprecated-kubelet-completely-insecure`: plain HTTP without credentials.
     CompletelyInsecure,
+    /// `--kubelet-via-apiserver`: the API server asks, and judges.
+    ViaApiServer,
+}
+
+/// A ConfigMap by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigMapReference {
+    /// Its namespace; `None` for our own.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// The steps of `--kubelet-certificate-verification`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verification {
+    Verify,
+    Pin,
+    Insecure,
 }
 
 const PORT: Flag = Flag::new("kubelet-port", Kind::Int, "10250", "Port of the kubelets");
@@ -65,6 +94,24 @@ const CERTIFICATE_AUTHORITY: Flag = Flag::new(
     Kind::Text,
     "",
     "File of the authorities that sign the kubelets' serving certificates; without one, the cluster's",
+);
+const CERTIFICATE_VERIFICATION: Flag = Flag::new(
+    "kubelet-certificate-verification",
+    Kind::Text,
+    "verify",
+    "How a kubelet's serving certificate is judged. verify: an authority vouches for it. pin: where none does, its key has to be the one the node had when it was first seen (--kubelet-pins). insecure: any will do, as with --kubelet-insecure-tls",
+);
+const PINS: Flag = Flag::new(
+    "kubelet-pins",
+    Kind::Text,
+    "loadline-kubelet-pins",
+    "ConfigMap that remembers the keys of kubelets, as NAME in our own namespace or NAMESPACE/NAME; it has to be there. For --kubelet-certificate-verification=pin",
+);
+const VIA_API_SERVER: Flag = Flag::new(
+    "kubelet-via-apiserver",
+    Kind::Bool,
+    "false",
+    "Ask kubelets through the API server, as the last resort where nodes cannot be reached: needs get on nodes/proxy, which allows far more than reading numbers, and the API server judges the kubelets' certificates",
 );
 const CLIENT_CERTIFICATE: Flag = Flag::new(
     "kubelet-client-certificate",
@@ -96,12 +143,15 @@ pub(super) const TOPIC: Topic = Topic {
     flags: &[
         &COMPLETELY_INSECURE,
         &CERTIFICATE_AUTHORITY,
+        &CERTIFICATE_VERIFICATION,
         &CLIENT_CERTIFICATE,
         &CLIENT_KEY,
         &INSECURE_TLS,
+        &PINS,
         &PORT,
         &PREFERRED_ADDRESS_TYPES,
         &USE_NODE_STATUS_PORT,
+        &VIA_API_SERVER,
     ],
 };
 
@@ -153,40 +203,80 @@ fn read_tls(given: &mut Given) -> Option<KubeletTls> {
     let ca_file = given.path(&CERTIFICATE_AUTHORITY);
     let insecure = given.flag(&INSECURE_TLS)?;
     let completely = given.flag(&COMPLETELY_INSECURE)?;
-    let has_certificate = given.path(&CLIENT_CERTIFICATE).is_some();
-    let has_key = given.path(&CLIENT_KEY).is_some();
-    for (one, one_set, other, other_set) in [
+    let via = given.flag(&VIA_API_SERVER)?;
+    let verification = given.parsed(&CERTIFICATE_VERIFICATION, verification)?;
+    let pins = given.parsed(&PINS, serving_secret::reference)?;
+    let by_verification = verification == Verification::Insecure;
+    let set = [
+        (&CERTIFICATE_AUTHORITY, ca_file.is_some()),
         (
-            &CERTIFICATE_AUTHORITY,
-            ca_file.is_some(),
-            &INSECURE_TLS,
-            insecure,
+            &CERTIFICATE_VERIFICATION,
+            given.has(&CERTIFICATE_VERIFICATION),
         ),
-        (
-            &CERTIFICATE_AUTHORITY,
-            ca_file.is_some(),
-            &COMPLETELY_INSECURE,
-            completely,
-        ),
-        (&INSECURE_TLS, insecure, &COMPLETELY_INSECURE, completely),
         (
             &CLIENT_CERTIFICATE,
-            has_certificate,
-            &COMPLETELY_INSECURE,
-            completely,
+            given.path(&CLIENT_CERTIFICATE).is_some(),
         ),
-        (&CLIENT_KEY, has_key, &COMPLETELY_INSECURE, completely),
-    ] {
-        if one_set && other_set {
+        (&CLIENT_KEY, given.path(&CLIENT_KEY).is_some()),
+        (&INSECURE_TLS, insecure),
+        (&COMPLETELY_INSECURE, completely),
+        (&VIA_API_SERVER, via),
+    ];
+    for (one, other) in EXCLUDING {
+        let is_set = |flag: &Flag| set.iter().any(|(is, set)| is.name == flag.name && *set);
+        if is_set(one) && is_set(other) {
             given.refuse(format!(
                 "--{} and --{} exclude each other",
                 one.name, other.name
             ));
         }
     }
-    Some(match (completely, insecure) {
-        (true, _) => KubeletTls::CompletelyInsecure,
-        (false, true) => KubeletTls::Insecure,
-        (false, false) => KubeletTls::Verify { ca_file },
+    if by_verification && ca_file.is_some() {
+        given.refuse(format!(
+            "--{} and --{}=insecure exclude each other",
+            CERTIFICATE_AUTHORITY.name, CERTIFICATE_VERIFICATION.name
+        ));
+    }
+    if verification != Verification::Pin && given.has(&PINS) {
+        let (pins, by) = (PINS.name, CERTIFICATE_VERIFICATION.name);
+        given.refuse(format!("--{pins} is for --{by}=pin"));
+    }
+    Some(match (completely, via, insecure, verification) {
+        (true, ..) => KubeletTls::CompletelyInsecure,
+        (_, true, ..) => KubeletTls::ViaApiServer,
+        (_, _, true, _) | (.., Verification::Insecure) => KubeletTls::Insecure,
+        (.., Verification::Verify) => KubeletTls::Verify { ca_file },
+        (.., Verification::Pin) => {
+            let Some(SecretReference { namespace, name }) = pins else {
+                given.refuse(format!("--{} must name a ConfigMap", PINS.name));
+                return None;
+            };
+            let pins = ConfigMapReference { namespace, name };
+            KubeletTls::Pin { ca_file, pins }
+        }
     })
+}
+
+/// Flags of which one makes the other meaningless.
+const EXCLUDING: [(&Flag, &Flag); 11] = [
+    (&CERTIFICATE_AUTHORITY, &INSECURE_TLS),
+    (&CERTIFICATE_AUTHORITY, &COMPLETELY_INSECURE),
+    (&CERTIFICATE_AUTHORITY, &VIA_API_SERVER),
+    (&CERTIFICATE_VERIFICATION, &INSECURE_TLS),
+    (&CERTIFICATE_VERIFICATION, &COMPLETELY_INSECURE),
+    (&CERTIFICATE_VERIFICATION, &VIA_API_SERVER),
+    (&INSECURE_TLS, &COMPLETELY_INSECURE),
+    (&INSECURE_TLS, &VIA_API_SERVER),
+    (&COMPLETELY_INSECURE, &VIA_API_SERVER),
+    (&CLIENT_CERTIFICATE, &COMPLETELY_INSECURE),
+    (&CLIENT_KEY, &COMPLETELY_INSECURE),
+];
+
+fn verification(word: &str) -> Result<Verification, String> {
+    match word {
+        "verify" => Ok(Verification::Verify),
+        "pin" => Ok(Verification::Pin),
+        "insecure" => Ok(Verification::Insecure),
+        _ => Err("must be verify, pin or insecure".to_owned()),
+    }
 }

@@ -7,6 +7,7 @@
 mod authentication;
 mod authorization;
 mod command;
+mod eventer;
 mod exit;
 mod flag;
 mod generic;
@@ -14,7 +15,9 @@ mod given;
 mod heapster;
 mod inert;
 mod kubelet;
+mod leader;
 mod logging;
+mod peers;
 mod reference;
 mod rollup;
 mod scrape;
@@ -35,14 +38,17 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use authentication::{Authentication, RequestHeader};
 pub use authorization::Authorization;
-pub use command::{Command, Output, Subject, SubjectKind, parse_command};
+pub use command::{Command, Output, Subject, SubjectKind, TakeOver, parse_command};
+pub use eventer::EventerSettings;
 pub use exit::{Exit, Stream};
 pub use generic::{Limits, Shutdown};
-pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};
-pub use kubelet::{Kubelet, KubeletTls};
+pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls, SinkSpool};
+pub use kubelet::{ConfigMapReference, Kubelet, KubeletTls};
+pub use leader::LeaseReference;
 pub use logging::Logging;
+pub use peers::PeerAddress;
 pub use reference::flags_reference;
-pub use rollup::{History, Rollup};
+pub use rollup::{History, ProcessLimit, Rollup};
 pub use scrape::Scrape;
 pub use serving::{NamedCertificate, Serving};
 pub use serving_secret::{OwnCertificate, SecretReference};
@@ -68,6 +74,8 @@ pub struct Settings {
     pub history: History,
     /// What is served of Heapster.
     pub heapster: Heapster,
+    /// `--leader-elect`: the Lease without which nothing is sent to sinks.
+    pub leader_elect: Option<LeaseReference>,
     /// The port and its TLS.
     pub serving: Serving,
     /// Who a caller is.
@@ -90,11 +98,12 @@ pub struct Settings {
 }
 
 /// Every flag, in the order in which help and the reference list them.
-const TOPICS: [Topic; 13] = [
+const TOPICS: [Topic; 14] = [
     scrape::TOPIC,
     kubelet::TOPIC,
     rollup::TOPIC,
     heapster::TOPIC,
+    leader::TOPIC,
     serving::TOPIC,
     authentication::TOPIC,
     authorization::TOPIC,
@@ -120,7 +129,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Settings, Exit>
 fn parse_in(words: Vec<OsString>, env: Environment) -> Result<Settings, Exit> {
     let program = words.first().and_then(|word| Path::new(word).file_name());
     let heapster = program == Some(OsStr::new("heapster"));
-    let (matches, unknown) = known(words)?;
+    let (matches, unknown) = known(words, &TOPICS)?;
     let mut given = Given::new(matches, heapster, env);
     for flag in unknown {
         given.refuse(format!("unknown flag: {flag}"));
@@ -141,10 +150,10 @@ fn environment(name: &str) -> Option<String> {
 
 /// Splits the words into flags; those nobody knows are set aside, so that one of them does not hide
 /// what else is wrong.
-fn known(mut words: Vec<OsString>) -> Result<(ArgMatches, Vec<String>), Exit> {
+fn known(mut words: Vec<OsString>, topics: &[Topic]) -> Result<(ArgMatches, Vec<String>), Exit> {
     let mut unknown = Vec::new();
     loop {
-        let error = match flag::command(&TOPICS).try_get_matches_from(&words) {
+        let error = match flag::command(topics).try_get_matches_from(&words) {
             Ok(matches) => return Ok((matches, unknown)),
             Err(error) => error,
         };
@@ -176,6 +185,7 @@ fn read(given: &mut Given) -> Option<Settings> {
     let rollup = rollup::read(given, asked.and_then(|source| source.host_id_annotation));
     let history = rollup::read_history(given, rollup.as_ref().map(|rollup| rollup.resolution));
     let heapster = heapster::read(given);
+    let leader_elect = leader::read(given);
     let max_procs = heapster::read_max_procs(given);
     let serving = serving::read(given);
     let authentication = authentication::read(given);
@@ -194,6 +204,7 @@ fn read(given: &mut Given) -> Option<Settings> {
         rollup: rollup?,
         history: history?,
         heapster: heapster?,
+        leader_elect: leader_elect?,
         serving: serving?,
         authentication: authentication?,
         authorization: authorization?,

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::TOPICS;
+use super::eventer;
 use super::flag::{Flag, Kind};
 
 /// The text of `docs/flags.md`: every flag by topic, and those that do nothing at the end.
@@ -18,6 +19,8 @@ pub fn flags_reference() -> String {
     for topic in &TOPICS {
         section(&mut text, topic.title, topic.flags, true);
     }
+    text.push_str(EVENTER);
+    section(&mut text, eventer::TOPIC.title, eventer::TOPIC.flags, false);
     text
 }
 
@@ -39,6 +42,14 @@ log at start. The options of a `--source` are Heapster's own: `inClusterConfig`,
 over HTTPS unless `kubeletHttps=false` or the read-only port 10255 is written. A flag given besides counts more.
 
 This file is generated from the program.
+";
+
+const EVENTER: &str = "
+# Flags of the eventer
+
+`loadline eventer`, or the program called `eventer`, takes these and those for logging. As Eventer's they may be written
+with one dash or two, and `_` and `-` are alike. The options of its `--source` are `inClusterConfig`, `insecure`, `auth`
+and `useServiceAccount`.
 ";
 
 const INERT: &str = "

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::apimachinery::{GoDuration, InvalidQuantity, Quantity};
 use crate::domain::Bytes;
+use crate::lifecycle::MemoryLimit;
 use crate::rollup::{LabelCopying, StoredLabel};
 
 use super::flag::{Flag, Kind, Topic};
@@ -21,6 +22,8 @@ pub struct Rollup {
     pub labels: LabelCopying,
     /// The annotation of a node that names its machine: `host_id_annotation` of `--source`.
     pub host_id_annotation: Option<String>,
+    /// `--rollup-metrics`: whether the sums are told at `/metrics/rollup`.
+    pub exposed: bool,
 }
 
 /// How much of the past is kept.
@@ -30,11 +33,38 @@ pub struct History {
     pub length: Duration,
     /// `--history-memory-limit`: above it the oldest goes first.
     pub memory_limit: Bytes,
+    /// `--memory-limit`: near it the oldest goes as well.
+    pub process_limit: ProcessLimit,
+}
+
+/// `--memory-limit`: the most memory the process may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessLimit {
+    /// That of the container, if it has one.
+    Containers,
+    /// This one.
+    Given(Bytes),
+    /// None.
+    Unlimited,
+}
+
+impl ProcessLimit {
+    /// What that is for this process.
+    #[must_use]
+    pub fn of_process(self) -> Option<MemoryLimit> {
+        match self {
+            Self::Containers => MemoryLimit::of_cgroup(),
+            Self::Given(limit) => Some(MemoryLimit::new(limit)),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 const SHORTEST_RESOLUTION: Duration = Duration::from_secs(5);
 /// Less could not hold what a small cluster has.
 const LEAST_MEMORY: Bytes = Bytes::new(1 << 20);
+/// The program itself does not fit into less.
+const LEAST_PROCESS: Bytes = Bytes::new(16 << 20);
 
 const RESOLUTION: Flag = Flag::new(
     "rollup-resolution",
@@ -53,6 +83,18 @@ const MEMORY_LIMIT: Flag = Flag::new(
     Kind::Text,
     "512Mi",
     "Memory the sums may take, as in 512Mi; above it the oldest go before their time",
+);
+const PROCESS_LIMIT: Flag = Flag::new(
+    "memory-limit",
+    Kind::Text,
+    "",
+    "Memory the whole process may take, as in 512Mi; near it the oldest sums go; the container's limit unless given, 0 for none",
+);
+const METRICS: Flag = Flag::new(
+    "rollup-metrics",
+    Kind::Bool,
+    "false",
+    "Whether the newest sums are served at /metrics/rollup for Prometheus to scrape, to those who may get that path and list all pods' metrics",
 );
 const STORE_LABEL: Flag = Flag::new(
     "store-label",
@@ -78,8 +120,10 @@ pub(super) const TOPIC: Topic = Topic {
     flags: &[
         &LENGTH,
         &MEMORY_LIMIT,
+        &PROCESS_LIMIT,
         &IGNORE_LABEL,
         &LABEL_SEPARATOR,
+        &METRICS,
         &RESOLUTION,
         &STORE_LABEL,
     ],
@@ -103,6 +147,7 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
     }
     let ignored = given.list(&IGNORE_LABEL);
     let separator = given.text(&LABEL_SEPARATOR);
+    let exposed = given.flag(&METRICS);
     Some(Rollup {
         resolution: resolution?,
         labels: LabelCopying {
@@ -111,6 +156,7 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
             separator,
         },
         host_id_annotation,
+        exposed: exposed?,
     })
 }
 
@@ -159,6 +205,17 @@ pub(super) fn read_history(given: &mut Given, resolution: Option<Duration>) -> O
         }
         Ok(bytes)
     });
+    let process_limit = given.parsed(&PROCESS_LIMIT, |word| {
+        if word.is_empty() {
+            return Ok(ProcessLimit::Containers);
+        }
+        let quantity: Quantity = word.parse().map_err(|e: InvalidQuantity| e.to_string())?;
+        match quantity.as_bytes() {
+            none if none == Bytes::new(0) => Ok(ProcessLimit::Unlimited),
+            limit if limit < LEAST_PROCESS => Err("must be 0 or at least 16Mi".to_owned()),
+            limit => Ok(ProcessLimit::Given(limit)),
+        }
+    });
     if let (Some(length), Some(resolution)) = (length, resolution)
         && length < resolution * 2
     {
@@ -173,5 +230,6 @@ pub(super) fn read_history(given: &mut Given, resolution: Option<Duration>) -> O
     Some(History {
         length: length?,
         memory_limit: memory_limit?,
+        process_limit: process_limit?,
     })
 }

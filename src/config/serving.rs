@@ -7,6 +7,7 @@ use crate::server::TlsPolicy;
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
+use super::peers::{self, PeerAddress};
 use super::serving_secret::{self, OwnCertificate};
 use super::tls::{self, CertificatePaths};
 use super::value;
@@ -28,6 +29,8 @@ pub struct Serving {
     pub cert_dir: PathBuf,
     /// What is done about a certificate when no file is given.
     pub own_certificate: OwnCertificate,
+    /// `--peers`: other replicas, to take over from.
+    pub peers: Vec<PeerAddress>,
     /// `--tls-sni-cert-key`: certificates for certain names.
     pub named_certificates: Vec<NamedCertificate>,
     /// Which TLS is spoken.
@@ -105,6 +108,7 @@ pub(super) const TOPIC: Topic = Topic {
         &CERT_DIR,
         &DISABLE_HTTP2,
         &HTTP2_MAX_STREAMS,
+        &peers::PEERS,
         &PERMIT_ADDRESS_SHARING,
         &PERMIT_PORT_SHARING,
         &SECURE_PORT,
@@ -136,6 +140,7 @@ pub(super) fn read(given: &mut Given) -> Option<Serving> {
     let certificate = CertificatePaths::read(given, &tls::CERT_FILE, &tls::PRIVATE_KEY_FILE);
     let cert_dir = given.path(&CERT_DIR);
     let own_certificate = serving_secret::read(given);
+    let peers = peers::read(given);
     let named_certificates = read_named_certificates(given);
     let tls = tls::read_policy(given);
     let http2_max_streams = read_http2(given);
@@ -147,6 +152,7 @@ pub(super) fn read(given: &mut Given) -> Option<Serving> {
         certificate: certificate?,
         cert_dir: cert_dir.unwrap_or_else(|| CERT_DIR.default.into()),
         own_certificate: own_certificate?,
+        peers: peers?,
         named_certificates: named_certificates?,
         tls: tls?,
         http2_max_streams: http2_max_streams?,

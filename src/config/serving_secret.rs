@@ -72,7 +72,8 @@ pub(super) fn read(given: &mut Given) -> Option<OwnCertificate> {
     })
 }
 
-fn reference(word: &str) -> Result<Option<SecretReference>, String> {
+/// An object, as `NAME` or `NAMESPACE/NAME`; empty for none.
+pub(super) fn reference(word: &str) -> Result<Option<SecretReference>, String> {
     if word.is_empty() {
         return Ok(None);
     }

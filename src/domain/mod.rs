@@ -6,6 +6,7 @@
 
 mod clock;
 mod entity;
+mod event;
 mod inventory;
 mod labels;
 mod metric;
@@ -19,6 +20,7 @@ mod usage;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use entity::{EntityKey, EntityKind};
+pub use event::{Event, EventId, EventSeries, EventSource, MicroTime, ObjectReference};
 pub use inventory::{Inventory, InventoryChange};
 pub use labels::Labels;
 pub use metric::{Metric, MetricKind, Point, Qualified, Units, Value};

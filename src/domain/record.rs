@@ -9,6 +9,8 @@ use super::{Amounts, ContainerName, ContainerResources, Labels, Nanocores, NodeN
 pub struct NodeRecord {
     /// `metadata.name`.
     pub name: NodeName,
+    /// `metadata.uid`; a node of the same name with another UID is another node.
+    pub uid: Arc<str>,
     /// `metadata.labels`.
     pub labels: Labels,
     /// `status.addresses`, in the object's order.
@@ -126,6 +128,7 @@ impl NodeRecord {
     pub fn new(name: NodeName) -> Self {
         Self {
             name,
+            uid: "".into(),
             labels: Labels::default(),
             addresses: [].into(),
             kubelet_port: None,

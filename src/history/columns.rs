@@ -31,6 +31,11 @@ impl Columns {
         self.ticks.len()
     }
 
+    /// Number and tick of each, ascending.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, Timestamp)> {
+        self.ticks.iter().copied()
+    }
+
     /// The ticks, ascending.
     pub(super) fn ticks(&self) -> impl DoubleEndedIterator<Item = Timestamp> {
         self.ticks.iter().map(|(_, tick)| *tick)

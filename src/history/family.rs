@@ -14,19 +14,19 @@ use super::track::{Track, Workbench};
 /// neither a reader nor the writer waits for more than some microseconds.
 #[derive(Debug, Default)]
 pub(super) struct Family {
-    lives: Mutex<Lives>,
+    pub(super) lives: Mutex<Lives>,
 }
 
 /// Oldest first, the current one last. Pods of one name are told apart by their UID.
 #[derive(Debug, Default)]
-pub(super) struct Lives(Vec<Life>);
+pub(super) struct Lives(pub(super) Vec<Life>);
 
 /// One life of an entity.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Life {
-    about: About,
-    own: Option<Track>,
-    members: Vec<(Member, Track)>,
+    pub(super) about: About,
+    pub(super) own: Option<Track>,
+    pub(super) members: Vec<(Member, Track)>,
 }
 
 /// A part of an entity, by its name.
@@ -201,7 +201,7 @@ impl Lives {
         self.0.push(life);
     }
 
-    fn totals(&self) -> Totals {
+    pub(super) fn totals(&self) -> Totals {
         let lives = self.0.iter().map(Life::totals);
         lives.fold(Totals::default(), |sum, life| sum + life)
     }
@@ -312,7 +312,7 @@ impl Member {
     }
 
     /// The same name, in the memory of the pod's record.
-    fn shared(self, about: &About) -> Self {
+    pub(super) fn shared(self, about: &About) -> Self {
         let (Self::Container(name), Some(pod)) = (&self, &about.pod) else {
             return self;
         };

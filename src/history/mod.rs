@@ -7,11 +7,15 @@
 //! Requests look through a [`View`]: what was finished when it was taken, the same instant for all
 //! of its answers. Questions that a store outside could answer as well go through
 //! [`HistoricalSource`].
+//!
+//! [`History::hand_off`] and [`History::take_over`] hand a ring from one replica to another, packed
+//! as it is.
 
 mod aggregate;
 mod bits;
 mod columns;
 mod family;
+mod hand_off;
 mod index;
 mod metrics;
 mod record;
@@ -28,8 +32,12 @@ mod tests;
 use std::time::Duration;
 
 use crate::domain::Bytes;
+use crate::lifecycle::MemoryLimit;
 
 pub use aggregate::{Aggregation, Bucket, aggregate};
+pub use hand_off::{
+    HandedFamily, HandedLife, HandedMember, HandedTrack, Handing, NotTaken, RingColumns, Taking,
+};
 pub use ring::{History, Refused};
 pub use series::{Series, Span, Subject};
 pub use source::{Answer, HistoricalError, HistoricalSource, Listed, NoResults, Query};
@@ -45,6 +53,9 @@ pub struct Config {
     /// The most memory the ring may hold. Above it the oldest columns of all entities are shed,
     /// down to the newest one; while a column is being appended it may be exceeded by that column.
     pub memory_limit: Option<Bytes>,
+    /// The most memory the process may take: the oldest columns are shed as well when it comes near,
+    /// whatever takes it.
+    pub process_limit: Option<MemoryLimit>,
 }
 
 impl Config {
@@ -65,6 +76,7 @@ impl Default for Config {
             retention: Duration::from_mins(15),
             resolution: Duration::from_mins(1),
             memory_limit: None,
+            process_limit: None,
         }
     }
 }

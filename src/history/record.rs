@@ -165,7 +165,8 @@ impl<'a> Iterator for Records<'a> {
 
     fn next(&mut self) -> Option<Record<'a>> {
         let (mut length, mut head) = (0, 0);
-        for byte in self.rest {
+        // Longer than four bytes no length is: a record of another replica's may say anything.
+        for byte in self.rest.iter().take(4) {
             length |= usize::from(byte & 0x7f) << (7 * head);
             head += 1;
             if byte & 0x80 == 0 {

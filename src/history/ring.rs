@@ -26,21 +26,30 @@ use super::{Config, View};
 /// that a [`View`] stays whole while the next column arrives.
 #[derive(Debug)]
 pub struct History {
-    config: Config,
+    pub(super) config: Config,
     pub(super) index: Index,
     pub(super) columns: ArcSwap<Columns>,
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
     metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
-struct Writer {
+pub(super) struct Writer {
     /// The column begun last, by number. It is open while that is not the newest finished one.
-    begun: Option<(u32, Timestamp)>,
-    bench: Workbench,
-    totals: Totals,
+    pub(super) begun: Option<(u32, Timestamp)>,
+    pub(super) bench: Workbench,
+    pub(super) totals: Totals,
+    /// The most that was ever held.
+    most: i64,
     /// The length last told to operators, while the ring is shorter than it should be.
     shortened: Option<usize>,
+}
+
+/// The most that may be held now.
+struct Limit {
+    bytes: i64,
+    /// What an operator can do about it.
+    remedy: &'static str,
 }
 
 /// What was appended or finished is not later than what readers already see, or than the column
@@ -88,20 +97,26 @@ impl History {
         let number = self.begin(&mut writer, tick)?;
         let mut columns = Columns::clone(&self.columns.load());
         columns.push(number, tick);
+        self.show(&mut writer, columns);
+        Ok(())
+    }
+
+    /// Shows these columns, there is one at least, and forgets what is too old or too much.
+    pub(super) fn show(&self, writer: &mut Writer, mut columns: Columns) {
+        let tick = columns.newest().unwrap_or_default();
         columns.drop_while(|old| {
             let age = tick.since(old).unwrap_or_default();
             age >= self.config.retention && old < tick
         });
         columns.shed(columns.len().saturating_sub(self.config.slots()));
-        let first = columns.first().unwrap_or(number);
+        let first = columns.first().unwrap_or_default();
         self.columns.store(Arc::new(columns));
         let change = self.index.sweep(first, true, &mut writer.bench);
         writer.totals = writer.totals + change;
         writer.bench.shapes.sweep();
-        self.shed(&mut writer);
+        self.shed(writer);
         let columns = self.columns.load().len();
         self.metrics.held(writer.held(), writer.totals, columns);
-        Ok(())
     }
 
     /// Forgets every column, because the wall clock was set back: what comes next may be earlier
@@ -162,12 +177,40 @@ impl History {
         }
     }
 
+    /// The limit that is the nearer one now: the ring's own, or what the process has left for it.
+    fn limit(&self, writer: &mut Writer) -> Option<Limit> {
+        let held = writer.held();
+        writer.most = writer.most.max(held);
+        let [held, most] = [held, writer.most].map(|bytes| u64::try_from(bytes).unwrap_or(0));
+        let process = self.config.process_limit;
+        let left = process.and_then(|process| process.room_for(held, most));
+        let own = self.config.memory_limit;
+        let bytes = [own, left].into_iter().flatten().min()?;
+        Some(Limit {
+            bytes: i64::try_from(bytes.get()).unwrap_or(i64::MAX),
+            remedy: if own == Some(bytes) {
+                "raise --history-memory-limit or lower --history-length"
+            } else {
+                "the process nears its own: raise the container's limit or --memory-limit"
+            },
+        })
+    }
+
+    /// Tells whether more is held than the limits allow.
+    pub(super) fn exceeds(&self, writer: &mut Writer) -> bool {
+        let limit = self.limit(writer);
+        limit.is_some_and(|limit| writer.held() > limit.bytes)
+    }
+
     /// Drops the oldest columns of all entities until the limit is kept or one column is left.
     fn shed(&self, writer: &mut Writer) {
-        let Some(limit) = self.config.memory_limit else {
+        let Some(Limit {
+            bytes: limit,
+            remedy,
+        }) = self.limit(writer)
+        else {
             return;
         };
-        let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
         let mut columns = Columns::clone(&self.columns.load());
         while writer.held() > limit && columns.len() > 1 {
             let each = (writer.held() / i64::try_from(columns.len()).unwrap_or(i64::MAX)).max(1);
@@ -180,7 +223,7 @@ impl History {
             writer.totals = writer.totals + change;
             writer.bench.shapes.sweep();
             self.metrics.shed(count);
-            self.tell(writer, &columns);
+            self.tell(writer, &columns, remedy);
         }
         // At the edge of the limit it would be whole and shortened by turns.
         let roomy = writer.held() < limit / 10 * 9;
@@ -191,7 +234,7 @@ impl History {
     }
 
     /// Says how long the ring is, if it never was as short since it was whole.
-    fn tell(&self, writer: &mut Writer, columns: &Columns) {
+    fn tell(&self, writer: &mut Writer, columns: &Columns, remedy: &str) {
         if writer.shortened.is_some_and(|said| said <= columns.len()) {
             return;
         }
@@ -202,14 +245,13 @@ impl History {
             columns = columns.len(),
             seconds = length.unwrap_or_default().as_secs(),
             bytes = writer.held(),
-            "history is shortened to stay below its memory limit; \
-             raise --history-memory-limit or lower --history-retention"
+            "history is shortened to stay below a memory limit; {remedy}"
         );
     }
 }
 
 impl Writer {
-    fn held(&self) -> i64 {
+    pub(super) fn held(&self) -> i64 {
         let shapes = i64::try_from(self.bench.shapes.held()).unwrap_or(i64::MAX);
         self.totals.bytes.saturating_add(shapes)
     }

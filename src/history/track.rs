@@ -10,22 +10,22 @@ use super::shape::{Shape, Shapes};
 use super::{Series, Span};
 
 /// The rows of one entity in one life.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Track {
     /// The tick of the newest row.
-    newest: u32,
+    pub(super) newest: u32,
     /// Of the newest row and the one before it.
-    stamps: [Stamps; 2],
-    shape: Shape,
+    pub(super) stamps: [Stamps; 2],
+    pub(super) shape: Shape,
     /// [`record`]s, newest first.
-    bytes: Box<[u8]>,
+    pub(super) bytes: Box<[u8]>,
 }
 
 /// What is kept of a set besides its points, in milliseconds or [`NEVER`].
 #[derive(Clone, Copy, Debug)]
-struct Stamps {
-    started: i64,
-    sampled: i64,
+pub(super) struct Stamps {
+    pub(super) started: i64,
+    pub(super) sampled: i64,
 }
 
 /// What appending needs, kept between sets so that nothing is allocated anew.
@@ -37,7 +37,7 @@ pub(super) struct Workbench {
     record: Vec<u8>,
 }
 
-const NEVER: i64 = i64::MIN;
+pub(super) const NEVER: i64 = i64::MIN;
 
 impl Track {
     /// A track whose only row is that of `tick`.

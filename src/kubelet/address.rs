@@ -23,6 +23,7 @@ pub struct Addresses {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     node: NodeName,
+    uid: Arc<str>,
     host: Arc<str>,
     port: u16,
     path: Arc<str>,
@@ -74,18 +75,26 @@ impl Target {
             return Err(Error::BadAddress { address });
         }
         let status_port = node.kubelet_port.filter(|_| addresses.use_node_status_port);
-        let path = node
-            .resource_metrics_path
-            .as_deref()
-            .unwrap_or(RESOURCE_METRICS);
-        if path.len() > MAX_PATH {
-            return Err(Error::BadPath { limit: MAX_PATH });
-        }
         Ok(Self {
             node: node.name.clone(),
+            uid: Arc::clone(&node.uid),
             host: Arc::clone(&chosen.address),
             port: status_port.unwrap_or(addresses.port),
-            path: escaped(path).into(),
+            path: path_of(node)?,
+        })
+    }
+
+    /// The kubelet of `node`, wherever it is: for whoever finds it by the node's name.
+    ///
+    /// # Errors
+    /// [`Error::BadPath`] as [`Target::of`].
+    pub fn by_name(node: &NodeRecord) -> Result<Self, Error> {
+        Ok(Self {
+            node: node.name.clone(),
+            uid: Arc::clone(&node.uid),
+            host: node.name.as_str().into(),
+            port: 0,
+            path: path_of(node)?,
         })
     }
 
@@ -102,6 +111,12 @@ impl Target {
     #[must_use]
     pub const fn node(&self) -> &NodeName {
         &self.node
+    }
+
+    /// The UID of the Node object.
+    #[must_use]
+    pub const fn uid(&self) -> &Arc<str> {
+        &self.uid
     }
 
     /// The address: an IP without brackets, or a host name.
@@ -138,6 +153,17 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.authority(), self.path)
     }
+}
+
+fn path_of(node: &NodeRecord) -> Result<Arc<str>, Error> {
+    let path = node
+        .resource_metrics_path
+        .as_deref()
+        .unwrap_or(RESOURCE_METRICS);
+    if path.len() > MAX_PATH {
+        return Err(Error::BadPath { limit: MAX_PATH });
+    }
+    Ok(escaped(path).into())
 }
 
 /// Tells whether `text` may stand in a `Host` header and be resolved.

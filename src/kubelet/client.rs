@@ -14,7 +14,7 @@ use super::material::{MaterialError, Watched};
 use super::resolve::Resolver;
 use super::tls::{Tls, watch_tls};
 use super::token::watch_token;
-use super::{Addresses, Error, Target, TlsError, printable};
+use super::{Addresses, ApiServer, Error, Pins, Target, TlsError, printable};
 use crate::cluster::{BearerToken, ClientCertificate, Material};
 use crate::domain::{Clock, NodeRecord};
 
@@ -40,12 +40,22 @@ pub struct Config {
 pub enum Trust {
     /// Whoever has a certificate of this CA (PEM) for the node's name or the dialled address.
     Ca(Material),
+    /// Whom [`Trust::Ca`] would believe, and else whoever shows the key the node showed when it was
+    /// first seen (`--kubelet-certificate-verification=pin`).
+    Pin {
+        /// The CA (PEM).
+        ca: Material,
+        /// What the nodes have shown.
+        pins: Arc<Pins>,
+    },
     /// Anybody who speaks TLS (`--kubelet-insecure-tls`). Credentials are sent all the same, as
     /// metrics-server does.
     Anybody,
     /// Whoever answers plain HTTP (`--deprecated-kubelet-completely-insecure`). No credential is
     /// ever sent.
     CompletelyInsecure,
+    /// Whom the API server believes: it is asked to ask (`--kubelet-via-apiserver`).
+    ApiServer(ApiServer),
 }
 
 /// Asks kubelets over HTTP/1.1, with one connection a node that is kept between requests.
@@ -74,6 +84,16 @@ impl Config {
             request_timeout: Duration::from_secs(10),
             max_body_bytes: 8 << 20,
             addresses: Addresses::default(),
+        }
+    }
+
+    /// The pins, which have to be kept by whoever wants them to outlive the process
+    /// ([`Pins::run`]), and loaded in any case.
+    #[must_use]
+    pub fn pins(&self) -> Option<Arc<Pins>> {
+        match &self.trust {
+            Trust::Pin { pins, .. } => Some(Arc::clone(pins)),
+            Trust::Ca(_) | Trust::Anybody | Trust::CompletelyInsecure | Trust::ApiServer(_) => None,
         }
     }
 }
@@ -107,6 +127,9 @@ impl KubeletClient {
     /// # Errors
     /// As [`Target::of`].
     pub fn target(&self, node: &NodeRecord) -> Result<Target, Error> {
+        if let Trust::ApiServer(_) = self.config.trust {
+            return Target::by_name(node);
+        }
         Target::of(node, &self.config.addresses)
     }
 
@@ -140,6 +163,13 @@ impl KubeletClient {
         connection: &Connection,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Error> {
+        if let Trust::ApiServer(api_server) = &self.config.trust {
+            let asked = api_server.get(target, self.config.max_body_bytes, buffer);
+            let phase = Phase::Reading;
+            let asked = tokio::time::timeout(after, asked).await;
+            asked.map_err(|_| Error::Timeout { after, phase })??;
+            return Ok(buffer);
+        }
         let mut phase = Phase::Connecting;
         let attempt = self.attempt(target, connection, buffer, &mut phase);
         let response = tokio::time::timeout(after, attempt).await;
@@ -233,6 +263,9 @@ impl KubeletClient {
             return Ok(Open::new(Stream::Plain(tcp), target.clone(), None));
         };
         *phase = Phase::Handshaking;
+        if let Trust::Pin { pins, .. } = &self.config.trust {
+            pins.read_once().await;
+        }
         let node = connection
             .node_tls(target, &tls)
             .ok_or_else(|| Error::BadAddress {

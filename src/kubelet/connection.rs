@@ -118,7 +118,7 @@ impl Open {
 }
 
 fn same_peer(a: &Target, b: &Target) -> bool {
-    (a.node(), a.host(), a.port()) == (b.node(), b.host(), b.port())
+    (a.node(), a.uid(), a.host(), a.port()) == (b.node(), b.uid(), b.host(), b.port())
 }
 
 impl fmt::Debug for Stream {

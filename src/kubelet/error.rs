@@ -62,6 +62,26 @@ pub enum Error {
         /// The begin of the answer's body, made printable.
         said: String,
     },
+    /// The API server, which was to ask the kubelet, cannot be asked.
+    #[error("the API server cannot be asked for the kubelet's answer: {reason}")]
+    ApiServer {
+        /// Why not.
+        reason: String,
+    },
+    /// 403 of the API server, which was to ask the kubelet.
+    #[error("the API server answered 403: {said}")]
+    ProxyForbidden {
+        /// The begin of its words, made printable.
+        said: String,
+    },
+    /// Anything else than 200 that came back through the API server.
+    #[error("through the API server came {code}: {said}")]
+    Proxy {
+        /// The status code.
+        code: u16,
+        /// The begin of the answer's body, made printable.
+        said: String,
+    },
     /// 404: the kubelet has no such path.
     #[error("the kubelet answered 404 for {path}")]
     NotFound {
@@ -133,6 +153,23 @@ pub enum TlsError {
         /// Its begin.
         not_before: Timestamp,
     },
+    /// The kubelet showed something else when it was first seen, and the Node object is still the
+    /// same.
+    #[error("the kubelet shows {now}, and had shown {before} before (ConfigMap {stored_in})")]
+    Changed {
+        /// What it showed before.
+        before: String,
+        /// What it shows now.
+        now: String,
+        /// The ConfigMap that remembers.
+        stored_in: String,
+    },
+    /// It is not known what kubelets have shown before.
+    #[error("what kubelets have shown before is not known: {reason}")]
+    PinsUnknown {
+        /// Why not.
+        reason: String,
+    },
     /// The kubelet ended the handshake: it does not take our client certificate, or no protocol we
     /// offer.
     #[error("the kubelet ended the handshake: {alert}")]
@@ -169,7 +206,8 @@ impl Error {
             Self::Tls { .. } => "tls",
             Self::Timeout { .. } => "timeout",
             Self::Unauthorized => "401",
-            Self::Forbidden { .. } => "403",
+            Self::Forbidden { .. } | Self::ProxyForbidden { .. } => "403",
+            Self::ApiServer { .. } | Self::Proxy { .. } => "proxy",
             Self::NotFound { .. } => "404",
             Self::Status { code, .. } => match *code {
                 300..=399 => "3xx",

@@ -12,7 +12,11 @@ mod error;
 mod explain;
 mod http1;
 mod material;
+mod pin;
+mod pinned;
+mod pins;
 mod resolve;
+mod through;
 mod tls;
 mod token;
 mod verify;
@@ -32,6 +36,8 @@ pub use explain::{Explanation, Platform, explain, faults_reference};
 #[cfg(fuzzing)]
 pub use http1::check_http1;
 pub use material::MaterialError;
+pub use pins::Pins;
+pub use through::ApiServer;
 
 /// The begin of what a peer sent, fit for a log line: at most `limit` characters, control
 /// characters replaced.

@@ -11,8 +11,9 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use super::material::{MaterialError, Watched};
+use super::pinned::PinVerifier;
 use super::verify::{NodeVerifier, Unverified};
-use super::{Target, Trust};
+use super::{Pins, Target, Trust};
 use crate::cluster::{ClientCertificate, Material};
 use crate::domain::Clock;
 
@@ -21,6 +22,8 @@ pub(super) struct Tls {
     template: ClientConfig,
     /// The CAs; `None` accepts anybody.
     roots: Option<Arc<rustls::RootCertStore>>,
+    /// Whom to believe besides whom the CAs vouch for.
+    pins: Option<Arc<Pins>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -38,10 +41,11 @@ pub(super) async fn watch_tls(
     client: Option<&ClientCertificate>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Option<Watched<Tls>>, MaterialError> {
-    let ca = match trust {
-        Trust::Ca(ca) => Some(ca.clone()),
-        Trust::Anybody => None,
-        Trust::CompletelyInsecure => return Ok(None),
+    let (ca, pins) = match trust {
+        Trust::Ca(ca) => (Some(ca.clone()), None),
+        Trust::Pin { ca, pins } => (Some(ca.clone()), Some(Arc::clone(pins))),
+        Trust::Anybody => (None, None),
+        Trust::CompletelyInsecure | Trust::ApiServer(_) => return Ok(None),
     };
     let mut sources: Vec<Material> = ca.iter().cloned().collect();
     sources.extend(
@@ -62,7 +66,7 @@ pub(super) async fn watch_tls(
         } else {
             None
         };
-        Tls::new(roots, pair, Arc::clone(&time))
+        Tls::new(roots, pins.clone(), pair, Arc::clone(&time))
     };
     Watched::new(sources, Arc::clone(clock), make)
         .await
@@ -72,6 +76,7 @@ pub(super) async fn watch_tls(
 impl Tls {
     fn new(
         roots: Option<Arc<rustls::RootCertStore>>,
+        pins: Option<Arc<Pins>>,
         client: Option<(&Vec<u8>, &Vec<u8>)>,
         time: Arc<ClockTime>,
     ) -> Result<Self, MaterialError> {
@@ -96,6 +101,7 @@ impl Tls {
         Ok(Self {
             template,
             roots,
+            pins,
             provider,
         })
     }
@@ -115,8 +121,17 @@ impl Tls {
         // One server, so a store of its own is both enough and gone with the node.
         config.resumption = Resumption::in_memory_sessions(1);
         if let Some(roots) = &self.roots {
-            let verifier: Arc<dyn ServerCertVerifier> =
-                Arc::new(NodeVerifier::new(Arc::clone(roots), names, &self.provider));
+            let by_ca = NodeVerifier::new(Arc::clone(roots), names, &self.provider);
+            let verifier: Arc<dyn ServerCertVerifier> = match &self.pins {
+                None => Arc::new(by_ca),
+                Some(pins) => Arc::new(PinVerifier::new(
+                    by_ca,
+                    Arc::clone(pins),
+                    target.node().clone(),
+                    Arc::clone(target.uid()),
+                    &self.provider,
+                )),
+            };
             config.dangerous().set_certificate_verifier(verifier);
         }
         Some(NodeTls {

@@ -216,7 +216,7 @@ fn unix(time: UnixTime) -> Timestamp {
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
-fn carried(error: TlsError) -> rustls::Error {
+pub(super) fn carried(error: TlsError) -> rustls::Error {
     rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
 }
 

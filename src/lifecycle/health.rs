@@ -68,6 +68,22 @@ impl Check {
     }
 }
 
+impl Check {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Asks it now.
+    ///
+    /// # Errors
+    /// The reason why it fails.
+    pub fn ask(&self) -> CheckResult {
+        (self.ask)()
+    }
+}
+
 impl Health {
     /// Adds a check.
     pub fn add(&self, check: Check) {

@@ -6,7 +6,10 @@
 //!
 //! Whoever keeps numbers over time asks [`Live::measured`] instead: counters as the kubelets gave
 //! them, from their summaries where there are any.
+//!
+//! [`Live::points_of`] and [`Live::take_over`] hand the points of a node from one replica to another.
 
+mod hand_off;
 mod join;
 mod metrics;
 mod node;
@@ -35,6 +38,7 @@ use node::{NodeLives, NodeSample};
 use summaries::Summaries;
 use track::Rules;
 
+pub use hand_off::{ContainerPoints, LifePoints, NodePoints, OlderPoint};
 pub use node::Commit;
 pub use summaries::{MeasuredNode, Source};
 pub use versions::Versions;
@@ -72,6 +76,19 @@ struct Slot {
 struct Cached {
     view: Arc<View>,
     built: Option<Instant>,
+}
+
+/// How far the first numbers have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstNumbers {
+    /// A container has a number.
+    pub any: bool,
+    /// Of every node that answered, all containers had numbers once but those that had just begun.
+    /// Their stamps move with each answer, so this takes two.
+    pub pods: bool,
+    /// Every node that answered has a number of its own. A kubelet's stamp of its node moves every
+    /// 10 s only.
+    pub nodes: bool,
 }
 
 /// How long one view serves all who ask. Joining 150,000 pods takes some 50 ms: ten times a second
@@ -175,11 +192,18 @@ impl Live {
         self.commits.subscribe()
     }
 
-    /// Tells whether there is a number for at least one node and one container.
+    /// How far the first numbers have come. A node that never answered is left out: nobody knows
+    /// whether it ever will.
     #[must_use]
-    pub fn has_numbers(&self) -> bool {
+    pub fn first_numbers(&self) -> FirstNumbers {
         let (nodes, containers) = self.metrics.points();
-        nodes > 0 && containers > 0
+        let slots = self.nodes.read();
+        let answered = || slots.values().filter_map(|slot| slot.published.load_full());
+        FirstNumbers {
+            any: containers > 0,
+            pods: containers > 0 && answered().all(|sample| sample.pods_settled),
+            nodes: nodes > 0 && answered().all(|sample| sample.node.is_some()),
+        }
     }
 
     fn join(&self, now: Instant, before: &View) -> View {

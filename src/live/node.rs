@@ -16,26 +16,29 @@ use super::track::{Measured, Outcome, Point, Rules, Track};
 /// Everything known of one node's lives. Written by that node's scrapes alone.
 #[derive(Debug, Default)]
 pub(super) struct NodeLives {
-    node: Option<Track>,
+    pub(super) node: Option<Track>,
     /// Sorted by pod, then container.
-    containers: Vec<ContainerLife>,
+    pub(super) containers: Vec<ContainerLife>,
     /// Counts commits, to tell who was in the newest answer.
-    commit: u64,
+    pub(super) commit: u64,
+    /// There was a whole answer after which every container had a number that had been in one
+    /// before.
+    pub(super) pods_settled: bool,
     /// Where the containers of the answer before were found, in its order: the next one nearly
     /// always has the same in the same order. Only ever a hint.
     places: Vec<usize>,
     /// What the sample before said who there is; `None` when somebody came or went since.
-    layout: Option<Arc<Layout>>,
+    pub(super) layout: Option<Arc<Layout>>,
 }
 
 /// One container from its start to its end.
 #[derive(Debug)]
-struct ContainerLife {
-    pod: PodKey,
-    name: ContainerName,
-    started: Option<Timestamp>,
-    track: Track,
-    seen: u64,
+pub(super) struct ContainerLife {
+    pub(super) pod: PodKey,
+    pub(super) name: ContainerName,
+    pub(super) started: Option<Timestamp>,
+    pub(super) track: Track,
+    pub(super) seen: u64,
 }
 
 /// What a commit made of one answer.
@@ -58,6 +61,9 @@ pub(super) struct NodeSample {
     /// No other sample of the process has this number.
     pub(super) number: u64,
     pub(super) node: Option<Measured>,
+    /// There was a time when every container had a number that had been there before. Stays true:
+    /// what starts later is no reason to hold back the rest.
+    pub(super) pods_settled: bool,
     layout: Arc<Layout>,
     /// One for each of the layout's names.
     containers: Vec<Option<Measured>>,
@@ -65,7 +71,7 @@ pub(super) struct NodeSample {
 
 /// Who is on a node: shared by samples as long as nobody comes or goes.
 #[derive(Debug)]
-struct Layout {
+pub(super) struct Layout {
     /// Sorted by key; with the places of the pod's containers.
     pods: Vec<(PodKey, Range<usize>)>,
     names: Vec<ContainerName>,
@@ -100,8 +106,13 @@ impl NodeLives {
         let whole = !reading.incomplete && reading.skipped_lines == 0;
         self.end_the_missing(whole, received, rules);
         let has_number = |track: &Track| track.measured().is_some();
-        commit.settled = self.node.as_ref().is_some_and(has_number)
-            && self.containers.iter().all(|life| has_number(&life.track));
+        let pods = self.containers.iter().all(|life| has_number(&life.track));
+        // What began with this answer is no reason to wait: something always begins.
+        let older = |life: &&ContainerLife| life.track.received() != received;
+        let mut older = self.containers.iter().filter(older);
+        let older = self.commit > 1 && older.all(|life| has_number(&life.track));
+        self.pods_settled |= whole && (pods || older);
+        commit.settled = self.node.as_ref().is_some_and(has_number) && pods;
         commit
     }
 
@@ -200,6 +211,7 @@ impl NodeLives {
         NodeSample {
             number,
             node: self.node.and_then(|track| track.measured()),
+            pods_settled: self.pods_settled,
             layout: Arc::clone(layout),
             containers: containers
                 .iter()
@@ -216,13 +228,9 @@ impl Layout {
         for of_one_pod in lives.chunk_by(|a, b| a.pod == b.pod) {
             let begin = end;
             end += of_one_pod.len();
-            pods.extend(
-                of_one_pod
-                    .first()
-                    .map(|life| (life.pod.clone(), begin..end)),
-            );
+            let key = of_one_pod.first().map(|life| life.pod.clone());
+            pods.extend(key.map(|key| (key, begin..end)));
         }
-        pods.shrink_to_fit();
         let names = lives.iter().map(|life| life.name.clone()).collect();
         Self { pods, names }
     }

@@ -487,11 +487,35 @@ fn only_running_pods_the_api_server_knows_are_served() {
 #[test]
 fn a_node_that_left_is_forgotten() {
     let world = one_pod();
-    assert!(world.live.has_numbers());
+    assert!(world.live.first_numbers().nodes);
     world.live.forget(&NodeName::new("n1").unwrap());
     world.after(1);
     assert!(world.pods().is_empty());
-    assert!(!world.live.has_numbers());
+    assert_eq!(world.live.first_numbers(), FirstNumbers::default());
+}
+
+#[test]
+fn the_first_numbers_are_there_when_every_node_that_answered_has_its_own() {
+    let world = World::new().with_node("n1").with_node("n2");
+    let first = |any, pods, nodes| FirstNumbers { any, pods, nodes };
+    let told = || world.live.first_numbers();
+    let one = |used| world.answer().container("web", "app", used);
+    world.commit("n1", one(1_000));
+    world.commit("n2", world.answer().container("db", "app", 1_000));
+    assert_eq!(told(), first(false, false, false));
+    let with_new = |used| one(used).container("new", "app", 1);
+    // What starts meanwhile is not waited for, and takes nothing back.
+    world.after(3).commit("n1", with_new(1_300));
+    assert_eq!(told(), first(true, false, false), "n2 answered too");
+    world.commit("n2", world.answer().container("db", "app", 1_300));
+    assert_eq!(told(), first(true, true, false));
+    world.after(3).commit("n1", with_new(1_600).node(5_000));
+    world.after(10).commit("n1", one(2_600).node(9_000));
+    assert_eq!(told(), first(true, true, false), "n2 has none of its own");
+    let two = |used| world.answer().container("db", "app", used).node(used * 5);
+    world.commit("n2", two(2_000));
+    world.after(10).commit("n2", two(3_000));
+    assert_eq!(told(), first(true, true, true));
 }
 
 #[test]
@@ -680,4 +704,118 @@ proptest::proptest! {
             proptest::prop_assert_eq!(told(&view), told(&fresh));
         }
     }
+}
+
+impl World {
+    /// Hands everything of a node to another replica, which has asked `ago` before it has it.
+    fn hand_to(&self, other: &Self, on: &str, ago: u64) -> usize {
+        let name = NodeName::new(on).unwrap();
+        let points = self.live.points_of(&name).unwrap();
+        let asked = other.clock.monotonic() - Duration::from_secs(ago);
+        other.live.take_over(&node(on), &points, asked)
+    }
+}
+
+/// Two replicas of one cluster; the second has just started.
+fn replicas() -> (World, World) {
+    let first = World::new()
+        .with_node("n1")
+        .with_pod("p", "n1", &["c"])
+        .measured("n1", &[("p", "c")]);
+    let second = World::new().with_node("n1").with_pod("p", "n1", &["c"]);
+    *second.clock.elapsed.lock() = *first.clock.elapsed.lock();
+    (first, second)
+}
+
+#[test]
+fn what_is_handed_over_is_served_at_once_and_as_it_was() {
+    let (first, second) = replicas();
+    assert_eq!(first.hand_to(&second, "n1", 0), 2);
+    let (ours, theirs) = (second.live.view(), first.live.view());
+    assert_eq!(second.pods(), ["p"]);
+    let told = second.live.first_numbers();
+    assert!(told.pods && told.nodes, "{told:?}");
+    let (ours, theirs) = (&ours.pods()[0], &theirs.pods()[0]);
+    assert_eq!(ours.containers, theirs.containers);
+    assert_eq!(
+        (ours.timestamp, ours.window),
+        (theirs.timestamp, theirs.window)
+    );
+}
+
+#[test]
+fn the_next_scrape_goes_on_from_what_was_handed_over() {
+    let (first, second) = replicas();
+    first.hand_to(&second, "n1", 0);
+    second.after(15);
+    let answer = second.answer().node(35_000).container("p", "c", 10_000);
+    let commit = second.commit("n1", answer);
+    assert!(commit.settled);
+    assert_eq!(commit.new_containers, 0);
+    assert_eq!(second.cpu("p", "c"), Some(400));
+}
+
+#[test]
+fn what_was_handed_over_is_served_no_longer_than_where_it_came_from() {
+    let (first, second) = replicas();
+    first.after(40);
+    *second.clock.elapsed.lock() = *first.clock.elapsed.lock();
+    first.hand_to(&second, "n1", 2);
+    assert_eq!(second.pods(), ["p"]);
+    assert_eq!(second.after(3).pods(), ["p"]);
+    second.after(1);
+    assert_eq!(second.pods(), [""; 0]);
+    // What is too old is not handed on.
+    let name = NodeName::new("n1").unwrap();
+    let points = second.live.points_of(&name).unwrap();
+    assert_eq!((points.own, points.containers), (None, Vec::new()));
+}
+
+#[test]
+fn our_own_newer_sample_is_paired_with_what_is_handed_over() {
+    let (first, second) = replicas();
+    second.after(12);
+    let answer = second.answer().node(32_000).container("p", "c", 7_000);
+    second.commit("n1", answer);
+    assert_eq!(second.cpu("p", "c"), None);
+    first.after(12);
+    first.hand_to(&second, "n1", 0);
+    assert_eq!(second.cpu("p", "c"), Some(250));
+    // The same again changes nothing: ours is newer.
+    let before = second.live.view().pods()[0].timestamp;
+    first.hand_to(&second, "n1", 0);
+    assert_eq!(second.live.view().pods()[0].timestamp, before);
+}
+
+#[test]
+fn a_container_our_own_answer_does_not_name_is_not_brought_back() {
+    let (first, second) = replicas();
+    second.after(5);
+    second.commit("n1", second.answer().node(21_000));
+    first.after(5);
+    assert_eq!(first.hand_to(&second, "n1", 0), 1);
+    assert_eq!(second.pods(), [""; 0]);
+}
+
+#[test]
+fn no_number_is_taken_over_that_no_kubelet_could_have_made() {
+    let (first, _) = replicas();
+    let name = NodeName::new("n1").unwrap();
+    let honest = first.live.points_of(&name).unwrap();
+    let spoil = |change: fn(&mut LifePoints)| {
+        let mut points = honest.clone();
+        change(&mut points.containers[0].points);
+        let (_, second) = replicas();
+        let asked = second.clock.monotonic();
+        let taken = second.live.take_over(&node("n1"), &points, asked);
+        assert_eq!((taken, second.pods().len()), (1, 0));
+    };
+    spoil(|points| points.age = Duration::from_secs(46));
+    spoil(|points| points.age = Duration::MAX);
+    spoil(|points| points.cpu = CpuTime::from_nanos(0));
+    // A rate above what the node has, a counter that fell, and a window no scrape makes.
+    spoil(|points| points.cpu = CpuTime::from_nanos(900_000_000_000_000));
+    spoil(|points| points.pair.as_mut().unwrap().cpu = CpuTime::from_nanos(u64::MAX));
+    spoil(|points| points.pair.as_mut().unwrap().window = Duration::from_millis(1));
+    spoil(|points| points.pair.as_mut().unwrap().window = Duration::ZERO);
 }

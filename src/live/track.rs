@@ -95,6 +95,25 @@ impl Track {
         }
     }
 
+    /// A life as another replica knows it: its newest point, the counter of the one before it and
+    /// the time between them. `None` when no kubelet's answers could have made such a number.
+    pub(super) fn paired(
+        last: Point,
+        base: CpuTime,
+        window: Duration,
+        capacity: Option<Nanocores>,
+    ) -> Option<Self> {
+        let mut track = Self::begin(last);
+        let made = window >= FIRST_WINDOW && base <= last.cpu;
+        let paired = made && track.pair(base, window, last, capacity) == Outcome::Paired;
+        paired.then_some(track)
+    }
+
+    /// The counter of the older point.
+    pub(super) const fn base(&self) -> CpuTime {
+        self.base
+    }
+
     /// The number the last two points made, if there are two.
     pub(super) const fn measured(&self) -> Option<Measured> {
         self.measured

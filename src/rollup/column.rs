@@ -17,6 +17,15 @@ pub(super) struct Maker {
     rates: Rates,
 }
 
+impl Maker {
+    /// Goes on from the newest column, which another replica made: the next one has rates.
+    pub(super) fn go_on(&mut self, columns: &dyn Columns) {
+        let mut seed = self.rates.seed();
+        columns.each_newest(&mut |set| seed.add(set));
+        seed.finish();
+    }
+}
+
 /// A column being made.
 #[derive(Debug)]
 pub(super) struct Column<'a> {

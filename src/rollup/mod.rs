@@ -136,8 +136,13 @@ impl Rollup {
     /// Makes columns until `stop`; one that is being made then is given up.
     pub async fn run(&self, stop: Stop) {
         let Config { resolution, grace } = self.config;
-        let mut ticks = Ticks::new(resolution, grace, self.clock.now());
+        let newest = self.columns.newest();
+        let mut ticks = Ticks::new(resolution, grace, self.clock.now()).after(newest);
         let mut maker = Maker::default();
+        let recent = newest.and_then(|newest| self.clock.now().since(newest));
+        if recent.is_some_and(|age| age < resolution * 2) {
+            maker.go_on(self.columns.as_ref());
+        }
         while !stop.is_stopping() {
             match ticks.due(self.clock.now()) {
                 Due::Wait(wait) => {

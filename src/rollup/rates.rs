@@ -68,7 +68,7 @@ impl Rates {
         let mut after = Builder::default();
         for set in sets {
             let hash = self.hasher.hash_one(&set.key);
-            after.add(hash, set);
+            after.add(hash, set, true);
             if let Some(entity) = before.find(hash) {
                 refused += u64::from(!rate(set, entity, &before, most));
             }
@@ -76,6 +76,39 @@ impl Rates {
         let after = after.finish(self.tick);
         self.nodes.insert(node.name.clone(), after);
         refused
+    }
+}
+
+/// Counters of a column another replica made, by node.
+pub(super) struct Seed<'a> {
+    rates: &'a mut Rates,
+    nodes: HashMap<NodeName, Builder>,
+}
+
+impl Rates {
+    /// Begins with the counters of a column that was made elsewhere, as if it had been the last one
+    /// here.
+    pub(super) fn seed(&mut self) -> Seed<'_> {
+        let nodes = HashMap::new();
+        Seed { rates: self, nodes }
+    }
+}
+
+impl Seed<'_> {
+    /// Adds what is kept of a set. Not the network's counters: when they were read is not kept.
+    pub(super) fn add(&mut self, set: &MetricSet) {
+        if let Some(node) = &set.about.node {
+            let hash = self.rates.hasher.hash_one(&set.key);
+            let builder = self.nodes.entry(node.name.clone()).or_default();
+            builder.add(hash, set, false);
+        }
+    }
+
+    pub(super) fn finish(self) {
+        let tick = self.rates.tick;
+        let nodes = self.nodes.into_iter();
+        let counters = nodes.map(|(node, builder)| (node, builder.finish(tick)));
+        self.rates.nodes.extend(counters);
     }
 }
 
@@ -187,12 +220,13 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, hash: u64, set: &MetricSet) {
+    fn add(&mut self, hash: u64, set: &MetricSet, network: bool) {
         let Ok(from) = u32::try_from(self.values.len()) else {
             return;
         };
         for point in &set.points {
-            if point.metric().rate().is_some() {
+            let metric = point.metric();
+            if metric.rate().is_some() && (network || !metric.is_network()) {
                 self.metrics.push(point.metric());
                 self.values.push(point.value().as_i64());
             }
@@ -361,6 +395,25 @@ mod tests {
         assert_eq!(rates_after(ticks(80)), most);
         assert_eq!(rates_after(ticks(88)), most, "as good as all of it");
         assert_eq!(rates_after(ticks(89)), (vec![], 1));
+    }
+
+    #[test]
+    fn the_first_tick_has_rates_over_the_counters_another_replica_left() {
+        let node = std::sync::Arc::new(node_record("n1"));
+        let points = |n: i64| [(CPU, n * SECOND), (Metric::NetworkRx, n)];
+        let mut left = container(60, &points(1));
+        left.about.node = Some(std::sync::Arc::clone(&node));
+        let mut rates = Rates::default();
+        let mut seed = rates.seed();
+        seed.add(&left);
+        seed.add(&container(60, &points(5)));
+        seed.finish();
+        rates.begin();
+        let mut sets = [container(120, &points(7))];
+        rates.process(&node, &mut sets);
+        let rate = sets[0].get(Metric::CpuUsageRate);
+        assert_eq!(rate, Some(Value::Int(100)));
+        assert_eq!(sets[0].get(Metric::NetworkRxRate), None);
     }
 
     #[test]

@@ -27,6 +27,12 @@ pub trait Columns: Send + Sync + fmt::Debug {
     /// The wall clock stepped back by more than a few minutes: the columns given before bear
     /// timestamps of the future, and those that come will be earlier.
     fn begin_anew(&self);
+    /// The newest complete column, if there are any already: the next one follows it.
+    fn newest(&self) -> Option<Timestamp> {
+        None
+    }
+    /// Shows every set of the newest complete column.
+    fn each_newest(&self, _show: &mut dyn FnMut(&MetricSet)) {}
 }
 
 impl Source for Live {
@@ -49,6 +55,14 @@ impl Columns for History {
 
     fn begin_anew(&self) {
         Self::begin_anew(self);
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        self.view().newest()
+    }
+
+    fn each_newest(&self, show: &mut dyn FnMut(&MetricSet)) {
+        self.view().for_each_latest(show);
     }
 }
 

@@ -49,6 +49,16 @@ impl Ticks {
         }
     }
 
+    /// The first tick follows `newest`, which another replica made, if that is not in the future.
+    pub(super) fn after(self, newest: Option<Timestamp>) -> Self {
+        let newest = newest.map(Timestamp::as_millis);
+        let newest = newest.filter(|newest| *newest <= self.last);
+        Self {
+            last: newest.map_or(self.last, |newest| trunc(newest, self.resolution)),
+            ..self
+        }
+    }
+
     /// What is to be done at this wall time.
     pub(super) fn due(&mut self, now: Timestamp) -> Due {
         let now = now.as_millis();
@@ -124,6 +134,22 @@ mod tests {
                 ticks.due(at(12 * MINUTE + 5_250)),
                 tick(12 * MINUTE, 0, 250)
             );
+        }
+    }
+
+    #[test]
+    fn the_first_tick_follows_the_newest_of_another_replica() {
+        let began = 11 * MINUTE + 2_000;
+        let mut after = ticks(began).after(Some(at(10 * MINUTE)));
+        assert_eq!(after.due(at(began)), wait(3_000));
+        assert_eq!(after.due(at(11 * MINUTE + 5_000)), tick(11 * MINUTE, 0, 0));
+        let mut late = ticks(began + 4_000).after(Some(at(10 * MINUTE)));
+        let due = late.due(at(began + 4_000));
+        assert_eq!(due, tick(11 * MINUTE, 0, 1_000));
+        for newest in [None, Some(at(11 * MINUTE)), Some(at(12 * MINUTE))] {
+            let mut ticks = ticks(began).after(newest);
+            assert_eq!(ticks.due(at(began)), wait(5_000));
+            assert_eq!(ticks.due(at(12 * MINUTE + 5_000)), tick(12 * MINUTE, 0, 0));
         }
     }
 

@@ -22,7 +22,7 @@ use super::report::{Failure, Report};
 use super::schedule::{Pace, Phase};
 use super::worker::{Attempt, Worker};
 use super::{Config, KubeletMetricsGetter, ScrapeHealth};
-use crate::domain::{Inventory, InventoryChange, NodeName, NodeRecord};
+use crate::domain::{Inventory, InventoryChange, NodeName, NodeRecord, PodPhase};
 use crate::lifecycle::Stop;
 
 /// All nodes that are asked, the queue they wait in, and the attempts under way.
@@ -81,6 +81,7 @@ impl<G: KubeletMetricsGetter> Driver<G> {
     pub(super) async fn run(mut self, stop: Stop) {
         let mut changes = self.inventory.changes();
         self.read_nodes();
+        self.hurry_for_unmeasured();
         let mut stopped = pin!(stop.stopped());
         let mut wake = pin!(sleep_until(Instant::now()));
         loop {
@@ -252,6 +253,24 @@ impl<G: KubeletMetricsGetter> Driver<G> {
         }
     }
 
+    /// Where another replica handed its numbers over, pods it had none of turned running just now,
+    /// as far as we know.
+    fn hurry_for_unmeasured(&mut self) {
+        let view = self.worker.live.view();
+        if view.nodes().is_empty() {
+            return;
+        }
+        for pod in self.inventory.pods() {
+            let (namespace, name) = (pod.key.namespace.as_str(), pod.key.name.as_str());
+            if let Some(node) = &pod.node
+                && pod.phase == PodPhase::Running
+                && view.pod(namespace, name).is_none()
+            {
+                self.pod_running(node);
+            }
+        }
+    }
+
     /// Moves a waiting node forward in the queue.
     fn advance(&mut self, name: &NodeName, due: Instant) {
         let Some(node) = self.nodes.get_mut(name) else {
@@ -289,14 +308,22 @@ impl<G: KubeletMetricsGetter> Driver<G> {
     fn keep(&mut self, name: NodeName, record: Arc<NodeRecord>, now: Instant) {
         match self.nodes.entry(name.clone()) {
             Entry::Vacant(vacant) => {
+                let phase = Phase::of(&name, self.config.resolution);
+                // Another replica may have handed its numbers over.
+                let (pace, due) = if self.worker.live.is_measured(&name) {
+                    let wait = phase.wait(self.worker.clock.now());
+                    (Pace::going_on(phase), now + wait)
+                } else {
+                    (Pace::new(phase), now)
+                };
                 let place = Place {
-                    due: now,
+                    due,
                     slow: false,
-                    early: now,
+                    early: due,
                 };
                 let connection = self.connections.add(&name);
                 vacant.insert(ScrapedNode {
-                    pace: Pace::new(Phase::of(&name, self.config.resolution)),
+                    pace,
                     report: Report::default(),
                     metrics: self.metrics.node(&name),
                     state: State::Waiting(connection, place),

@@ -6,9 +6,11 @@
 //! needs no lock for the schedules, and wakes no second thread: a scrape costs so little CPU that
 //! handing it to another would be the larger part.
 //!
-//! - A new node is asked at once, again after some 2, 4 and 8 s until it has numbers, then once
+//! - A new node is asked at once, again some 2, 6, 10 and 14 s later until it has numbers, then once
 //!   every resolution, at a moment that follows from its name, so that all replicas ask it at the
 //!   same time and see the same.
+//! - A node that has numbers when it becomes known, because another replica handed them over, is asked
+//!   at its regular moment, and at once if a pod of it has none.
 //! - A pod that turned running has its node asked at once (but not twice within 2 s), and again
 //!   after some 2 and 4 s until the new containers have numbers.
 //! - Beside that every node is asked for its summary, shortly before each tick of the roll-up, by a

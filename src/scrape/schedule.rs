@@ -37,6 +37,9 @@ pub(super) struct Progress {
     pub new_containers: bool,
 }
 
+/// The milliseconds of a second in which nodes are asked.
+const MIDDLE: std::ops::Range<u64> = 150..750;
+
 /// Two attempts on a node are never closer together than this.
 pub(super) const SHORTEST_GAP: Duration = Duration::from_secs(2);
 
@@ -46,11 +49,12 @@ const COMPANY_SPAN: u64 = 1000;
 
 /// The waits after a node's first scrapes. Two stamps make a number from 2 s apart on; the quarter
 /// second is for the time the answers are under way. The node's own stamp moves every 10 s only,
-/// hence the later ones.
+/// hence the later ones: one between, one when it must have moved, one when the kubelet was late.
 const AFTER_FIRST: &[Duration] = &[
     Duration::from_millis(2250),
     Duration::from_secs(4),
-    Duration::from_secs(8),
+    Duration::from_millis(4250),
+    Duration::from_secs(4),
 ];
 
 /// The waits after the scrape for a pod that turned running.
@@ -58,14 +62,19 @@ const AFTER_POD: &[Duration] = &[Duration::from_millis(2250), Duration::from_sec
 
 impl Phase {
     /// The phase of the node of this name. The same in every process, of any version.
+    ///
+    /// Never near the end of a whole second: kubelets stamp what they measure when they are asked,
+    /// and stamps are served in whole seconds. So two replicas that ask a few milliseconds apart
+    /// tell the same one.
     pub(super) fn of(node: &NodeName, resolution: Duration) -> Self {
         let resolution = u64::try_from(resolution.as_millis())
             .unwrap_or(u64::MAX)
             .max(1);
-        Self {
-            offset: stable_hash(node.as_str()) % resolution,
-            resolution,
-        }
+        let offset = stable_hash(node.as_str()) % resolution;
+        let (second, within) = (offset / 1000 * 1000, offset % 1000);
+        let offset =
+            (second + MIDDLE.start + within * (MIDDLE.end - MIDDLE.start) / 1000) % resolution;
+        Self { offset, resolution }
     }
 
     /// Once every resolution, so long before its end.
@@ -96,6 +105,16 @@ impl Pace {
             early: false,
             was_settled: false,
             last_start: None,
+        }
+    }
+
+    /// The schedule of a node that has numbers already, as another replica left them: it is due at
+    /// its regular moment, at which the other one asks it too.
+    pub(super) fn going_on(phase: Phase) -> Self {
+        Self {
+            quick: &[],
+            was_settled: true,
+            ..Self::new(phase)
         }
     }
 
@@ -248,6 +267,10 @@ mod tests {
             taken[usize::try_from(offset / 1000).unwrap()] += 1;
         }
         assert!(taken.iter().all(|n| (60..140).contains(n)), "{taken:?}");
+        for n in 0..1500 {
+            let offset = Phase::of(&name(&format!("ip-10-0-0-{n}")), R).offset;
+            assert!(MIDDLE.contains(&(offset % 1000)), "{offset}");
+        }
         // Replicas of different versions meet in a roll-out: the hash may not change. FNV-1a of "a"
         // is published.
         let fnv_of_a = 0xaf63_dc4c_8601_ec8c_u64;
@@ -278,8 +301,8 @@ mod tests {
             [0.0, 2.25, 12.0, 27.0]
         );
         let four = [UNSETTLED, UNSETTLED, UNSETTLED, UNSETTLED];
-        assert_eq!(starts(pace, &four), [0.0, 2.25, 6.25, 12.0, 20.0]);
-        assert_eq!(starts(pace, &[None; 4]), [0.0, 2.25, 6.25, 12.0, 20.0]);
+        assert_eq!(starts(pace, &four), [0.0, 2.25, 6.25, 10.5, 14.5]);
+        assert_eq!(starts(pace, &[None; 4]), [0.0, 2.25, 6.25, 10.5, 14.5]);
     }
 
     #[test]
@@ -290,7 +313,7 @@ mod tests {
         };
         let four = [UNSETTLED, UNSETTLED, UNSETTLED, UNSETTLED];
         let starts = starts(Pace::new(early), &four);
-        assert_eq!(starts, [0.0, 2.25, 6.25, 9.0, 17.0]);
+        assert_eq!(starts, [0.0, 2.25, 6.25, 9.0, 13.25]);
     }
 
     #[test]
@@ -361,14 +384,14 @@ mod tests {
         let millis = i64::try_from((due - now).as_millis()).unwrap();
         let mut waits = Vec::new();
         let mut last = due;
-        for _ in 0..3 {
+        for _ in 0..4 {
             pace.started(last);
             let passed = i64::try_from((last - due).as_millis()).unwrap();
             let next = pace.finished(last, Timestamp::from_millis(millis + passed), UNSETTLED);
             waits.push((next - last).as_secs_f64());
             last = next;
         }
-        assert_eq!(waits, [2.25, 4.0, 8.0]);
+        assert_eq!(waits, [2.25, 4.0, 4.25, 4.0]);
     }
 
     #[test]

@@ -80,12 +80,33 @@ impl Authority {
         now: Timestamp,
         lifetime: Duration,
     ) -> Result<Issued, rcgen::Error> {
+        self.sign(names, ExtendedKeyUsagePurpose::ServerAuth, now, lifetime)
+    }
+
+    /// Signs a certificate with this name for a client of ours.
+    pub(super) fn introduce(
+        &self,
+        name: &str,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Result<Issued, rcgen::Error> {
+        let names = [name.to_owned()];
+        self.sign(&names, ExtendedKeyUsagePurpose::ClientAuth, now, lifetime)
+    }
+
+    fn sign(
+        &self,
+        names: &[String],
+        usage: ExtendedKeyUsagePurpose,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Result<Issued, rcgen::Error> {
         let mut life = Life::new(now, lifetime);
         life.ends = life.ends.min(self.certificate.life.ends);
         let mut params = valid_for(CertificateParams::new(names)?, life);
         params.distinguished_name = common_name(LEAF_NAME);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
         let issuer = Issuer::from_ca_cert_der(&self.certificate.der, &self.key)?;

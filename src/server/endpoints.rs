@@ -6,14 +6,14 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::connection::Connection;
 use super::filters::{Admitted, finished};
 use super::stream::Streams;
 use super::{Handler, Limits, Route, health, version};
-use crate::apimachinery::{Reply, RequestInfo, plain};
+use crate::apimachinery::{Reply, RequestInfo, Status, plain};
 use crate::lifecycle::{Health, Probe, Tasks};
 use crate::telemetry::Registry;
 
@@ -64,7 +64,30 @@ impl Endpoints {
     pub(super) async fn answer(&self, info: Arc<RequestInfo>, parts: Parts) -> Response<Body> {
         let connection = parts.extensions.get::<Arc<Connection>>().cloned();
         let admitted = parts.extensions.get::<Arc<Admitted>>().cloned();
-        match (self.reply(info, parts).await, connection) {
+        let reply = self.reply(info, parts).await;
+        self.carry(reply, connection, admitted)
+    }
+
+    /// Has one handler answer; what it has no answer to is not found.
+    pub(super) async fn answer_by(
+        &self,
+        handler: Handler,
+        info: Arc<RequestInfo>,
+        parts: Parts,
+    ) -> Response<Body> {
+        let connection = parts.extensions.get::<Arc<Connection>>().cloned();
+        let reply = self.handle(handler, info, parts).await;
+        let nothing = || plain::plain_text(StatusCode::NOT_FOUND, "404 page not found").into();
+        self.carry(reply.unwrap_or_else(nothing), connection, None)
+    }
+
+    fn carry(
+        &self,
+        reply: Reply,
+        connection: Option<Arc<Connection>>,
+        admitted: Option<Arc<Admitted>>,
+    ) -> Response<Body> {
+        match (reply, connection) {
             (Reply::Whole(response), _) => finished(response),
             (Reply::Stream(stream), Some(connection)) => {
                 self.streams.answer(stream, connection, admitted)
@@ -87,6 +110,9 @@ impl Endpoints {
         }
         match path {
             "/metrics" => return self.metrics().into(),
+            "/version" if parts.method != Method::GET => {
+                return Status::method_not_allowed().respond(&parts).into();
+            }
             "/version" => return typed(StatusCode::OK, JSON, version::json()).into(),
             "/" | "/index.html" => return self.index(StatusCode::OK).into(),
             _ => {}

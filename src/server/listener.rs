@@ -13,6 +13,7 @@ use tracing::{Instrument, info, warn};
 use super::certificates::{Certificates, ServingCertificate};
 use super::connection::Agreed;
 use super::pair_files::CertificateError;
+use super::seats::{Seat, Seats};
 use super::tls::{self, Tls};
 use super::{Config, Deps, Limits, Metrics, OpenConfig, OpenDeps, connection, filters};
 use crate::auth::LiveTrust;
@@ -58,6 +59,7 @@ pub struct Bound {
     shutdown_delay: Duration,
     limits: Arc<Limits>,
     slots: Arc<Semaphore>,
+    seats: Seats,
     metrics: Arc<Metrics>,
     tasks: Tasks,
 }
@@ -159,7 +161,7 @@ impl Server {
         let place = Place {
             address: config.address,
             share: false,
-            flags: "--listen-ip and --heapster-port",
+            flags: config.flags,
         };
         let (metrics, tasks) = (Arc::clone(&deps.metrics), deps.tasks.clone());
         let waits = (config.shutdown_delay, config.limits.clone());
@@ -262,6 +264,7 @@ impl Bound {
             router,
             shutdown_delay,
             slots: Arc::new(Semaphore::new(limits.connections)),
+            seats: Seats::new(limits.connections_of_one),
             limits: Arc::new(limits),
             metrics,
             tasks,
@@ -326,7 +329,10 @@ impl Bound {
             match accepted {
                 Ok((stream, peer)) => {
                     failing = false;
-                    self.spawn(stream, peer, slot, drain.clone());
+                    match self.seats.take(peer.ip()) {
+                        Some(seat) => self.spawn(stream, peer, (slot, seat), drain.clone()),
+                        None => self.metrics.connection_refused(),
+                    }
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
@@ -338,7 +344,13 @@ impl Bound {
         }
     }
 
-    fn spawn(&self, stream: TcpStream, peer: SocketAddr, slot: OwnedSemaphorePermit, drain: Stop) {
+    fn spawn(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: (OwnedSemaphorePermit, Seat),
+        drain: Stop,
+    ) {
         let acceptor = match self.door.acceptor() {
             Ok(acceptor) => acceptor,
             Err(error) => {
@@ -350,7 +362,7 @@ impl Bound {
         let metrics = Arc::clone(&self.metrics);
         let span = tracing::debug_span!("conn", %peer);
         let connection = async move {
-            let _slot = slot;
+            let _place = place;
             let _open = metrics.connection();
             let _ = stream.set_nodelay(true);
             let Some(acceptor) = acceptor else {

@@ -20,6 +20,7 @@ pub struct Metrics {
     duration: Family<TargetLabels, Histogram>,
     in_flight: Family<KindLabels, Gauge>,
     connections: Gauge,
+    connections_refused: Counter,
     handshake_failures: Family<FailureLabels, Counter>,
     certificate_expiry: Gauge,
     certificates_refused: Counter,
@@ -113,6 +114,11 @@ impl Metrics {
             metrics.connections.clone(),
         );
         registry.register(
+            "loadline_server_connections_refused",
+            "Connections closed because their address had as many as one may have",
+            metrics.connections_refused.clone(),
+        );
+        registry.register(
             "loadline_server_tls_handshake_failures",
             "TLS handshakes that came to nothing",
             metrics.handshake_failures.clone(),
@@ -161,6 +167,10 @@ impl Metrics {
         Counted::new(&self.connections)
     }
 
+    pub(super) fn connection_refused(&self) {
+        self.connections_refused.inc();
+    }
+
     pub(super) fn handshake_failed(&self, reason: HandshakeFailure) {
         let labels = FailureLabels { reason };
         self.handshake_failures.get_or_create(&labels).inc();
@@ -183,6 +193,7 @@ impl Default for Metrics {
             duration: Family::new_with_constructor(histogram),
             in_flight: Family::default(),
             connections: Gauge::default(),
+            connections_refused: Counter::default(),
             handshake_failures: Family::default(),
             certificate_expiry: Gauge::default(),
             certificates_refused: Counter::default(),

@@ -2,8 +2,8 @@
 //! And a port that asks Kubernetes nothing about its callers, as Heapster's: plain HTTP or TLS,
 //! with the same bounds.
 //!
-//! A request passes, outermost first: audit ID, request info, panic recovery, deadline,
-//! authentication, impersonation, in-flight limit, authorization. That is the order of
+//! A request passes, outermost first: audit ID, request info, panic recovery, deadline, what is for
+//! our own replicas alone, authentication, impersonation, in-flight limit, authorization. That is the order of
 //! `k8s.io/apiserver`, and so is what each answers when it refuses.
 
 mod authority;
@@ -15,6 +15,7 @@ mod health;
 mod listener;
 mod metrics;
 mod pair_files;
+mod seats;
 mod self_signed;
 mod stream;
 mod serving_secret;
@@ -35,6 +36,7 @@ use crate::apimachinery::{Reply, RequestInfo};
 use crate::auth::{AllowedUsers, Authentication, Authorization};
 use crate::domain::Clock;
 use crate::lifecycle::{Health, Tasks};
+use crate::peer::Giver;
 use crate::telemetry::Registry;
 
 pub use certificates::{ServingCertificate, SniPair};
@@ -77,6 +79,8 @@ pub struct OpenConfig {
     /// `--listen-ip` and `--heapster-port`. An unspecified address of either family means all
     /// addresses of both.
     pub address: SocketAddr,
+    /// The flags that say so, for an error.
+    pub flags: &'static str,
     /// `None` for plain HTTP.
     pub tls: Option<OpenTls>,
     /// How long after the stop signal new requests are still served: `--shutdown-delay-duration`.
@@ -120,7 +124,7 @@ pub struct Limits {
     pub reads_in_flight: usize,
     /// `--max-mutating-requests-inflight`: the same for all others.
     pub mutations_in_flight: usize,
-    /// Watches under way; further ones get 429, whoever asks.
+    /// Watches under way; further ones get 429. `system:masters` have a fifth as many besides.
     pub watches: usize,
     /// How long the client of a watch may read nothing.
     pub stalled: Duration,
@@ -128,6 +132,9 @@ pub struct Limits {
     pub handlers: usize,
     /// Connections open at once; further ones wait in the kernel's queue.
     pub connections: usize,
+    /// Connections one address may have open at once; further ones are closed at once. The API
+    /// server, which asks for nearly everybody, needs a few.
+    pub connections_of_one: usize,
     /// `--http2-max-streams-per-connection`.
     pub streams: u32,
     /// The longest a TLS handshake may take.
@@ -151,6 +158,8 @@ pub struct Deps {
     pub authorization: Arc<Authorization>,
     /// The APIs.
     pub routes: Vec<Route>,
+    /// Answers other replicas of us; `None` to have none.
+    pub giver: Option<Arc<Giver>>,
     /// The checks behind the probes.
     pub health: Health,
     /// What `/metrics` tells.
@@ -212,6 +221,7 @@ impl Default for Limits {
             stalled: Duration::from_secs(30),
             handlers: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             connections: 1000,
+            connections_of_one: 250,
             streams: 100,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(32),

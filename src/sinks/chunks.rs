@@ -17,7 +17,14 @@ pub(super) trait Encoder: Sync {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    extents: Vec<Extent>,
+}
+
+/// Where a record ends, and how many points it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub end: usize,
+    pub points: usize,
 }
 
 /// How records are put together, and how many.
@@ -39,13 +46,14 @@ pub(super) struct Chunk {
     pub at: usize,
     pub points: usize,
     pub body: Vec<u8>,
+    /// Its records; not said of bodies that are made in one piece.
+    pub records: Vec<Extent>,
 }
 
 /// The pieces of a batch, made one at a time.
-pub(super) struct Chunks<'a, E> {
-    column: Column<'a>,
-    sets: Box<dyn Iterator<Item = &'a MetricSet> + Send + 'a>,
-    encoder: &'a E,
+pub(super) struct Chunks<'a> {
+    /// Writes the records of what comes next; `false` when nothing is left.
+    encode: Box<dyn FnMut(&mut Records) -> bool + Send + 'a>,
     frame: Frame,
     records: Records,
     taken: usize,
@@ -94,28 +102,58 @@ impl Records {
         &mut self.bytes
     }
 
+    /// Ends a record of one point.
     pub(super) fn end(&mut self) {
-        self.ends.push(self.bytes.len());
+        self.end_of(1);
     }
 
-    fn get(&self, at: usize) -> Option<&[u8]> {
-        let end = *self.ends.get(at)?;
-        let before = at.checked_sub(1).and_then(|at| self.ends.get(at));
-        self.bytes.get(before.copied().unwrap_or(0)..end)
+    /// Ends a record of so many points.
+    pub(super) fn end_of(&mut self, points: usize) {
+        let end = self.bytes.len();
+        self.extents.push(Extent { end, points });
+    }
+
+    fn get(&self, at: usize) -> Option<(&[u8], usize)> {
+        let Extent { end, points } = *self.extents.get(at)?;
+        let before = at.checked_sub(1).and_then(|at| self.extents.get(at));
+        let start = before.map_or(0, |before| before.end);
+        Some((self.bytes.get(start..end)?, points))
     }
 
     fn clear(&mut self) {
         self.bytes.clear();
-        self.ends.clear();
+        self.extents.clear();
     }
 }
 
-impl<'a, E: Encoder> Chunks<'a, E> {
-    pub(super) fn new(column: Column<'a>, encoder: &'a E, frame: Frame) -> Self {
+impl<'a> Chunks<'a> {
+    pub(super) fn new(column: Column<'a>, encoder: &'a impl Encoder, frame: Frame) -> Self {
+        let encode = move |set: &'a MetricSet, records: &mut Records| {
+            encoder.encode(column, set, records);
+        };
+        Self::of(column.sets(), encode, frame)
+    }
+
+    /// The pieces of anything else.
+    pub(super) fn of<I>(
+        items: I,
+        mut encode: impl FnMut(I::Item, &mut Records) + Send + 'a,
+        frame: Frame,
+    ) -> Self
+    where
+        I: IntoIterator<IntoIter: Send + 'a>,
+    {
+        let mut items = items.into_iter();
+        let encode = move |records: &mut Records| {
+            let item = items.next();
+            let more = item.is_some();
+            if let Some(item) = item {
+                encode(item, records);
+            }
+            more
+        };
         Self {
-            column,
-            sets: Box::new(column.sets()),
-            encoder,
+            encode: Box::new(encode),
             frame,
             records: Records::default(),
             taken: 0,
@@ -124,34 +162,34 @@ impl<'a, E: Encoder> Chunks<'a, E> {
     }
 }
 
-impl<E: Encoder> Iterator for Chunks<'_, E> {
+impl Iterator for Chunks<'_> {
     type Item = Chunk;
 
     fn next(&mut self) -> Option<Chunk> {
         let mut chunk = Chunk::default();
         let frame = self.frame;
         'full: loop {
-            while let Some(record) = self.records.get(self.taken) {
+            while let Some((record, points)) = self.records.get(self.taken) {
                 let longer = chunk.body.len() + record.len() > frame.bytes;
-                if chunk.points == frame.records || (chunk.points > 0 && longer) {
+                let first = chunk.records.is_empty();
+                if chunk.records.len() == frame.records || (!first && longer) {
                     break 'full;
                 }
-                let before = if chunk.points == 0 {
-                    frame.open
-                } else {
-                    frame.between
-                };
+                let before = if first { frame.open } else { frame.between };
                 chunk.body.extend_from_slice(before);
                 chunk.body.extend_from_slice(record);
-                chunk.points += 1;
+                let end = chunk.body.len();
+                chunk.records.push(Extent { end, points });
+                chunk.points += points;
                 self.taken += 1;
             }
-            let Some(set) = self.sets.next() else { break };
             self.records.clear();
             self.taken = 0;
-            self.encoder.encode(self.column, set, &mut self.records);
+            if !(self.encode)(&mut self.records) {
+                break;
+            }
         }
-        if chunk.points == 0 {
+        if chunk.records.is_empty() {
             return None;
         }
         chunk.body.extend_from_slice(frame.close);
@@ -181,15 +219,47 @@ impl Progress {
     }
 }
 
-/// Sends what is not done yet, so many pieces at once, until all is done or one fails.
-pub(super) async fn send_all<'a, E, F>(
-    mut chunks: Chunks<'a, E>,
+/// Pieces of at most so many items, each encoded in one go.
+pub(super) fn pieces<T>(
+    mut items: impl Iterator<Item = T>,
+    most: usize,
+    encode: impl Fn(&[T]) -> Vec<u8>,
+) -> impl Iterator<Item = Chunk> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let taken: Vec<T> = items.by_ref().take(most.max(1)).collect();
+        let at = next;
+        next += 1;
+        (!taken.is_empty()).then(|| Chunk {
+            at,
+            points: taken.len(),
+            body: encode(&taken),
+            records: Vec::new(),
+        })
+    })
+}
+
+/// Sends the bodies of what is not done yet, so many pieces at once, until all is done or one fails.
+pub(super) async fn send_all<F>(
+    chunks: impl Iterator<Item = Chunk>,
     progress: &mut Progress,
     at_once: usize,
     send: impl Fn(Vec<u8>) -> F,
 ) -> Result<(), ExportError>
 where
-    E: Encoder,
+    F: Future<Output = Result<Verdict, ExportError>>,
+{
+    send_chunks(chunks, progress, at_once, |chunk| send(chunk.body)).await
+}
+
+/// [`send_all`] for who needs more of a piece than its body.
+pub(super) async fn send_chunks<F>(
+    mut chunks: impl Iterator<Item = Chunk>,
+    progress: &mut Progress,
+    at_once: usize,
+    send: impl Fn(Chunk) -> F,
+) -> Result<(), ExportError>
+where
     F: Future<Output = Result<Verdict, ExportError>>,
 {
     let mut flying = FuturesUnordered::new();
@@ -199,7 +269,7 @@ where
             if progress.is_done(chunk.at) {
                 continue;
             }
-            let (at, points, sent) = (chunk.at, chunk.points, send(chunk.body));
+            let (at, points, sent) = (chunk.at, chunk.points, send(chunk));
             flying.push(async move { (at, points, sent.await) });
         }
         let Some((at, points, verdict)) = flying.next().await else {

@@ -1,9 +1,15 @@
 //! Sinks as they are given to `--sink`.
 
+use std::path::Path;
+
 use super::filter::Filter;
+#[cfg(feature = "kafka")]
+use super::kafka;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
-use super::{graphite, influxdb, opentsdb, statsd};
+use super::{
+    elasticsearch, gcm, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd, webhook,
+};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,24 +31,62 @@ pub(super) enum Backend {
     Graphite(graphite::Config),
     Opentsdb(opentsdb::Config),
     Statsd(statsd::Config),
+    Elasticsearch(Box<elasticsearch::Config>),
+    Prometheus(Box<prometheus::Config>),
+    Webhook(Box<webhook::Config>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Config>),
+    Riemann(riemann::Config),
+    Otlp(Box<otlp::Config>),
+    Gcm(Box<gcm::Config>),
 }
 
 /// A sink cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("TLS cannot be set up: {what}")]
+#[error("{what}")]
 pub struct SetupError {
     what: String,
 }
 
 /// The sinks there are, by their keys.
-pub const KEYS: [&str; 5] = ["graphite", "influxdb", "log", "opentsdb", "statsd"];
+pub const KEYS: &[&str] = &[
+    "elasticsearch",
+    "gcm",
+    "graphite",
+    "influxdb",
+    #[cfg(feature = "kafka")]
+    "kafka",
+    "log",
+    "opentsdb",
+    "otlp",
+    "prometheus",
+    "riemann",
+    "statsd",
+    "webhook",
+];
 
 /// How many batches wait for a sink that does not say otherwise.
 const QUEUE: usize = 10;
 
 impl SetupError {
-    pub(super) const fn tls(what: String) -> Self {
-        Self { what }
+    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
+    pub(super) fn tls(what: String) -> Self {
+        Self {
+            what: format!("TLS cannot be set up: {what}"),
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
+    pub(super) fn credentials(what: String) -> Self {
+        Self {
+            what: format!("no credentials: {what}"),
+        }
+    }
+
+    pub(super) fn spool(folder: &Path, error: &std::io::Error) -> Self {
+        Self {
+            what: format!("the spool in {} cannot be used: {error}", folder.display()),
+        }
     }
 }
 
@@ -55,35 +99,13 @@ impl SinkConfig {
         values: &[S],
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Vec<Self>, Problems> {
-        let (mut sinks, mut problems) = (Vec::<Self>::new(), Vec::new());
-        for value in values {
-            let value = value.as_ref();
-            let uri = match SinkUri::read(value, env) {
-                Ok(uri) => uri,
-                Err(error) => {
-                    problems.push(Problem::of_uri(value, &error));
-                    continue;
-                }
-            };
-            let mut options = Options::new(&uri.key, &uri.options);
-            let sink = Self::of(&uri, &mut options);
-            let (ignored, wrong) = options.finish();
-            problems.extend(wrong);
-            if let Some(mut sink) = sink {
-                let same = |other: &&Self| other.name.split('-').next() == Some(uri.key.as_str());
-                let before = sinks.iter().filter(same).count();
-                if before > 0 {
-                    sink.name = format!("{}-{}", uri.key, before + 1);
-                }
-                sink.ignored = ignored;
-                sinks.push(sink);
-            }
-        }
-        if problems.is_empty() {
-            Ok(sinks)
-        } else {
-            Err(Problems(problems))
-        }
+        let read = read_all(values, env, Self::of)?;
+        let named = |given: Given<Self>| Self {
+            name: given.name,
+            ignored: given.ignored,
+            ..given.sink
+        };
+        Ok(read.into_iter().map(named).collect())
     }
 
     fn of(uri: &SinkUri, options: &mut Options<'_>) -> Option<Self> {
@@ -93,18 +115,87 @@ impl SinkConfig {
             "graphite" => Backend::Graphite(graphite::Config::read(uri, options)),
             "opentsdb" => Backend::Opentsdb(opentsdb::Config::read(uri, options)),
             "statsd" => Backend::Statsd(statsd::Config::read(uri, options)),
+            "elasticsearch" => {
+                let config = elasticsearch::Config::read(uri, options);
+                Backend::Elasticsearch(Box::new(config))
+            }
+            "prometheus" => {
+                let config = prometheus::Config::read(uri, options);
+                Backend::Prometheus(Box::new(config))
+            }
+            "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, options))),
+            "gcm" => Backend::Gcm(Box::new(gcm::Config::read(uri, options))),
+            "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
+            #[cfg(feature = "kafka")]
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             _ => {
                 options.refuse(None, "is no sink of this version");
                 return None;
             }
         };
+        let mut filter = Filter::read(options);
+        if matches!(backend, Backend::Gcm(_)) {
+            // Heapster's words.
+            filter = filter.with_word("all", "*");
+            filter = filter.with_word("autoscaling", "*/node_*");
+        }
         Some(Self {
             name: uri.key.clone(),
             ignored: Vec::new(),
             backend,
-            filter: Filter::read(options),
+            filter,
             queue: options.number("queue", QUEUE, 1..=1000),
         })
+    }
+}
+
+/// A sink as it was given.
+pub(super) struct Given<T> {
+    pub name: String,
+    /// The options nobody asked for.
+    pub ignored: Vec<String>,
+    pub sink: T,
+}
+
+/// Reads each value with `of`, and names what it makes: several of a kind bear numbers.
+pub(super) fn read_all<S: AsRef<str>, T>(
+    values: &[S],
+    env: &dyn Fn(&str) -> Option<String>,
+    of: impl Fn(&SinkUri, &mut Options<'_>) -> Option<T>,
+) -> Result<Vec<Given<T>>, Problems> {
+    let (mut sinks, mut problems) = (Vec::<Given<T>>::new(), Vec::new());
+    for value in values {
+        let value = value.as_ref();
+        let uri = match SinkUri::read(value, env) {
+            Ok(uri) => uri,
+            Err(error) => {
+                problems.push(Problem::of_uri(value, &error));
+                continue;
+            }
+        };
+        let mut options = Options::new(&uri.key, &uri.options);
+        let sink = of(&uri, &mut options);
+        let (ignored, wrong) = options.finish();
+        problems.extend(wrong);
+        if let Some(sink) = sink {
+            let same = |other: &&Given<T>| other.name.split('-').next() == Some(uri.key.as_str());
+            let before = sinks.iter().filter(same).count();
+            let name = match before {
+                0 => uri.key.clone(),
+                before => format!("{}-{}", uri.key, before + 1),
+            };
+            sinks.push(Given {
+                name,
+                ignored,
+                sink,
+            });
+        }
+    }
+    if problems.is_empty() {
+        Ok(sinks)
+    } else {
+        Err(Problems(problems))
     }
 }
 

@@ -3,14 +3,24 @@
 use std::sync::Arc;
 
 use super::chunks::Progress;
-use super::column::Column;
+use super::column::{Column, Labeller};
 use super::config::{Backend, SetupError};
+use super::elasticsearch::Elasticsearch;
+use super::filter::Filter;
+use super::gcm::Gcm;
 use super::graphite::Graphite;
 use super::influxdb::Influxdb;
+#[cfg(feature = "kafka")]
+use super::kafka::Kafka;
 use super::log;
 use super::opentsdb::Opentsdb;
+use super::otlp::Otlp;
+use super::prometheus::Prometheus;
+use super::riemann::Riemann;
 use super::statsd::Statsd;
-use crate::domain::Clock;
+use super::webhook::Webhook;
+use super::worker::Delivery;
+use crate::domain::{Batch, Clock, Timestamp};
 
 /// Why a batch did not get through as a whole. All of it may be tried again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +45,34 @@ pub(super) enum Exporter {
     Graphite(Graphite),
     Opentsdb(Box<Opentsdb>),
     Statsd(Statsd),
+    Elasticsearch(Box<Elasticsearch>),
+    Prometheus(Box<Prometheus>),
+    Webhook(Box<Webhook>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<Kafka>),
+    Riemann(Riemann),
+    Otlp(Box<Otlp>),
+    Gcm(Box<Gcm>),
+}
+
+/// Columns, as one sink gets them.
+pub(super) struct Columns {
+    pub exporter: Exporter,
+    pub filter: Filter,
+    pub labeller: Arc<dyn Labeller>,
+}
+
+impl Delivery for Columns {
+    type Batch = Batch;
+
+    fn timestamp(batch: &Batch) -> Timestamp {
+        batch.timestamp
+    }
+
+    async fn deliver(&mut self, batch: &Batch, progress: &mut Progress) -> Result<(), ExportError> {
+        let column = Column::new(batch, self.labeller.as_ref(), &self.filter);
+        self.exporter.export(column, progress).await
+    }
 }
 
 impl Exporter {
@@ -46,6 +84,18 @@ impl Exporter {
             Backend::Graphite(config) => Self::Graphite(Graphite::new(config)),
             Backend::Opentsdb(config) => Self::Opentsdb(Box::new(Opentsdb::new(config, clock)?)),
             Backend::Statsd(config) => Self::Statsd(Statsd::new(config)),
+            Backend::Elasticsearch(config) => {
+                Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
+            }
+            Backend::Prometheus(config) => {
+                Self::Prometheus(Box::new(Prometheus::new(*config, clock)?))
+            }
+            Backend::Otlp(config) => Self::Otlp(Box::new(Otlp::new(*config, clock)?)),
+            Backend::Gcm(config) => Self::Gcm(Box::new(Gcm::new(*config, clock)?)),
+            Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
+            #[cfg(feature = "kafka")]
+            Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
+            Backend::Riemann(config) => Self::Riemann(Riemann::new(config)),
         })
     }
 
@@ -64,6 +114,14 @@ impl Exporter {
             Self::Graphite(graphite) => graphite.export(column, progress).await,
             Self::Opentsdb(opentsdb) => opentsdb.export(column, progress).await,
             Self::Statsd(statsd) => statsd.export(column, progress).await,
+            Self::Elasticsearch(elasticsearch) => elasticsearch.export(column, progress).await,
+            Self::Prometheus(prometheus) => prometheus.export(column, progress).await,
+            Self::Otlp(otlp) => otlp.export(column, progress).await,
+            Self::Gcm(gcm) => gcm.export(column, progress).await,
+            Self::Webhook(webhook) => webhook.export(column, progress).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.export(column, progress).await,
+            Self::Riemann(riemann) => riemann.export(column, progress).await,
         }
     }
 }

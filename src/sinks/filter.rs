@@ -22,9 +22,9 @@ pub(super) struct Filter {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Patterns {
-    only: Vec<String>,
-    except: Vec<String>,
+pub(super) struct Patterns {
+    pub only: Vec<String>,
+    pub except: Vec<String>,
 }
 
 impl Filter {
@@ -40,6 +40,14 @@ impl Filter {
             },
             selector: options.parsed("selector", "label selector"),
         }
+    }
+
+    /// Has a word among `metrics` stand for a pattern.
+    pub(super) fn with_word(mut self, word: &str, pattern: &str) -> Self {
+        for metric in self.metrics.only.iter_mut().filter(|m| *m == word) {
+            pattern.clone_into(metric);
+        }
+        self
     }
 
     pub(super) fn admits_set(&self, set: &MetricSet) -> bool {
@@ -66,7 +74,7 @@ impl Filter {
 }
 
 impl Patterns {
-    fn admit(&self, name: &str) -> bool {
+    pub(super) fn admit(&self, name: &str) -> bool {
         let among = |patterns: &[String]| patterns.iter().any(|p| matches(p, name));
         (self.only.is_empty() || among(&self.only)) && !among(&self.except)
     }

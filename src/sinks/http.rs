@@ -9,8 +9,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::{Request, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Request, StatusCode, Uri, request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -21,9 +21,12 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::config::authority;
 use super::export::ExportError;
+use super::options::Options;
 use super::secret::Secret;
 use super::trust::{AnyServer, ClockTime};
+use super::uri::SinkUri;
 use crate::domain::Clock;
 
 /// How a server is spoken to.
@@ -48,7 +51,11 @@ pub(super) struct TlsConfig {
 pub(super) enum Credentials {
     None,
     Basic(String, Secret),
+    /// InfluxDB's scheme.
     Token(Secret),
+    /// Elasticsearch's scheme.
+    ApiKey(Secret),
+    Bearer(Secret),
 }
 
 /// One server.
@@ -59,10 +66,13 @@ pub(super) struct Http {
     authorization: Option<HeaderValue>,
 }
 
-/// What a server answered; of a long body only the beginning.
+/// What a server answered.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Bytes,
+    /// The same as a text.
     pub body: String,
 }
 
@@ -74,6 +84,44 @@ const IDLE: Duration = Duration::from_secs(55);
 const LONGEST: usize = 1 << 20;
 /// How much of an answer is shown.
 const SHOWN: usize = 300;
+
+impl TlsConfig {
+    /// `insecuressl` and `cacert`.
+    pub(super) fn read(options: &mut Options<'_>) -> Self {
+        Self {
+            insecure: options.flag("insecuressl", false),
+            ca_file: options.text("cacert").map(PathBuf::from),
+        }
+    }
+}
+
+impl HttpConfig {
+    /// A server by its URI: TLS by `https`, a user before the host, or else `token`. Without a host
+    /// it is `host`, without a port one of `ports`, the second when TLS is spoken.
+    pub(super) fn read(
+        uri: &SinkUri,
+        host: &str,
+        ports: (u16, u16),
+        options: &mut Options<'_>,
+    ) -> Self {
+        let secure = match uri.scheme.as_deref() {
+            None | Some("http") => false,
+            Some("https") => true,
+            Some(_) => {
+                options.refuse(None, "the address must begin with http:// or https://");
+                false
+            }
+        };
+        let tls = TlsConfig::read(options);
+        let token = options.secret("token").map(Credentials::Bearer);
+        let user = uri.user.clone().map(|(u, p)| Credentials::Basic(u, p));
+        Self {
+            authority: authority(uri, host, if secure { ports.1 } else { ports.0 }),
+            tls: secure.then_some(tls),
+            credentials: user.or(token).unwrap_or(Credentials::None),
+        }
+    }
+}
 
 impl Http {
     /// Reads the CA file; asks nothing over the network. The error is for a person to mend.
@@ -104,6 +152,8 @@ impl Http {
                 Some(format!("Basic {}", STANDARD.encode(pair)))
             }
             Credentials::Token(token) => Some(format!("Token {}", token.expose())),
+            Credentials::ApiKey(key) => Some(format!("ApiKey {}", key.expose())),
+            Credentials::Bearer(token) => Some(format!("Bearer {}", token.expose())),
         };
         let sensitive = |text: String| {
             let mut value = HeaderValue::try_from(text)
@@ -126,25 +176,44 @@ impl Http {
         content_type: &'static str,
         body: Vec<u8>,
     ) -> Result<Answer, ExportError> {
-        let mut request = Request::post(format!("{}{path}", self.base))
-            .header(USER_AGENT, AGENT)
-            .header(CONTENT_TYPE, content_type);
+        let content_type = HeaderValue::from_static(content_type);
+        let request = Request::post(path).header(CONTENT_TYPE, content_type);
+        self.send(request, body).await
+    }
+
+    /// Sends a request to its path at this server, with a user agent and credentials, unless it has
+    /// some itself; otherwise as [`Http::post`].
+    pub(super) async fn send(
+        &self,
+        request: request::Builder,
+        body: Vec<u8>,
+    ) -> Result<Answer, ExportError> {
+        let impossible = |error: http::Error| ExportError::Unreachable(error.to_string());
+        let request = request.body(Full::new(Bytes::from(body)));
+        let mut request = request.map_err(impossible)?;
+        let uri = Uri::try_from(format!("{}{}", self.base, request.uri()));
+        *request.uri_mut() = uri.map_err(|error| impossible(error.into()))?;
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
+            let own = headers.entry(AUTHORIZATION);
+            own.or_insert_with(|| authorization.clone());
         }
-        let request = request
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| ExportError::Unreachable(error.to_string()))?;
         let unreachable = |error: &dyn Error| ExportError::Unreachable(chain(error));
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|error| unreachable(&error))?;
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-        let body = body
+        let bytes = body
             .map_err(|error| unreachable(error.as_ref()))?
             .to_bytes();
-        let body = String::from_utf8_lossy(&body).into_owned();
-        let answer = Answer { status, body };
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        let answer = Answer {
+            status,
+            headers,
+            bytes,
+            body,
+        };
         match status {
             StatusCode::UNAUTHORIZED => Err(ExportError::Denied(answer.shown())),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
@@ -211,11 +280,7 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
     let own = config.ca_file.is_some();
     let files = match config.ca_file {
         Some(file) => vec![file],
-        None => SYSTEM
-            .iter()
-            .map(PathBuf::from)
-            .filter(|file| file.exists())
-            .collect(),
+        None => system_authorities().collect(),
     };
     for file in files {
         let unusable = |error: &dyn Error| format!("cannot use {}: {error}", file.display());
@@ -230,6 +295,12 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
         return Err("the file of cacert holds no certificate".to_owned());
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The files the system keeps the authorities in that it trusts.
+pub(super) fn system_authorities() -> impl Iterator<Item = PathBuf> {
+    let files = SYSTEM.iter().map(PathBuf::from);
+    files.filter(|file| file.exists())
 }
 
 /// Where systems keep the authorities they trust.

@@ -19,6 +19,8 @@ pub(super) struct Metrics {
     dropped: Family<Drop, Counter>,
     lag: Family<Sink, Gauge<f64, AtomicU64>>,
     up: Family<Sink, Gauge>,
+    spooled: Family<Sink, Gauge>,
+    spool_bytes: Family<Sink, Gauge>,
 }
 
 /// The series of one sink.
@@ -33,6 +35,19 @@ pub(super) struct SinkMetrics {
     pub dropped_shutdown: Counter,
     pub lag: Gauge<f64, AtomicU64>,
     pub up: Gauge,
+}
+
+/// The series of one sink's spool.
+#[derive(Clone, Debug)]
+pub(super) struct SpoolMetrics {
+    pub batches: Gauge,
+    pub bytes: Gauge,
+    /// Batches lost because the spool was full.
+    pub full: Counter,
+    /// Batches lost because they could not be written, or not in time.
+    pub failed: Counter,
+    /// Batches that could not be read back.
+    pub torn: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,6 +73,7 @@ impl Metrics {
             dropped,
             lag,
             up,
+            ..
         } = metrics.clone();
         registry.register(
             "loadline_sink_queued",
@@ -99,19 +115,44 @@ impl Metrics {
             "Whether the last attempt to send a batch succeeded",
             up,
         );
+        metrics.register_spool(registry);
         metrics
+    }
+
+    fn register_spool(&self, registry: &mut Registry) {
+        registry.register(
+            "loadline_sink_spooled",
+            "Batches of a sink that wait on disk",
+            self.spooled.clone(),
+        );
+        registry.register(
+            "loadline_sink_spool_bytes",
+            "What they take there, in bytes",
+            self.spool_bytes.clone(),
+        );
+    }
+
+    pub(super) fn of_spool(&self, sink: &str) -> SpoolMetrics {
+        let label = Sink {
+            sink: sink.to_owned(),
+        };
+        SpoolMetrics {
+            batches: self.spooled.get_or_create_owned(&label),
+            bytes: self.spool_bytes.get_or_create_owned(&label),
+            full: self.dropped(sink, "spool_full"),
+            failed: self.dropped(sink, "spool_failed"),
+            torn: self.dropped(sink, "spool_torn"),
+        }
+    }
+
+    fn dropped(&self, sink: &str, reason: &'static str) -> Counter {
+        let sink = sink.to_owned();
+        self.dropped.get_or_create_owned(&Drop { sink, reason })
     }
 
     pub(super) fn of(&self, sink: &str) -> SinkMetrics {
         let label = Sink {
             sink: sink.to_owned(),
-        };
-        let dropped = |reason| {
-            let label = Drop {
-                sink: sink.to_owned(),
-                reason,
-            };
-            self.dropped.get_or_create_owned(&label)
         };
         SinkMetrics {
             queued: self.queued.get_or_create_owned(&label),
@@ -119,8 +160,8 @@ impl Metrics {
             points: self.points.get_or_create_owned(&label),
             refused: self.refused.get_or_create_owned(&label),
             retried: self.retried.get_or_create_owned(&label),
-            dropped_full: dropped("queue_full"),
-            dropped_shutdown: dropped("shutdown"),
+            dropped_full: self.dropped(sink, "queue_full"),
+            dropped_shutdown: self.dropped(sink, "shutdown"),
             lag: self.lag.get_or_create_owned(&label),
             up: self.up.get_or_create_owned(&label),
         }

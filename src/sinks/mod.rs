@@ -15,24 +15,35 @@ mod chunks;
 mod column;
 mod config;
 mod datagram;
+mod elasticsearch;
+mod events;
 mod export;
 mod filter;
+mod gcm;
 mod graphite;
 mod http;
 mod influxdb;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod metrics;
 mod opentsdb;
 mod options;
+mod otlp;
+mod prometheus;
 mod queue;
+mod riemann;
 mod secret;
+mod spool;
 mod statsd;
 #[cfg(test)]
 mod tests;
 mod trust;
 mod uri;
+mod webhook;
 mod worker;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,17 +52,23 @@ use tracing::warn;
 
 pub use column::{LabelSet, Labeller};
 pub use config::{KEYS, SetupError, SinkConfig};
+pub use events::{
+    EVENT_KEYS, EventBatch, EventFilter, EventInlets, EventSinkConfig, EventSinks, Fate,
+    Outstanding,
+};
 pub use options::{Problem, Problems};
+pub use prometheus::Exposition;
 pub use secret::Secret;
 pub use uri::{InvalidUri, SinkUri, expand};
 
-use crate::domain::{Batch, Clock};
+use crate::domain::{Batch, Bytes, Clock};
 use crate::lifecycle::{Backoff, Stop, Tasks};
 use crate::telemetry::Registry;
-use export::Exporter;
+use export::{Columns, Exporter};
 use metrics::{Metrics, SinkMetrics};
 use queue::Queue;
-use worker::{State, Worker};
+use spool::{Codec, Spool};
+use worker::{Delivery, State, Worker};
 
 /// How sinks are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +84,16 @@ pub struct Config {
 
 /// All sinks.
 pub struct Sinks {
-    inlets: Vec<Inlet>,
-    workers: Vec<Worker>,
+    inlets: Vec<Inlet<Batch>>,
+    workers: Vec<Worker<Columns>>,
+    metrics: Metrics,
 }
 
 /// Where one sink's batches are put in.
-struct Inlet {
+struct Inlet<B> {
     name: String,
-    queue: Arc<Queue>,
+    queue: Arc<Queue<B>>,
+    spool: Option<Arc<Spool<B>>>,
     metrics: SinkMetrics,
     full: bool,
 }
@@ -115,38 +134,43 @@ impl Sinks {
                 filter,
                 queue,
             } = sink;
-            if !ignored.is_empty() {
-                warn!(
-                    sink = name,
-                    options = ignored.join(","),
-                    "options without a meaning"
-                );
-            }
-            let exporter = Exporter::new(backend, clock).map_err(|e| (name.clone(), e))?;
-            let metrics = metrics.of(&name);
-            let queue = Arc::new(Queue::new(queue));
-            inlets.push(Inlet {
-                name: name.clone(),
-                queue: Arc::clone(&queue),
-                metrics: metrics.clone(),
-                full: false,
-            });
-            let (first, cap) = config.retry;
-            workers.push(Worker {
-                name,
-                exporter,
+            tell_ignored(&name, &ignored);
+            let columns = Columns {
+                exporter: Exporter::new(backend, clock).map_err(|e| (name.clone(), e))?,
                 filter,
-                queue,
                 labeller: Arc::clone(labeller),
-                clock: Arc::clone(clock),
-                metrics,
-                backoff: Backoff::doubling(first, cap),
-                export_timeout: config.export_timeout,
-                flush: config.flush,
-                state: State::default(),
-            });
+            };
+            let metrics = metrics.of(&name);
+            let (inlet, worker) = set_up(&config, name, columns, queue, metrics, clock);
+            inlets.push(inlet);
+            workers.push(worker);
         }
-        Ok(Self { inlets, workers })
+        Ok(Self {
+            inlets,
+            workers,
+            metrics,
+        })
+    }
+
+    /// Has what does not fit into the queues kept in a folder, in at most so many bytes a sink. What
+    /// a process before left there is sent first.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; with the name of the sink.
+    pub fn with_spool(mut self, folder: &Path, most: Bytes) -> Result<Self, (String, SetupError)> {
+        for (inlet, worker) in self.inlets.iter_mut().zip(&mut self.workers) {
+            let codec = Codec {
+                pack: spool::pack,
+                unpack: spool::unpack,
+            };
+            let (name, metrics) = (&inlet.name, self.metrics.of_spool(&inlet.name));
+            let spool = Spool::open(name, folder, most.get(), codec, metrics);
+            let spool = spool.map_err(|error| (name.clone(), SetupError::spool(folder, &error)))?;
+            let spool = Arc::new(spool);
+            inlet.spool = Some(Arc::clone(&spool));
+            worker.spool = Some(spool);
+        }
+        Ok(self)
     }
 
     /// Hands batches to all sinks until `stop`, or until no more can come; each sink runs as a task
@@ -172,18 +196,67 @@ impl Sinks {
     }
 }
 
-impl Inlet {
-    fn put(&mut self, batch: Arc<Batch>) {
-        // A spool on disk would take what leaves the queue here.
-        let over = self.queue.push(batch).is_some();
-        if over {
-            self.metrics.dropped_full.inc();
-        }
+fn tell_ignored(sink: &str, options: &[String]) {
+    if !options.is_empty() {
+        let options = options.join(",");
+        warn!(sink, options, "options without a meaning");
+    }
+}
+
+/// One sink: where its batches are put in, and who gets them through.
+fn set_up<D: Delivery>(
+    config: &Config,
+    name: String,
+    delivery: D,
+    queue: usize,
+    metrics: SinkMetrics,
+    clock: &Arc<dyn Clock>,
+) -> (Inlet<D::Batch>, Worker<D>) {
+    let queue = Arc::new(Queue::new(queue));
+    let inlet = Inlet {
+        name: name.clone(),
+        queue: Arc::clone(&queue),
+        spool: None,
+        metrics: metrics.clone(),
+        full: false,
+    };
+    let (first, cap) = config.retry;
+    let worker = Worker {
+        name,
+        delivery,
+        queue,
+        spool: None,
+        clock: Arc::clone(clock),
+        metrics,
+        backoff: Backoff::doubling(first, cap),
+        export_timeout: config.export_timeout,
+        flush: config.flush,
+        state: State::default(),
+    };
+    (inlet, worker)
+}
+
+impl<B: Send + Sync + 'static> Inlet<B> {
+    fn put(&mut self, batch: Arc<B>) {
+        let (spool, metrics) = (&self.spool, &self.metrics);
+        let over = self.queue.push(batch, |oldest| match spool {
+            Some(spool) => spool.push(oldest),
+            None => {
+                metrics.dropped_full.inc();
+            }
+        });
         if over && !self.full {
-            warn!(
-                sink = self.name,
-                "the sink's queue is full; its oldest batches are dropped"
-            );
+            let sink = &self.name;
+            match spool {
+                Some(_) => warn!(
+                    sink,
+                    "the sink's queue is full; its oldest batches are spooled"
+                ),
+                None => warn!(
+                    sink,
+                    "the sink's queue is full; its oldest batches are dropped"
+                ),
+            }
         }
         self.full = over;
         let queued = i64::try_from(self.queue.len()).unwrap_or(i64::MAX);

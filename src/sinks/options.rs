@@ -69,13 +69,16 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Notes a problem with an option, or with the address.
+    /// Notes a problem with an option, or with the address; once, however often it is read.
     pub(super) fn refuse(&mut self, option: Option<&'static str>, what: impl Into<String>) {
-        self.problems.push(Problem {
+        let problem = Problem {
             sink: self.sink.to_owned(),
             option,
             what: what.into(),
-        });
+        };
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// The option's text, if it was given and is not empty.
@@ -136,6 +139,13 @@ impl<'a> Options<'a> {
             self.refuse(Some(name), format!("is no {expected}"));
         }
         parsed
+    }
+
+    /// An option that is repeated, each time it is not empty.
+    pub(super) fn texts(&mut self, name: &'static str) -> Vec<&'a str> {
+        self.known.insert(name);
+        let texts = self.query.all(name);
+        texts.filter(|text| !text.is_empty()).collect()
     }
 
     /// A list, by comma or by repeating the option.

@@ -6,49 +6,61 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::domain::Batch;
-
-/// A bounded queue. When it is full the oldest batch leaves it: what came last is worth most. It is
-/// given back to whoever put the new one in, which is where a spool on disk would take it.
+/// A bounded queue. When it is full the oldest batch leaves it: what came last is worth most. Whoever
+/// put the new one in says what becomes of it: it is dropped, or goes to the spool.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct Queue<B> {
     most: usize,
-    inner: Mutex<Inner>,
+    inner: Mutex<Inner<B>>,
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    waiting: VecDeque<Arc<Batch>>,
+#[derive(Debug)]
+struct Inner<B> {
+    waiting: VecDeque<Arc<B>>,
     closed: bool,
 }
 
-impl Queue {
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Next<B> {
+    Batch(Arc<B>),
+    /// Something older than the queue's oldest.
+    Elsewhere,
+    /// Nothing any more: the queue is closed and empty.
+    None,
+}
+
+impl<B> Queue<B> {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                waiting: VecDeque::new(),
+                closed: false,
+            }),
             changed: Notify::new(),
         }
     }
 
-    /// Adds a batch at the end; gives back the one that no longer fits.
-    #[must_use]
-    pub(super) fn push(&self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
+    /// Adds a batch at the end; gives the one that no longer fits to `over`, before anybody can
+    /// take a newer one. Tells whether there was such a one.
+    pub(super) fn push(&self, batch: Arc<B>, over: impl FnOnce(Arc<B>)) -> bool {
         let mut inner = self.inner.lock();
-        let over = if inner.waiting.len() >= self.most {
-            inner.waiting.pop_front()
-        } else {
-            None
-        };
+        let full = inner.waiting.len() >= self.most;
+        let oldest = inner.waiting.pop_front_if(|_| full);
+        let is_over = oldest.is_some();
+        if let Some(oldest) = oldest {
+            over(oldest);
+        }
         inner.waiting.push_back(batch);
         self.changed.notify_one();
-        over
+        is_over
     }
 
     /// Puts the batch taken last back in front; gives it back if it no longer fits.
     #[must_use]
-    pub(super) fn restore(&self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
+    pub(super) fn restore(&self, batch: Arc<B>) -> Option<Arc<B>> {
         let mut inner = self.inner.lock();
         if inner.waiting.len() >= self.most {
             return Some(batch);
@@ -58,16 +70,19 @@ impl Queue {
         None
     }
 
-    /// The oldest batch, once there is one; `None` when the queue is closed and empty.
-    pub(super) async fn next(&self) -> Option<Arc<Batch>> {
+    /// The oldest batch, once there is one, unless older ones are elsewhere.
+    pub(super) async fn next(&self, older: impl Fn() -> bool) -> Next<B> {
         loop {
             {
                 let mut inner = self.inner.lock();
+                if older() {
+                    return Next::Elsewhere;
+                }
                 if let Some(batch) = inner.waiting.pop_front() {
-                    return Some(batch);
+                    return Next::Batch(batch);
                 }
                 if inner.closed {
-                    return None;
+                    return Next::None;
                 }
             }
             self.changed.notified().await;
@@ -80,9 +95,14 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Throws away all that waits; says how many that were.
-    pub(super) fn clear(&self) -> usize {
-        std::mem::take(&mut self.inner.lock().waiting).len()
+    /// Takes all that waits, the oldest first.
+    pub(super) fn drain(&self) -> VecDeque<Arc<B>> {
+        std::mem::take(&mut self.inner.lock().waiting)
+    }
+
+    /// Whether another batch fits, and the one that was taken last would still fit in front of it.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() + 1 < self.most
     }
 
     pub(super) fn len(&self) -> usize {
@@ -93,7 +113,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Timestamp;
+    use crate::domain::{Batch, Timestamp};
 
     fn batch(millis: i64) -> Arc<Batch> {
         Arc::new(Batch {
@@ -106,25 +126,41 @@ mod tests {
         batch.map(|batch| batch.timestamp.as_millis())
     }
 
+    fn push(queue: &Queue<Batch>, millis: i64) -> Option<i64> {
+        let mut over = None;
+        queue.push(batch(millis), |oldest| {
+            over = Some(oldest.timestamp.as_millis());
+        });
+        over
+    }
+
+    async fn next(queue: &Queue<Batch>) -> Option<Arc<Batch>> {
+        match queue.next(|| false).await {
+            Next::Batch(batch) => Some(batch),
+            Next::Elsewhere | Next::None => None,
+        }
+    }
+
     #[tokio::test]
     async fn the_oldest_makes_room_for_the_newest() {
         let queue = Queue::new(2);
-        assert_eq!(stamp(queue.push(batch(1))), None);
-        assert_eq!(stamp(queue.push(batch(2))), None);
-        assert_eq!(stamp(queue.push(batch(3))), Some(1));
-        let two = queue.next().await.unwrap();
+        assert_eq!(push(&queue, 1), None);
+        assert_eq!(push(&queue, 2), None);
+        assert_eq!(push(&queue, 3), Some(1));
+        let two = next(&queue).await.unwrap();
         assert_eq!(stamp(queue.restore(two)), None);
-        assert_eq!(stamp(queue.next().await), Some(2));
+        assert!(matches!(queue.next(|| true).await, Next::Elsewhere));
+        assert_eq!(stamp(next(&queue).await), Some(2));
         queue.close();
-        assert_eq!((stamp(queue.next().await), queue.len()), (Some(3), 0));
-        assert_eq!(stamp(queue.next().await), None);
+        assert_eq!((stamp(next(&queue).await), queue.len()), (Some(3), 0));
+        assert!(matches!(queue.next(|| false).await, Next::None));
     }
 
     #[test]
     fn what_is_put_back_finds_no_room_when_newer_ones_came() {
         let queue = Queue::new(1);
-        assert_eq!(stamp(queue.push(batch(2))), None);
+        assert_eq!(push(&queue, 2), None);
         assert_eq!(stamp(queue.restore(batch(1))), Some(1));
-        assert_eq!(queue.clear(), 1);
+        assert_eq!(queue.drain().len(), 1);
     }
 }

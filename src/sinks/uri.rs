@@ -59,11 +59,17 @@ impl SinkUri {
         if key.is_empty() {
             return Err(InvalidUri::NoKey);
         }
+        Self::of(key, &expand(uri, env))
+    }
+
+    /// Reads a URI in which the environment's variables stand already, as one that is an option of
+    /// another.
+    pub(super) fn of(key: &str, uri: &str) -> Result<Self, InvalidUri> {
         let mut read = Self {
             key: key.to_owned(),
             ..Self::default()
         };
-        read.parts(&expand(uri, env))?;
+        read.parts(uri)?;
         Ok(read)
     }
 

@@ -7,57 +7,121 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::chunks::Progress;
-use super::column::{Column, Labeller};
-use super::export::{ExportError, Exporter};
-use super::filter::Filter;
+use super::export::ExportError;
 use super::metrics::SinkMetrics;
-use super::queue::Queue;
-use crate::domain::{Batch, Clock};
+use super::queue::{Next, Queue};
+use super::spool::Spool;
+use crate::domain::{Clock, Timestamp};
 use crate::lifecycle::{Backoff, Stop};
 
+/// How batches of one kind are sent to one backend.
+pub(super) trait Delivery: Send {
+    /// What is sent as one, and shared by all sinks of its kind.
+    type Batch: Send + Sync + 'static;
+
+    /// When the batch was made.
+    fn timestamp(batch: &Self::Batch) -> Timestamp;
+
+    /// Sends what of the batch is not sent yet. Safe to drop and call again with the same progress.
+    fn deliver(
+        &mut self,
+        batch: &Self::Batch,
+        progress: &mut Progress,
+    ) -> impl Future<Output = Result<(), ExportError>> + Send;
+
+    /// The process ends before the batch is through.
+    fn abandoned(_: &Self::Batch) {}
+}
+
 /// Takes batches from its queue and gets them through, one at a time.
-pub(super) struct Worker {
+pub(super) struct Worker<D: Delivery> {
     pub name: String,
-    pub exporter: Exporter,
-    pub filter: Filter,
-    pub queue: Arc<Queue>,
-    pub labeller: Arc<dyn Labeller>,
+    pub delivery: D,
+    pub queue: Arc<Queue<D::Batch>>,
+    /// Holds what is older than the queue.
+    pub spool: Option<Arc<Spool<D::Batch>>>,
     pub clock: Arc<dyn Clock>,
     pub metrics: SinkMetrics,
     pub backoff: Backoff,
     pub export_timeout: Duration,
     pub flush: Duration,
-    pub state: State,
+    pub state: State<D::Batch>,
 }
 
 /// What the log was told, and where the batch at hand stands.
-#[derive(Debug, Default)]
-pub(super) struct State {
+#[derive(Debug)]
+pub(super) struct State<B> {
     /// The batch `progress` is of, at hand or back in the queue.
-    batch: Option<Arc<Batch>>,
+    batch: Option<Arc<B>>,
     at_hand: bool,
+    /// The file of the spool it is from.
+    file: Option<u64>,
     progress: Progress,
     problem: Option<ExportError>,
     refusing: bool,
 }
 
-impl Worker {
+impl<B> Default for State<B> {
+    fn default() -> Self {
+        Self {
+            batch: None,
+            at_hand: false,
+            file: None,
+            progress: Progress::default(),
+            problem: None,
+            refusing: false,
+        }
+    }
+}
+
+/// How long a sink with a spool goes on sending once the process is to stop: what it has not sent by
+/// then has to be written.
+const SHORT: Duration = Duration::from_secs(1);
+
+impl<D: Delivery> Worker<D> {
     /// Works until the queue is closed and empty. Once `stop` is given, the first attempt that
-    /// fails, or the end of the time to flush, ends it; what is left then is dropped.
+    /// fails, or the end of the time to flush, ends it; what is left then goes to the spool, or is
+    /// dropped.
     pub(super) async fn run(mut self, stop: Stop) {
-        let flush = self.flush;
+        let flush = match &self.spool {
+            Some(_) => self.flush.min(SHORT),
+            None => self.flush,
+        };
         let over = async {
             stop.stopped().await;
             sleep(flush).await;
         };
+        let spool = self.spool.clone();
+        let writing = async {
+            match &spool {
+                Some(spool) => spool.write().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.work(&stop) => {}
             () = over => {}
+            () = writing => {}
         }
-        let at_hand = u64::from(self.state.at_hand);
-        let left = u64::try_from(self.queue.clear()).unwrap_or(u64::MAX) + at_hand;
-        self.metrics.dropped_shutdown.inc_by(left);
+        self.leave().await;
         self.metrics.queued.set(0);
+    }
+
+    async fn leave(&mut self) {
+        let at_hand = self.state.batch.take().filter(|_| self.state.at_hand);
+        let queue = self.queue.drain();
+        if let Some(spool) = &self.spool {
+            // What is from a file is there still.
+            let at_hand = at_hand.filter(|_| self.state.file.is_none());
+            spool.keep(at_hand, queue).await;
+            return;
+        }
+        let mut left = 0;
+        for batch in at_hand.into_iter().chain(queue) {
+            D::abandoned(&batch);
+            left += 1;
+        }
+        self.metrics.dropped_shutdown.inc_by(left);
         if left > 0 {
             warn!(
                 sink = self.name,
@@ -67,11 +131,34 @@ impl Worker {
         }
     }
 
+    /// The oldest batch, once there is one; `None` when no more will come.
+    async fn next(&mut self) -> Option<Arc<D::Batch>> {
+        // With a spool nothing newer is sent before what failed.
+        if self.spool.is_some() && self.state.at_hand {
+            return self.state.batch.clone();
+        }
+        loop {
+            if let Some(spool) = &self.spool
+                && let Some(taken) = spool.next().await
+            {
+                self.state.file = taken.file;
+                return Some(taken.batch);
+            }
+            let spool = self.spool.as_ref();
+            let older = || spool.is_some_and(|spool| !spool.is_empty());
+            match self.queue.next(older).await {
+                Next::Batch(batch) => return Some(batch),
+                Next::Elsewhere => {}
+                Next::None => return None,
+            }
+        }
+    }
+
     async fn work(&mut self, stop: &Stop) {
-        while let Some(batch) = self.queue.next().await {
+        while let Some(batch) = self.next().await {
             self.begin(&batch);
             let outcome = self.attempt(&batch).await;
-            let age = self.clock.now().since(batch.timestamp);
+            let age = self.clock.now().since(D::timestamp(&batch));
             self.metrics.lag.set(age.unwrap_or_default().as_secs_f64());
             match outcome {
                 Ok(()) => self.succeeded(),
@@ -88,7 +175,7 @@ impl Worker {
     }
 
     /// Forgets how far another batch had got.
-    fn begin(&mut self, batch: &Arc<Batch>) {
+    fn begin(&mut self, batch: &Arc<D::Batch>) {
         self.metrics.queued.set(self.queued());
         let same = self.state.batch.as_ref();
         if !same.is_some_and(|same| Arc::ptr_eq(same, batch)) {
@@ -98,12 +185,11 @@ impl Worker {
         self.state.at_hand = true;
     }
 
-    async fn attempt(&mut self, batch: &Batch) -> Result<(), ExportError> {
-        let column = Column::new(batch, self.labeller.as_ref(), &self.filter);
+    async fn attempt(&mut self, batch: &D::Batch) -> Result<(), ExportError> {
         let progress = &mut self.state.progress;
         let (sent, refused) = (progress.sent, progress.refused);
-        let export = self.exporter.export(column, progress);
-        let outcome = timeout(self.export_timeout, export).await;
+        let delivery = self.delivery.deliver(batch, progress);
+        let outcome = timeout(self.export_timeout, delivery).await;
         self.metrics.points.inc_by(self.state.progress.sent - sent);
         self.metrics
             .refused
@@ -117,6 +203,9 @@ impl Worker {
         self.metrics.up.set(1);
         self.state.batch = None;
         self.state.at_hand = false;
+        if let (Some(spool), Some(file)) = (&self.spool, self.state.file.take()) {
+            spool.done(file);
+        }
         if self.state.problem.take().is_some() {
             info!(
                 sink = self.name,
@@ -148,8 +237,11 @@ impl Worker {
         self.state.problem = Some(error);
     }
 
-    /// Keeps a batch for the next attempt, if newer ones have left it room.
-    fn put_back(&mut self, batch: Arc<Batch>) {
+    /// Keeps a batch for the next attempt, if newer ones have left it room or a spool takes them.
+    fn put_back(&mut self, batch: Arc<D::Batch>) {
+        if self.spool.is_some() {
+            return;
+        }
         self.state.at_hand = false;
         if self.queue.restore(batch).is_some() {
             self.state.batch = None;

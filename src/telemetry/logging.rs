@@ -38,7 +38,9 @@ pub fn init_logging(format: LogFormat, level: LogLevel) -> Result<(), LogSetupEr
         .with_target("loadline", filter)
         .with_default(LevelFilter::WARN)
         // It logs whole answers that it cannot read, and an answer may hold a token.
-        .with_target("kube_client", LevelFilter::OFF);
+        .with_target("kube_client", LevelFilter::OFF)
+        // It tells of every attempt; the sink tells when something changes.
+        .with_target("krafka", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),

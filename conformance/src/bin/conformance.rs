@@ -109,6 +109,10 @@ async fn main() -> Result<ExitCode> {
         write_document(path, arguments.kubectl.clone()).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    ensure!(
+        checks().iter().any(|check| filter.chooses(check)),
+        "no check is called so: --list names them all"
+    );
     let results = match &arguments.in_lab {
         Some(binary) => {
             let program = Program {
@@ -118,10 +122,17 @@ async fn main() -> Result<ExitCode> {
             };
             Box::pin(run_in_lab(&program, &filter, |_| {})).await?
         }
-        None => Box::pin(run(&arguments.to_target()?, None, &filter)).await,
+        None => {
+            let target = arguments.to_target()?;
+            target.reach().await?;
+            Box::pin(run(&target, None, &filter)).await
+        }
     };
     print!("{}", arguments.output.render(&results));
-    Ok(match results.iter().any(CheckResult::failed) {
+    // Who could make none of the checks knows nothing of the server.
+    let failed =
+        results.iter().any(CheckResult::failed) || !results.iter().any(CheckResult::passed);
+    Ok(match failed {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
@@ -159,6 +170,10 @@ impl Arguments {
     fn to_target(&self) -> Result<Target> {
         let uri = self.target.as_ref().context("no --target")?;
         let host = uri.host().context("--target has no host")?;
+        ensure!(
+            uri.scheme_str() == Some("https") && uri.path() == "/",
+            "--target is https://HOST:PORT, without a path"
+        );
         let port = uri.port_u16().unwrap_or(443);
         let bare = host.trim_matches(['[', ']']);
         let address: Option<SocketAddr> = (bare, port).to_socket_addrs()?.next();

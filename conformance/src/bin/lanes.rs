@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How many runs' logs are kept.
 const KEPT_RUNS: usize = 10;
 
-/// Checks Loadline: the code itself, then beside a simulated cluster, a real control plane and a real node.
+/// Checks Loadline: the code itself, then beside a simulated cluster, a real control plane, a real node and real databases.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Which lanes to run; all when none is named.
@@ -42,6 +42,8 @@ enum Name {
     Controlplane,
     /// A real node: containers, cgroups, Loadline as a pod.
     Node,
+    /// Real databases: what sinks sent, asked for in their own languages.
+    Sinks,
 }
 
 #[tokio::main]
@@ -93,6 +95,7 @@ async fn run(names: &[Name], report: &Report) {
             Name::Contract => report.lane("contract"),
             Name::Controlplane => report.lane("controlplane"),
             Name::Node => report.lane("node"),
+            Name::Sinks => report.lane("sinks"),
         };
         let outcome = match name {
             Name::Quality => lanes::quality(&lane).await,
@@ -100,6 +103,7 @@ async fn run(names: &[Name], report: &Report) {
             Name::Contract => lanes::contract(&lane).await,
             Name::Controlplane => Box::pin(lanes::controlplane(&lane)).await,
             Name::Node => lanes::node(&lane).await,
+            Name::Sinks => lanes::sinks(&lane).await,
         };
         lane.close(started.elapsed());
         if let Err(error) = outcome {

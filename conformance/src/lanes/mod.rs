@@ -7,9 +7,11 @@ mod hpa;
 mod node;
 mod quality;
 mod simulated;
+mod sinks;
 
 pub use contract::contract;
 pub use controlplane::controlplane;
 pub use node::node;
 pub use quality::quality;
 pub use simulated::simulated;
+pub use sinks::sinks;

@@ -50,6 +50,7 @@ pub struct ControlPlane {
     place: Place,
     address: SocketAddr,
     folder: PathBuf,
+    etcd_url: String,
     kubectl: PathBuf,
     pki: Pki,
 }
@@ -108,11 +109,8 @@ impl ControlPlane {
             .arg(format!("--data-dir={}/etcd", folder.display()));
         let etcd = Daemon::start(scratch, logs, "etcd", command)?;
 
-        let mut command = place.command(&program);
-        command
-            .arg("kube-apiserver")
-            .args(apiserver_flags(&folder, &place, address, &etcd_url));
-        let apiserver = Daemon::start(scratch, logs, "kube-apiserver", command)?;
+        let flags = apiserver_flags(&folder, &place, address, &etcd_url);
+        let apiserver = start_apiserver(scratch, &place, &program, logs, flags)?;
 
         let mut this = Self {
             controllers: None,
@@ -121,16 +119,11 @@ impl ControlPlane {
             place,
             address,
             folder,
+            etcd_url,
             kubectl: tools.kubectl(),
             pki,
         };
-        let admin = this.user("admin", &["system:masters"])?;
-        until(READY_WITHIN, async || {
-            this.apiserver.alive()?;
-            admin.run("get --raw /readyz").await
-        })
-        .await
-        .context("kube-apiserver")?;
+        this.api_server_ready().await?;
         this.start_controllers(scratch, &program, logs)?;
         Ok(this)
     }
@@ -214,6 +207,34 @@ impl ControlPlane {
         })
     }
 
+    /// Ends the API server and starts it again at the same place, with what its store holds. Both write to one log.
+    ///
+    /// # Errors
+    /// When it cannot be started or is not ready in time.
+    pub async fn restart_api_server(
+        &mut self,
+        scratch: &Scratch,
+        tools: &Tools,
+        logs: &Path,
+    ) -> Result<()> {
+        self.apiserver.stop();
+        let flags = apiserver_flags(&self.folder, &self.place, self.address, &self.etcd_url);
+        let program = tools.controlplane();
+        self.apiserver = start_apiserver(scratch, &self.place, &program, logs, flags)?;
+        self.api_server_ready().await
+    }
+
+    async fn api_server_ready(&mut self) -> Result<()> {
+        let admin = self.user("admin", &["system:masters"])?;
+        until(READY_WITHIN, async || {
+            self.apiserver.alive()?;
+            admin.run("get --raw /readyz").await
+        })
+        .await
+        .context("kube-apiserver")?;
+        Ok(())
+    }
+
     /// Puts the kube-controller-manager in `program` in the place of the running one. Both write to one log.
     ///
     /// # Errors
@@ -235,7 +256,9 @@ impl ControlPlane {
         let controllers = match self.place {
             Place::Host => CONTROLLERS.to_owned(),
             // Nodes of a simulation hold no lease; only a real one is to be watched for life.
-            Place::Namespace(_) => format!("{CONTROLLERS},node-lifecycle-controller"),
+            Place::Namespace(_) => {
+                format!("{CONTROLLERS},node-lifecycle-controller,job-controller")
+            }
         };
         let mut command = self.place.command(program);
         command.arg("kube-controller-manager").args([
@@ -258,6 +281,18 @@ impl ControlPlane {
         self.controllers = Some(Daemon::start(scratch, logs, name, command)?);
         Ok(())
     }
+}
+
+fn start_apiserver(
+    scratch: &Scratch,
+    place: &Place,
+    program: &Path,
+    logs: &Path,
+    flags: Vec<String>,
+) -> Result<Daemon> {
+    let mut command = place.command(program);
+    command.arg("kube-apiserver").args(flags);
+    Daemon::start(scratch, logs, "kube-apiserver", command)
 }
 
 fn apiserver_flags(

@@ -26,6 +26,11 @@ pub(super) const CHECKS: &[Check] = &[
         90,
         |bench| Box::pin(access(bench)),
     ),
+    Check::new(
+        "the newest column is scraped where that is asked for",
+        120,
+        |bench| Box::pin(scraped(bench)),
+    ),
     Check::new("a manifest of Heapster's starts Heapster", 120, |bench| {
         Box::pin(started_as_heapster(bench))
     }),
@@ -139,6 +144,48 @@ async fn aligned(stage: &Stage) -> Result<()> {
     ensure!(one == two, "stamps differ: {one:?}, {two:?}");
     ensure!(one.iter().all(|at| at % 5 == 0), "not aligned: {one:?}");
     Ok(())
+}
+
+async fn scraped(bench: &Bench) -> Result<()> {
+    const PATH: &str = "/metrics/rollup";
+    let flags = [("rollup-resolution", "5s"), ("rollup-metrics", "true")];
+    bench
+        .beside(small_world(), &flags, async |stage| {
+            let nobody = stage.loadline.client(Protocol::Http2, None)?;
+            nobody.get(PATH).await?.expect_status(403)?;
+            let cpu = "heapster_cpu_usage_rate_cores{type=\"cluster\"} ";
+            let text = until(COLUMNS, "there is a column", async || {
+                let answer = stage.viewer.get(PATH).await?;
+                let text = answer.expect_status(200)?.whole_text();
+                Ok(text.contains(cpu).then_some(text))
+            })
+            .await?;
+            ensure!(text.ends_with("# EOF\n"), "{text}");
+            let (_, after) = text.split_once(cpu).context("no sum")?;
+            let line = after.lines().next().unwrap_or_default();
+            let (cores, stamp) = line.split_once(' ').context("no timestamp")?;
+            let near = (2.002..=2.010).contains(&cores.parse::<f64>()?);
+            ensure!(near, "{cores} cores, not 2.010");
+            let secs = stamp.strip_suffix(".000").context("not aligned")?;
+            ensure!(secs.parse::<i64>()? % 5 == 0, "not aligned: {stamp}");
+            let some = format!("{PATH}?metrics=memory/usage&namespaces=b");
+            let some = stage
+                .viewer
+                .get(&some)
+                .await?
+                .expect_status(200)?
+                .whole_text();
+            let (no_cpu, memory) = (
+                !some.contains("_cpu_"),
+                some.contains("_memory_usage_bytes{"),
+            );
+            ensure!(no_cpu && memory, "{some}");
+            ensure!(!some.contains("namespace_name=\"a\""), "{some}");
+            let wrong = format!("{PATH}?selector=a%3D%3D%3D");
+            stage.viewer.get(&wrong).await?.expect_status(400)?;
+            Ok(())
+        })
+        .await
 }
 
 async fn access(bench: &Bench) -> Result<()> {

@@ -13,7 +13,10 @@ mod forms;
 mod heapster;
 mod identity;
 mod keeps;
+mod load;
 mod outages;
+mod peers;
+mod pinning;
 mod privilege;
 mod rates;
 mod reading;
@@ -36,6 +39,7 @@ use futures_util::{StreamExt, stream};
 use crate::report::Lane;
 
 pub use stage::Bench;
+pub(crate) use stage::{READY, Stage, small_world};
 
 /// Checks that run at a time; they wait more than they work.
 const AT_A_TIME: usize = 8;
@@ -80,7 +84,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 19] = [
+    let groups: [(&str, &[Check]); 21] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 2: ", summaries::CHECKS),
@@ -96,10 +100,12 @@ pub fn checks() -> Vec<Check> {
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
         ("", identity::CHECKS),
+        ("", pinning::CHECKS),
         ("", shutdown::CHECKS),
         ("", watches::CHECKS),
         ("", configuration::CHECKS),
         ("", coverage::CHECKS),
+        ("", peers::CHECKS),
     ];
     let mut checks = Vec::new();
     for (promise, group) in groups {
@@ -109,7 +115,7 @@ pub fn checks() -> Vec<Check> {
     checks
 }
 
-/// Runs the checks whose name contains `filter` against this Loadline.
+/// Runs the checks whose name contains `filter` against this Loadline; the one that measures comes last, alone.
 pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
     let bench = Bench {
         binary: PathBuf::from(loadline),
@@ -126,4 +132,7 @@ pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
         .buffer_unordered(AT_A_TIME)
         .collect::<Vec<bool>>()
         .await;
+    if load::NAME.contains(filter) {
+        load::run(lane, &bench).await;
+    }
 }

@@ -23,13 +23,17 @@ pub(super) const SECRETS: &[Check] = &[Check::new(
 )];
 
 /// What Loadline may ask of the API server: method and the path's beginning.
-const ALLOWED: [(&str, &str); 9] = [
+const ALLOWED: [(&str, &str); 10] = [
     ("GET", "/api/v1/nodes"),
     ("GET", "/api/v1/pods"),
     ("GET", "/api/v1/namespaces"),
     ("GET", "/version"),
     ("GET", "/apis"),
     ("POST", "/api/v1/namespaces/default/events"),
+    (
+        "PATCH",
+        "/api/v1/namespaces/kube-system/configmaps/loadline-kubelet-pins",
+    ),
     // `loadline check` asks what it may.
     (
         "POST",

@@ -10,12 +10,12 @@ use crate::quantity::parse_quantity;
 
 /// One NodeMetrics or PodMetrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Measured {
+pub(crate) struct Measured {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) labels: BTreeMap<String, String>,
     /// Whole seconds since the epoch.
-    pub(super) timestamp: i64,
+    pub(crate) timestamp: i64,
     /// Nanoseconds.
     pub(super) window: i64,
     /// Quantities as written, by container (empty for a node) and resource.

@@ -13,18 +13,18 @@ use crate::lab::{Container, Lab, LabConfig, Load, Node, Pod, Stamp, World};
 use crate::loadline::{Loadline, Start};
 
 /// The resolution most checks run with: the shortest there is.
-pub(super) const RESOLUTION: Duration = Duration::from_secs(10);
+pub(crate) const RESOLUTION: Duration = Duration::from_secs(10);
 /// How old a number may be, in seconds, while all is well: a scrape that comes less than nine seconds after the last
 /// number makes none, the next one is a resolution later, and stamps are cut to the second.
-pub(super) const OLDEST: f64 = 21.5;
+pub(crate) const OLDEST: f64 = 21.5;
 /// How long until everything is measured, at the very most.
-pub(super) const MEASURED: Duration = Duration::from_secs(25);
+pub(crate) const MEASURED: Duration = Duration::from_secs(25);
 /// How long Loadline may take to be ready beside a healthy cluster.
-pub(super) const READY: Duration = Duration::from_secs(30);
+pub(crate) const READY: Duration = Duration::from_secs(30);
 /// The paths of the newest version.
-pub(super) const PODS: &str = "/apis/metrics.k8s.io/v1/pods";
+pub(crate) const PODS: &str = "/apis/metrics.k8s.io/v1/pods";
 /// The paths of the newest version.
-pub(super) const NODES: &str = "/apis/metrics.k8s.io/v1/nodes";
+pub(crate) const NODES: &str = "/apis/metrics.k8s.io/v1/nodes";
 
 const DRAIN: Duration = Duration::from_secs(15);
 
@@ -36,19 +36,19 @@ pub struct Bench {
 }
 
 /// A lab with a running Loadline.
-pub(super) struct Stage {
-    pub(super) lab: Lab,
-    pub(super) loadline: Loadline,
+pub(crate) struct Stage {
+    pub(crate) lab: Lab,
+    pub(crate) loadline: Loadline,
     /// Asks Loadline directly, as the aggregator does for a user of the group `viewers`.
-    pub(super) viewer: Client,
+    pub(crate) viewer: Client,
 }
 
 /// Flags that differ from the usual ones.
-pub(super) type Flags<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Flags<'a> = &'a [(&'a str, &'a str)];
 
 impl Bench {
     /// A start with the flags of most checks and these.
-    pub(super) fn start(&self, lab: &Lab, flags: Flags<'_>) -> Result<Start> {
+    pub(crate) fn start(&self, lab: &Lab, flags: Flags<'_>) -> Result<Start> {
         let mut start = Start::new(lab, &self.binary)?
             .with("metric-resolution", "10s")
             .with("kubelet-request-timeout", "3s");
@@ -59,7 +59,7 @@ impl Bench {
     }
 
     /// Runs `body` beside this world with a Loadline that is ready.
-    pub(super) async fn beside(
+    pub(crate) async fn beside(
         &self,
         world: World,
         flags: Flags<'_>,
@@ -70,7 +70,7 @@ impl Bench {
     }
 
     /// Runs `body` on this lab with a Loadline that is ready.
-    pub(super) async fn on(
+    pub(crate) async fn on(
         &self,
         lab: Lab,
         flags: Flags<'_>,
@@ -82,7 +82,7 @@ impl Bench {
     }
 
     /// The same with a Loadline that answers lists, ready or not: where nothing can be measured it may never be.
-    pub(super) async fn on_unmeasured(
+    pub(crate) async fn on_unmeasured(
         &self,
         lab: Lab,
         flags: Flags<'_>,
@@ -106,7 +106,7 @@ impl Bench {
 }
 
 impl Stage {
-    pub(super) fn new(lab: Lab, loadline: Loadline) -> Result<Self> {
+    pub(crate) fn new(lab: Lab, loadline: Loadline) -> Result<Self> {
         let viewer = loadline.as_proxied(&lab, "viewer", &["viewers", "system:authenticated"])?;
         Ok(Self {
             lab,
@@ -116,13 +116,13 @@ impl Stage {
     }
 
     /// Runs `body`, then holds what must hold at all times and ends Loadline. A failure comes with the log's end.
-    pub(super) async fn hold(
+    pub(crate) async fn hold<T>(
         &mut self,
-        body: impl AsyncFnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
+        body: impl AsyncFnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let result = Box::pin(body(self)).await;
         let result = match result {
-            Ok(()) => self.end().await,
+            Ok(value) => self.end().await.map(|()| value),
             Err(error) => Err(error),
         };
         result.map_err(|error| anyhow!("{error:#}\n{}", self.loadline.process.tail()))
@@ -139,29 +139,29 @@ impl Stage {
     }
 
     /// All pods that have a number.
-    pub(super) async fn pods(&self) -> Result<Vec<Measured>> {
+    pub(crate) async fn pods(&self) -> Result<Vec<Measured>> {
         from_json(&self.viewer.get_json(PODS).await?)
     }
 
     /// All nodes that have a number.
-    pub(super) async fn nodes(&self) -> Result<Vec<Measured>> {
+    pub(crate) async fn nodes(&self) -> Result<Vec<Measured>> {
         from_json(&self.viewer.get_json(NODES).await?)
     }
 
     /// One pod's number.
-    pub(super) async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Measured>> {
+    pub(crate) async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Measured>> {
         let pods = self.pods().await?;
         let mut pods = pods.into_iter();
         Ok(pods.find(|p| p.namespace == namespace && p.name == name))
     }
 
     /// One node's number.
-    pub(super) async fn node(&self, name: &str) -> Result<Option<Measured>> {
+    pub(crate) async fn node(&self, name: &str) -> Result<Option<Measured>> {
         Ok(self.nodes().await?.into_iter().find(|n| n.name == name))
     }
 
     /// Waits until every running pod and every node of the world has its number.
-    pub(super) async fn until_measured(&self) -> Result<()> {
+    pub(crate) async fn until_measured(&self) -> Result<()> {
         let running = self.lab.world.pods();
         let running = running.iter().filter(|p| p.phase.as_str() == "Running");
         let (pods, nodes) = (running.count(), self.lab.world.nodes().len());
@@ -173,14 +173,14 @@ impl Stage {
     }
 
     /// Waits until a pod has a number.
-    pub(super) async fn until_pod(&self, namespace: &str, name: &str) -> Result<Measured> {
+    pub(crate) async fn until_pod(&self, namespace: &str, name: &str) -> Result<Measured> {
         let what = format!("{namespace}/{name} is measured");
         until(MEASURED, &what, async || self.pod(namespace, name).await).await
     }
 }
 
 /// Asks again and again until there is an answer; an error ends it.
-pub(super) async fn until<T>(
+pub(crate) async fn until<T>(
     deadline: Duration,
     what: &str,
     mut ask: impl AsyncFnMut() -> Result<Option<T>>,
@@ -198,7 +198,7 @@ pub(super) async fn until<T>(
 }
 
 /// Asks again and again for as long as `time`; every answer must be good.
-pub(super) async fn throughout(
+pub(crate) async fn throughout(
     time: Duration,
     mut ask: impl AsyncFnMut() -> Result<()>,
 ) -> Result<()> {
@@ -216,7 +216,7 @@ pub(super) async fn throughout(
 /// Two nodes at half a core each; on each two pods of one container and one of two, at loads of their own.
 ///
 /// The pods are `a/one-N`, `a/pair-N` (containers `app` and `side`) and `b/two-N`, for the node `node-N`.
-pub(super) fn small_world() -> World {
+pub(crate) fn small_world() -> World {
     let world = World::new();
     for name in ["a", "b"] {
         world.put_namespace(crate::lab::Namespace::new(name));
@@ -245,13 +245,13 @@ pub(super) fn small_world() -> World {
 }
 
 /// Fails unless two amounts are the same up to a share of the wanted one.
-pub(super) fn ensure_close(what: &str, got: f64, want: f64, share: f64) -> Result<()> {
+pub(crate) fn ensure_close(what: &str, got: f64, want: f64, share: f64) -> Result<()> {
     let off = (got - want).abs();
     ensure!(off <= want.abs() * share, "{what}: {got}, not {want}");
     Ok(())
 }
 
 /// Seconds from a stamp in whole seconds to now.
-pub(super) fn age(timestamp: i64) -> f64 {
+pub(crate) fn age(timestamp: i64) -> f64 {
     Stamp::now().as_seconds() - Stamp(timestamp * 1000).as_seconds()
 }

@@ -249,6 +249,12 @@ impl Check {
 }
 
 impl CheckResult {
+    /// Whether the promise was seen to be kept.
+    #[must_use]
+    pub const fn passed(&self) -> bool {
+        matches!(self.outcome, Outcome::Passed)
+    }
+
     /// Whether the promise was broken.
     #[must_use]
     pub const fn failed(&self) -> bool {

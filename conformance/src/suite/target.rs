@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::context::Context;
 use super::verdict::{Stop, at, failed, strings, text};
-use crate::client::{Protocol, Trust};
+use crate::client::{self, Client, Protocol, Trust};
 use crate::lab::Leaf;
 
 /// A server of `metrics.k8s.io`.
@@ -65,6 +66,25 @@ pub struct Features {
     pub versions: Vec<String>,
     /// What it does beyond the contract.
     pub extensions: Extensions,
+}
+
+impl Target {
+    /// Asks the server anything at all, so that nobody needs to read of one fault in every check.
+    ///
+    /// # Errors
+    /// When nobody listens there, or its certificate is not believed.
+    pub async fn reach(&self) -> Result<()> {
+        let target = client::Target {
+            address: self.address,
+            name: &self.name,
+            trust: self.trust.clone(),
+            certificate: None,
+            protocol: Protocol::Http1,
+        };
+        let asked = Client::new(&target)?.get("/version").await;
+        asked.with_context(|| format!("{} does not answer at {}", self.name, self.address))?;
+        Ok(())
+    }
 }
 
 impl Version {

@@ -46,16 +46,9 @@ struct Bench {
 
 fn node(name: &str) -> NodeRecord {
     NodeRecord {
-        name: NodeName::new(name).unwrap(),
         labels: [("zone", "a")].into_iter().collect::<Labels>(),
-        addresses: [].into(),
-        kubelet_port: None,
-        resource_metrics_path: None,
-        cpu_capacity: None,
-        capacity: Default::default(),
-        allocatable: Default::default(),
-        host_id: None,
         ready: true,
+        ..NodeRecord::new(NodeName::new(name).unwrap())
     }
 }
 

@@ -221,6 +221,17 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The content of a field of type `int64`.
+    ///
+    /// # Errors
+    /// [`Malformed::Type`].
+    pub const fn int64(&self) -> Result<i64, Malformed> {
+        match self.value {
+            Value::Varint(value) => Ok(value.cast_signed()),
+            Value::Bytes(_) | Value::Fixed => Err(Malformed::Type(self.number)),
+        }
+    }
+
     /// The message in the field.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ pub struct Writer {
 }
 
 const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
 const LENGTH_DELIMITED: u32 = 2;
 
 impl Writer {
@@ -55,6 +56,26 @@ impl Writer {
     /// A field of a signed integer type (`int32`, `int64`), written even when zero.
     pub fn int(&mut self, field: u32, value: i64) {
         self.varint(field, value.cast_unsigned());
+    }
+
+    /// A field of type `fixed64` or `sfixed64`, written even when zero.
+    pub fn fixed64(&mut self, field: u32, value: u64) {
+        self.raw(&value.to_le_bytes());
+        self.key(field, FIXED64);
+    }
+
+    /// A field of type `double`, written even when zero.
+    pub fn double(&mut self, field: u32, value: f64) {
+        self.fixed64(field, value.to_bits());
+    }
+
+    /// A packed field of integers.
+    pub fn packed(&mut self, field: u32, values: &[u32]) {
+        let before = self.len();
+        for value in values.iter().rev() {
+            self.push_varint(u64::from(*value));
+        }
+        self.length(field, self.len() - before);
     }
 
     /// A field that holds the message `write` writes.

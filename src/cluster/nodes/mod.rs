@@ -112,6 +112,7 @@ pub(super) fn record(
         .and_then(|endpoint| endpoint.port);
     Ok(NodeRecord {
         name: NodeName::new(interner.text(&metadata.name))?,
+        uid: (&*metadata.uid).into(),
         labels: interner.labels(metadata.labels.unwrap_or_default()),
         addresses: addresses(status.addresses.unwrap_or_default()),
         kubelet_port: port.filter(|port| *port != 0),
@@ -177,6 +178,7 @@ mod tests {
         let name = "ip-10-0-17-4.eu-west-1.compute.internal";
         let expected = NodeRecord {
             name: NodeName::new(name).unwrap(),
+            uid: "3e0d1f6e-0a6b-4f0e-9a34-6a1b5a4be4b7".into(),
             labels,
             addresses: [
                 address(AddressType::InternalIp, "10.0.17.4"),

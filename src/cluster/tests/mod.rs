@@ -3,6 +3,7 @@
 mod api_server;
 mod config;
 mod encodings;
+mod lease;
 mod protobuf;
 mod silence;
 mod size;

@@ -11,6 +11,7 @@ mod source;
 mod uri;
 
 pub use port::{HeapsterClients, HeapsterPort, HeapsterTls};
+pub use sinks::SinkSpool;
 
 pub(super) use inert::{LOGGING, SERVING};
 pub(super) use source::{SOURCE, Source};
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
+use crate::cluster;
 use crate::sinks::SinkConfig;
 
 /// What is served of Heapster, and where.
@@ -33,6 +35,8 @@ pub struct Heapster {
     pub port: Option<HeapsterPort>,
     /// Where numbers are sent to: `--sink`, our own history aside.
     pub sinks: Vec<SinkConfig>,
+    /// Where they keep what they could not send; `None` when that is dropped.
+    pub spool: Option<SinkSpool>,
     /// `--sink-export-data-timeout`: the longest time one attempt to send may take.
     pub export_timeout: Duration,
 }
@@ -55,13 +59,13 @@ const DISABLE_METRIC_SINK: Flag = Flag::new(
     "false",
     "Keep nothing over time, and serve none of Heapster's API",
 );
-const MAX_PROCS: Flag = Flag::new(
+pub(super) const MAX_PROCS: Flag = Flag::new(
     "max-procs",
     Kind::Int,
     "0",
     "Most processor cores to use; 0 for all",
 );
-const EXPORT_TIMEOUT: Flag = Flag::new(
+pub(super) const EXPORT_TIMEOUT: Flag = Flag::new(
     "sink-export-data-timeout",
     Kind::Duration,
     "20s",
@@ -81,6 +85,8 @@ pub(super) const TOPIC: Topic = Topic {
         &MAX_PROCS,
         &sinks::SINK,
         &EXPORT_TIMEOUT,
+        &sinks::SPOOL_DIR,
+        &sinks::SPOOL_SIZE,
         &SOURCE,
         &port::CERT,
         &port::CLIENT_CA,
@@ -129,6 +135,7 @@ pub(super) fn has(name: &str) -> bool {
 
 pub(super) fn read(given: &mut Given) -> Option<Heapster> {
     let sinks = sinks::read(given);
+    let spool = sinks::read_spool(given);
     let export_timeout = given.positive_duration(&EXPORT_TIMEOUT);
     sinks::read_historical(given);
     let disable_metric_sink = given.flag(&DISABLE_METRIC_SINK);
@@ -139,6 +146,7 @@ pub(super) fn read(given: &mut Given) -> Option<Heapster> {
         export: !disable_export?,
         port: port?,
         sinks,
+        spool,
         export_timeout: export_timeout?,
     })
 }
@@ -146,6 +154,11 @@ pub(super) fn read(given: &mut Given) -> Option<Heapster> {
 /// Reads the one source; `Some(None)` without one.
 pub(super) fn read_source(given: &mut Given) -> Option<Option<Source>> {
     Source::read(given)
+}
+
+/// Reads where the one source says that the API server is; `Some(None)` without one.
+pub(super) fn read_source_api_server(given: &mut Given) -> Option<Option<cluster::Config>> {
+    Source::read_api_server(given)
 }
 
 /// Reads how many cores may be used; `Some(None)` for all.

@@ -62,6 +62,39 @@ impl Source {
         }
     }
 
+    /// Reads where the one `--source` says that the API server is; `Some(None)` without one. What it
+    /// says of kubelets is not looked at.
+    pub(super) fn read_api_server(given: &mut Given) -> Option<Option<cluster::Config>> {
+        let value = match given.words(&SOURCE).as_slice() {
+            [] => return Some(None),
+            [value] => value.clone(),
+            _ => {
+                given.refuse("--source: wrong number of sources specified, give exactly one");
+                return None;
+            }
+        };
+        let uri = match KeyedUri::read(&value, &|name| given.variable(name)) {
+            Ok(uri) if uri.key == CADVISOR => uri,
+            Ok(uri) => {
+                given.refuse(format!("--source: Source not recognized: {}", uri.key));
+                return None;
+            }
+            Err(problem) => {
+                given.refuse(format!("--source {problem}"));
+                return None;
+            }
+        };
+        let mut options = Options {
+            uri: &uri,
+            problems: Vec::new(),
+        };
+        let api_server = options.api_server();
+        for problem in options.problems {
+            given.refuse(format!("--source {}: {problem}", uri.key));
+        }
+        api_server.map(Some)
+    }
+
     fn of(uri: &KeyedUri, given: &mut Given) -> Option<Self> {
         match uri.key.as_str() {
             SUMMARY => {}

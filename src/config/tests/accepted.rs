@@ -158,7 +158,7 @@ fn lists_add_up_and_single_values_replace_each_other() {
 }
 
 #[test]
-fn kubelet_tls_says_one_of_three_things() {
+fn kubelet_tls_says_one_of_five_things() {
     for (flags, tls) in [
         (
             "--kubelet-certificate-authority=/ca",
@@ -166,13 +166,43 @@ fn kubelet_tls_says_one_of_three_things() {
                 ca_file: Some("/ca".into()),
             },
         ),
+        (
+            "--kubelet-certificate-verification=verify",
+            KubeletTls::Verify { ca_file: None },
+        ),
         ("--kubelet-insecure-tls", KubeletTls::Insecure),
+        (
+            "--kubelet-certificate-verification=insecure",
+            KubeletTls::Insecure,
+        ),
+        ("--kubelet-via-apiserver", KubeletTls::ViaApiServer),
         (
             "--deprecated-kubelet-completely-insecure",
             KubeletTls::CompletelyInsecure,
         ),
     ] {
         assert_eq!(settings(&[flags]).kubelet.tls, tls);
+    }
+    const PIN: &str = "--kubelet-certificate-verification=pin";
+    for (more, ca_file, namespace, name) in [
+        (&[][..], None, None, "loadline-kubelet-pins"),
+        (
+            &[
+                "--kubelet-certificate-authority=/ca",
+                "--kubelet-pins=there/p",
+            ],
+            Some("/ca"),
+            Some("there"),
+            "p",
+        ),
+    ] {
+        let pins = ConfigMapReference {
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let ca_file = ca_file.map(Into::into);
+        let tls = settings(&[&[PIN], more].concat()).kubelet.tls;
+        assert_eq!(tls, KubeletTls::Pin { ca_file, pins });
     }
     let s = settings(&["--kubelet-client-certificate=/c", "--kubelet-client-key=/k"]);
     assert_eq!(
@@ -283,4 +313,16 @@ fn a_certificate_is_kept_in_a_secret_in_a_pod_or_when_asked_to() {
         assert_eq!(own.service, "loadline");
         assert_eq!(own.lifetime, Duration::from_secs(90 * 86_400));
     }
+}
+
+#[test]
+fn sinks_wait_for_a_lease_when_that_is_asked_for() {
+    assert_eq!(settings(&[]).leader_elect, None);
+    let named = ["--leader-elect", "--leader-elect-resource-namespace=n"];
+    let lease = LeaseReference {
+        namespace: Some("n".into()),
+        name: "loadline".into(),
+    };
+    assert_eq!(settings(&named).leader_elect, Some(lease));
+    assert_eq!(settings(&["--leader-elect=false"]).leader_elect, None);
 }

@@ -238,17 +238,17 @@ fn a_source_that_cannot_be_read_is_refused_in_heapsters_words() {
 fn sinks_that_are_not_built_are_named_and_their_secrets_are_not() {
     heapster(&["--sink=metric"]);
     let told = errors(&[
-        "--sink=kafka:http://db:8086?user=a&password=s3cret",
+        "--sink=librato:?username=a&token=s3cret",
         "--sink=log",
         "--sink=wavefront:10.0.0.1:2878?x",
-        "--sink=kafka:http://other",
+        "--sink=librato:http://other",
         "--sink=influxdb:http://db:8086?pw=s3cret&withfields=s3cret",
         "--sink=nowhere:?pw=s3cret",
         "--historical-source=influxdb:http://db?pw=s3cret",
     ]);
     assert_eq!(told.len(), 4, "{told:?}");
     assert_eq!(told[0], "--sink: Sink not recognized: nowhere");
-    assert!(told[1].contains(": kafka, wavefront ("), "{told:?}");
+    assert!(told[1].contains(": librato, wavefront ("), "{told:?}");
     assert_eq!(
         told[2],
         "--sink influxdb: option withfields: is neither true nor false"
@@ -316,6 +316,16 @@ fn what_is_kept_over_time_is_bounded_below() {
     ]);
     assert_eq!(s.rollup.resolution, Duration::from_secs(5));
     assert_eq!(s.history.memory_limit, Bytes::new(64 << 20));
+    for (given, expected) in [
+        (&[][..], ProcessLimit::Containers),
+        (&["--memory-limit=0"], ProcessLimit::Unlimited),
+        (
+            &["--memory-limit=1Gi"],
+            ProcessLimit::Given(Bytes::new(1 << 30)),
+        ),
+    ] {
+        assert_eq!(settings(given).history.process_limit, expected);
+    }
     let stored = |from: &str, to: &str| StoredLabel {
         from: from.to_owned(),
         to: to.to_owned(),
@@ -330,6 +340,7 @@ fn what_is_kept_over_time_is_bounded_below() {
         (&["--history-length=119s"], "--history-length"),
         (&["--history-memory-limit=1Ki"], "--history-memory-limit"),
         (&["--history-memory-limit=lots"], "--history-memory-limit"),
+        (&["--memory-limit=1Mi"], "--memory-limit"),
         (&["--store-label=a="], "--store-label"),
         (
             &["--source=kubernetes", "--metric-resolution=1s"],

@@ -144,12 +144,23 @@ const METRICS_SERVERS_FLAGS: &[&str] = &[
 /// What neither metrics-server nor Heapster has.
 const OUR_FLAGS: &[&str] = &[
     "--kubelet-summary",
+    "--kubelet-certificate-verification=pin",
+    "--kubelet-pins=loadline-kubelet-pins",
+    "--kubelet-via-apiserver=false",
     "--rollup-resolution=60s",
     "--history-length=15m",
     "--history-memory-limit=1Gi",
+    "--memory-limit=512Mi",
+    "--rollup-metrics",
+    "--sink-spool-dir=/var/spool",
+    "--sink-spool-size=2Gi",
+    "--leader-elect",
+    "--leader-elect-resource-name=loadline",
+    "--leader-elect-resource-namespace=kube-system",
     "--service-name=loadline",
     "--serving-certificate-lifetime=2160h",
     "--serving-secret=",
+    "--peers=loadline-peers,10.0.0.1:10250",
 ];
 
 #[test]

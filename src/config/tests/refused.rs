@@ -7,12 +7,24 @@ fn wrong_combinations_name_both_flags() {
     const CERT: &str = "--kubelet-client-certificate=c";
     const KEY: &str = "--kubelet-client-key=k";
     const INSECURE: &str = "--kubelet-insecure-tls";
+    const PIN: &str = "--kubelet-certificate-verification=pin";
+    const ANY: &str = "--kubelet-certificate-verification=insecure";
+    const PINS: &str = "--kubelet-pins=p";
+    const VIA: &str = "--kubelet-via-apiserver";
     const COMPLETELY: &str = "--deprecated-kubelet-completely-insecure";
     let name = |flag: &str| flag.split('=').next().unwrap().to_owned();
     for (one, other, more) in [
         (CA, INSECURE, None),
         (CA, COMPLETELY, None),
         (INSECURE, COMPLETELY, None),
+        (CA, VIA, None),
+        (PIN, VIA, None),
+        (PIN, INSECURE, None),
+        (PIN, COMPLETELY, None),
+        (INSECURE, VIA, None),
+        (COMPLETELY, VIA, None),
+        (CA, ANY, None),
+        (PINS, ANY, None),
         (CERT, COMPLETELY, Some(KEY)),
         (KEY, COMPLETELY, Some(CERT)),
     ] {
@@ -32,6 +44,12 @@ fn wrong_combinations_name_both_flags() {
         errors(&[KEY]),
         ["--kubelet-client-key needs --kubelet-client-certificate"]
     );
+    assert_eq!(
+        errors(&[PIN, "--kubelet-pins="]),
+        ["--kubelet-pins must name a ConfigMap"]
+    );
+    let told = errors(&["--kubelet-certificate-verification=maybe"]);
+    assert!(told[0].contains("verify, pin or insecure"), "{told:?}");
     assert_eq!(
         errors(&["--tls-cert-file=c"]),
         ["--tls-cert-file needs --tls-private-key-file"]

@@ -2,6 +2,8 @@ use super::*;
 
 use prometheus_client::encoding::text::encode;
 
+use crate::lifecycle::MemoryLimit;
+
 /// The lines of our own metrics that begin so.
 fn exposed(registry: &Registry, prefix: &str) -> Vec<String> {
     let mut text = String::new();
@@ -90,6 +92,19 @@ fn one_column_is_kept_whatever_the_limit() {
     (1..=5).for_each(|at| tick(&ring, at, &pods(at, 3)));
     assert_eq!(ring.view().ticks(), [minute(5)]);
     assert_eq!(memory(&ring, pod("x", "p1")).len(), 1);
+}
+
+#[test]
+fn a_process_at_its_limit_keeps_one_column_and_one_with_room_all() {
+    for (limit, columns) in [(1 << 20, 1), (1 << 50, 5)] {
+        let config = Config {
+            process_limit: Some(MemoryLimit::new(Bytes::new(limit))),
+            ..Config::default()
+        };
+        let ring = History::new(config, &mut Registry::default());
+        (1..=5).for_each(|at| tick(&ring, at, &pods(at, 3)));
+        assert_eq!(ring.view().ticks().len(), columns);
+    }
 }
 
 #[test]

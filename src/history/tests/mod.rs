@@ -1,4 +1,5 @@
 mod concurrency;
+mod hand_off;
 mod lives;
 mod memory;
 mod model;
@@ -25,6 +26,7 @@ fn limited(slots: u64, limit: Option<u64>) -> History {
         retention: Duration::from_mins(slots),
         resolution: Duration::from_mins(1),
         memory_limit: limit.map(Bytes::new),
+        process_limit: None,
     };
     History::new(config, &mut Registry::default())
 }

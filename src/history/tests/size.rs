@@ -1,5 +1,5 @@
 //! What a series costs and how long its ring takes; run it with `--ignored --nocapture` and
-//! `--release` to believe it.
+//! `--release` to believe the times.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -188,6 +188,26 @@ fn column(ring: &History, pods: &[Subjects], at: i64) -> f64 {
     seconds
 }
 
+/// Keys and index included, by the account that `--history-memory-limit` goes by.
+#[test]
+fn a_series_of_fifteen_points_takes_at_most_forty_bytes() {
+    let pods: Vec<Subjects> = (0..PODS / 30).map(subjects).collect();
+    let ring = ring(SLOTS as u64);
+    for at in 1..=SLOTS + 3 {
+        column(&ring, &pods, at);
+    }
+    let series = series(&pods[0]) * pods.len();
+    let bytes = ring.held() as f64 / series as f64;
+    assert!(bytes <= 40.0, "{bytes:.1} B a series");
+}
+
+/// How many series a pod and its containers have.
+fn series(of: &Subjects) -> usize {
+    let sets = sets_of(of, 1);
+    let series = sets.iter().map(|s| s.points.len() + s.qualified.len());
+    series.sum()
+}
+
 #[test]
 #[ignore = "measures"]
 fn bytes_and_time_per_series() {
@@ -197,9 +217,7 @@ fn bytes_and_time_per_series() {
     for at in 1..=SLOTS {
         column(&ring, &pods, at);
     }
-    let sets = sets_of(&pods[0], 1);
-    let series = sets.iter().map(|s| s.points.len() + s.qualified.len());
-    let series = series.sum::<usize>() * PODS as usize;
+    let series = series(&pods[0]) * PODS as usize;
     let report = |when: &str| {
         let (used, own) = (resident() - before, ring.held() as usize);
         println!(

@@ -17,12 +17,16 @@ pub(super) enum Fault {
     WrongName,
     Expired,
     NotYetValid,
+    KeyChanged,
+    PinsUnknown,
     ClientRefused,
     OtherTls,
     SlowToConnect,
     SlowToAnswer,
     Unauthorized,
     Forbidden,
+    ProxyForbidden,
+    Proxy,
     NotFound,
     OtherStatus,
     TooLarge,
@@ -93,7 +97,7 @@ const WEBHOOK: &[(Platform, &str)] = &[
     ),
 ];
 
-pub(super) const TABLE: [Advice; 23] = [
+pub(super) const TABLE: [Advice; 27] = [
     advice(
         Fault::NoAddress,
         "address",
@@ -238,6 +242,21 @@ pub(super) const TABLE: [Advice; 23] = [
         "set the clocks right (NTP), here and where it was signed",
     ),
     advice(
+        Fault::KeyChanged,
+        "tls",
+        "The kubelet shows another key than the one that was pinned (--kubelet-certificate-verification=pin)",
+        "was the kubelet's certificate replaced on purpose (a new /var/lib/kubelet/pki)? then take the node's line out of the \
+         ConfigMap, and it is pinned anew within half a minute: kubectl -n kube-system edit configmap \
+         loadline-kubelet-pins; if not, find out who answers at the node's address",
+    ),
+    advice(
+        Fault::PinsUnknown,
+        "tls",
+        "The ConfigMap with the kubelets' pins cannot be read",
+        "kubectl apply -k deploy/overlays/pin makes the ConfigMap and grants get and patch on it; a line that is no pin is to \
+         be taken out of it",
+    ),
+    advice(
         Fault::ClientRefused,
         "tls",
         "The kubelet ended the TLS handshake",
@@ -279,6 +298,21 @@ pub(super) const TABLE: [Advice; 23] = [
         "The kubelet knows who we are, and we may not",
         "grant get on nodes/metrics to Loadline's ServiceAccount: kubectl apply -k apiservice; \
          kubectl auth can-i get nodes/metrics --as=system:serviceaccount:kube-system:loadline tells whether it is granted",
+    ),
+    advice(
+        Fault::ProxyForbidden,
+        "403",
+        "The API server does not let us ask the kubelet through it (--kubelet-via-apiserver)",
+        "grant get on nodes/proxy to Loadline's ServiceAccount: kubectl apply -k deploy/overlays/via-apiserver; whoever has it \
+         can do much more than read numbers, so leave the flag out where kubelets can be reached directly",
+    ),
+    advice(
+        Fault::Proxy,
+        "proxy",
+        "The API server cannot get the kubelet's answer either (--kubelet-via-apiserver)",
+        "the message has the API server's own words: it dials the node by its own --kubelet-preferred-address-types, verifies \
+         by its own --kubelet-certificate-authority, and may need Konnectivity; kubectl get --raw \
+         /api/v1/nodes/NODE/proxy/metrics/resource asks the same",
     ),
     advice(
         Fault::NotFound,

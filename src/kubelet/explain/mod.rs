@@ -77,6 +77,8 @@ fn fault(error: &Error) -> Fault {
         },
         Error::Unauthorized => Fault::Unauthorized,
         Error::Forbidden { .. } => Fault::Forbidden,
+        Error::ProxyForbidden { .. } => Fault::ProxyForbidden,
+        Error::ApiServer { .. } | Error::Proxy { .. } => Fault::Proxy,
         Error::NotFound { .. } => Fault::NotFound,
         Error::Status { .. } => Fault::OtherStatus,
         Error::TooLarge { .. } | Error::Decode(DecodeError::TooManyContainers { .. }) => {
@@ -108,6 +110,8 @@ fn handshake(error: &TlsError) -> Fault {
         TlsError::WrongName { .. } => Fault::WrongName,
         TlsError::Expired { .. } => Fault::Expired,
         TlsError::NotYetValid { .. } => Fault::NotYetValid,
+        TlsError::Changed { .. } => Fault::KeyChanged,
+        TlsError::PinsUnknown { .. } => Fault::PinsUnknown,
         TlsError::Refused { .. } => Fault::ClientRefused,
         TlsError::Other { .. } => Fault::OtherTls,
     }
@@ -151,6 +155,17 @@ fn says(error: &Error, fault: Fault) -> String {
         Fault::Unauthorized => "the kubelet does not know who Loadline is",
         Fault::Forbidden => {
             "the kubelet knows who Loadline is, and the API server told it that Loadline may not"
+        }
+        Fault::KeyChanged => {
+            "the kubelet is not who it was: nobody vouches for its certificate, and its key is another one than the one \
+             pinned when the node was first seen"
+        }
+        Fault::PinsUnknown => "without the pins of kubelets nobody is believed",
+        Fault::ProxyForbidden => {
+            "the API server was asked for the kubelet's answer (--kubelet-via-apiserver), and says that Loadline may not"
+        }
+        Fault::Proxy => {
+            "the API server was asked for the kubelet's answer (--kubelet-via-apiserver), and could not get it"
         }
         Fault::ClientRefused => "the kubelet takes neither our certificate nor our protocols",
         Fault::NoAddress

@@ -1,5 +1,6 @@
 //! The client against real sockets and real TLS.
 
+mod pins;
 mod requests;
 mod server;
 mod trust;
@@ -48,6 +49,10 @@ fn target(server: &Server, node: &str) -> Target {
 }
 
 fn at(node: &str, address: &str, port: u16) -> Target {
+    of_uid("", node, address, port)
+}
+
+fn of_uid(uid: &str, node: &str, address: &str, port: u16) -> Target {
     let record = NodeRecord {
         addresses: [NodeAddress {
             kind: AddressType::InternalIp,
@@ -55,6 +60,7 @@ fn at(node: &str, address: &str, port: u16) -> Target {
         }]
         .into(),
         kubelet_port: Some(port),
+        uid: uid.into(),
         ready: true,
         ..NodeRecord::new(NodeName::new(node).unwrap())
     };

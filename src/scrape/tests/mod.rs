@@ -189,6 +189,14 @@ impl Cluster {
     }
 
     fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::start_after(adjust, |_, _| {})
+    }
+
+    /// Prepares what is known before the schedules begin.
+    fn start_after(
+        adjust: impl FnOnce(&mut Config),
+        prepare: impl FnOnce(&Inventory, &Live),
+    ) -> Self {
         let mut config = Config::new(RESOLUTION);
         adjust(&mut config);
         let began = Instant::now();
@@ -222,6 +230,7 @@ impl Cluster {
             &mut registry,
         );
         let health = scraper.health();
+        prepare(&inventory, &live);
         tasks.spawn_passing("scraper", scraper.run(stop));
         Self {
             inventory,
@@ -253,19 +262,7 @@ impl Cluster {
     }
 
     fn announce(&self, node: &NodeName, name: &str) {
-        self.inventory.apply_pod(PodRecord {
-            key: PodKey::new(Namespace::new("n").unwrap(), PodName::new(name).unwrap()),
-            uid: name.into(),
-            node: Some(node.clone()),
-            labels: Labels::default(),
-            phase: PodPhase::Running,
-            containers: [ContainerRecord::new(
-                ContainerName::new("c").unwrap(),
-                ContainerKind::Regular,
-                true,
-            )]
-            .into(),
-        });
+        self.inventory.apply_pod(running_pod(name, node));
     }
 
     /// Lets time pass until so many seconds after the begin.
@@ -301,6 +298,22 @@ impl Cluster {
     fn cause(&self, node: &NodeName) -> Option<&'static str> {
         let health = self.health.node(node.as_str())?;
         health.failure.map(|failure| failure.cause)
+    }
+}
+
+fn running_pod(name: &str, node: &NodeName) -> PodRecord {
+    PodRecord {
+        key: PodKey::new(Namespace::new("n").unwrap(), PodName::new(name).unwrap()),
+        uid: name.into(),
+        node: Some(node.clone()),
+        labels: Labels::default(),
+        phase: PodPhase::Running,
+        containers: [ContainerRecord::new(
+            ContainerName::new("c").unwrap(),
+            ContainerKind::Regular,
+            true,
+        )]
+        .into(),
     }
 }
 

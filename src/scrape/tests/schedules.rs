@@ -38,6 +38,56 @@ async fn replicas_ask_a_node_at_the_same_time_of_day() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_another_replica_handed_over_is_asked_at_its_moment() {
+    let first = Cluster::start();
+    let name = first.add("node-1", Manner::Prompt);
+    first.run_pod(&name, "p");
+    first.until(60.0).await;
+    let points = first.live.points_of(&name).unwrap();
+    let last = *first.asked(&name).last().unwrap();
+    let second = Cluster::start_after(
+        |_| {},
+        |inventory, live| {
+            inventory.apply_node(node("node-1"));
+            live.take_over(&node("node-1"), &points, Instant::now().into_std());
+        },
+    );
+    second.kubelets.pods.lock().insert(name.clone(), vec!["p"]);
+    second.announce(&name, "p");
+    second.until(45.0).await;
+    let asked = second.asked(&name);
+    // Sixty seconds are four resolutions.
+    let regular = |at: f64| (at - last).rem_euclid(15.0) < 0.03;
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert!(
+        asked.iter().all(|at| regular(*at)),
+        "{asked:?} after {last}"
+    );
+    assert!(second.live.view().pod("n", "p").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_another_replica_had_no_number_of_is_asked_for_at_once() {
+    let first = Cluster::start();
+    let name = first.add("node-1", Manner::Prompt);
+    first.until(60.0).await;
+    let points = first.live.points_of(&name).unwrap();
+    let second = Cluster::start_after(
+        |_| {},
+        |inventory, live| {
+            inventory.apply_node(node("node-1"));
+            inventory.apply_pod(running_pod("p", &name));
+            live.take_over(&node("node-1"), &points, Instant::now().into_std());
+        },
+    );
+    second.kubelets.pods.lock().insert(name.clone(), vec!["p"]);
+    second.until(4.0).await;
+    assert!(second.live.view().pod("n", "p").is_some());
+    let asked = second.asked(&name);
+    assert_eq!(asked[..2], [0.0, 2.25], "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_pod_has_its_number_within_four_seconds() {
     let cluster = Cluster::start();
     let node = cluster.add("node-1", Manner::Prompt);

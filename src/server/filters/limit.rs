@@ -17,6 +17,7 @@ pub(super) struct InFlight {
     reads: Option<Arc<Semaphore>>,
     mutations: Option<Arc<Semaphore>>,
     watches: Arc<Semaphore>,
+    masters_watches: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -28,8 +29,8 @@ pub(in crate::server) struct Admitted {
 
 /// Answers 429 when the limit is reached. `system:masters` are let in all the same: kube-apiserver
 /// asks as one of them whether we are there at all. So are the probes, or an overload would be
-/// mistaken for a death. Watches are counted by themselves, and nobody is let in above their number:
-/// they stay.
+/// mistaken for a death. Watches are counted by themselves, since they stay; `system:masters` have
+/// some that nobody else can take.
 pub(super) async fn limit(
     State(context): State<Arc<Context>>,
     mut request: Request,
@@ -57,13 +58,20 @@ impl InFlight {
             reads: semaphore(limits.reads_in_flight),
             mutations: semaphore(limits.mutations_in_flight),
             watches: Arc::new(Semaphore::new(limits.watches)),
+            masters_watches: Arc::new(Semaphore::new(limits.watches.div_ceil(5))),
             metrics,
         }
     }
 
     fn admit(&self, info: &RequestInfo, exempt: bool) -> Option<Admitted> {
         if goes_on(info) {
-            let permit = Arc::clone(&self.watches).try_acquire_owned().ok()?;
+            let taken = Arc::clone(&self.watches).try_acquire_owned();
+            let reserve = || Arc::clone(&self.masters_watches).try_acquire_owned();
+            let permit = match taken {
+                Err(_) if exempt => reserve(),
+                taken => taken,
+            };
+            let permit = permit.ok()?;
             return Some(Admitted {
                 _permit: Some(permit),
                 _counted: self.metrics.in_flight(RequestKind::Watch),

@@ -5,6 +5,7 @@ mod authenticate;
 mod authorize;
 mod deadline;
 mod describe;
+mod hand_off;
 mod identify;
 mod limit;
 mod recover;
@@ -28,6 +29,7 @@ use crate::apimachinery::RequestInfo;
 use crate::auth::{Authentication, Authorization, User};
 use crate::domain::Clock;
 use crate::lifecycle::Health;
+use crate::peer::Giver;
 
 /// What the filters share.
 struct Context {
@@ -36,6 +38,7 @@ struct Context {
     request_timeout: Duration,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    giver: Option<Arc<Giver>>,
 }
 
 /// Who is asked about callers.
@@ -60,6 +63,7 @@ pub(super) fn router(config: &Config, deps: Deps) -> Router {
         request_timeout: limits.request_timeout,
         clock: deps.clock,
         metrics: deps.metrics,
+        giver: deps.giver,
     });
     let with = || Arc::clone(&context);
     let asking = || Arc::clone(&access);
@@ -70,6 +74,7 @@ pub(super) fn router(config: &Config, deps: Deps) -> Router {
         .layer(from_fn_with_state(asking(), authorize::authorize))
         .layer(from_fn_with_state(with(), limit::limit))
         .layer(from_fn_with_state(asking(), authenticate::authenticate))
+        .layer(from_fn_with_state(with(), hand_off::hand_off))
         .layer(from_fn_with_state(with(), deadline::deadline))
         .layer(from_fn(recover::recover))
         .layer(from_fn_with_state(with(), describe::describe))
@@ -92,6 +97,7 @@ pub(super) fn open_router(config: &OpenConfig, deps: OpenDeps) -> Router {
         request_timeout: limits.request_timeout,
         clock: deps.clock,
         metrics: deps.metrics,
+        giver: None,
     });
     let with = || Arc::clone(&context);
     Router::new()

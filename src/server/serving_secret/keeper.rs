@@ -16,10 +16,12 @@ use super::contents::Serving;
 use super::make::Maker;
 use super::metrics::{FailedAt, KeeperMetrics};
 use super::objects::{AskError, Registrations, Secrets};
+use super::peers::Introduction;
 use super::secret::{KeepError, Kept, SharedSecret};
 use super::trust::Trust;
 use crate::domain::{Clock, Timestamp};
 use crate::lifecycle::{Backoff, Check, Probe, Stop};
+use crate::peer::Identities;
 
 /// Keeps the serving certificate in a Secret, and the APIServices' `caBundle` in step with it.
 ///
@@ -38,6 +40,7 @@ pub struct SecretKeeper {
     pub(super) secret_trouble: Option<KeepError>,
     pub(super) trust_trouble: Option<AskError>,
     looked: Arc<AtomicBool>,
+    introduction: Option<Introduction>,
 }
 
 /// What is shown from the Secret.
@@ -98,6 +101,16 @@ impl SecretKeeper {
             secret_trouble: None,
             trust_trouble: None,
             looked: Arc::default(),
+            introduction: None,
+        }
+    }
+
+    /// The same, which also keeps what other replicas know us by.
+    #[must_use]
+    pub fn introducing(self, identities: Arc<Identities>) -> Self {
+        Self {
+            introduction: Some(Introduction::new(identities)),
+            ..self
         }
     }
 
@@ -139,6 +152,7 @@ impl SecretKeeper {
         let seen = self.trust.look().await;
         let carried = seen.as_deref().map_or_else(|_| Vec::new(), carried);
         let kept = self.secret.settle(now, &self.trust, &carried).await;
+        self.introduce(&kept, now.0);
         let well = match kept {
             Ok(kept) => {
                 self.note_secret(None);
@@ -155,6 +169,20 @@ impl SecretKeeper {
         };
         self.looked.store(true, Ordering::Relaxed);
         well
+    }
+
+    fn introduce(&mut self, kept: &Result<Kept, KeepError>, now: Timestamp) {
+        let Some(introduction) = &mut self.introduction else {
+            return;
+        };
+        match kept {
+            Ok(_) => {
+                let contents = self.secret.last.as_ref();
+                introduction.follow(contents, &self.secret.service, now);
+            }
+            Err(error) if error.lasts() => introduction.give_up(),
+            Err(_) => {}
+        }
     }
 
     async fn have_trusted(

@@ -16,6 +16,7 @@ mod keeper;
 mod make;
 mod metrics;
 mod objects;
+mod peers;
 mod plan;
 mod secret;
 #[cfg(test)]

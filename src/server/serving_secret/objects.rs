@@ -228,7 +228,7 @@ impl AskError {
         matches!(self.failure, Failure::Absent(_))
     }
 
-    const fn is_refusal(&self) -> bool {
+    pub(super) const fn is_refusal(&self) -> bool {
         matches!(self.failure, Failure::Forbidden(_))
     }
 

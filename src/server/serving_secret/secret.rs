@@ -183,6 +183,15 @@ impl Serving {
 }
 
 impl KeepError {
+    /// Tells whether somebody has to mend it first: the next round will not.
+    pub(super) const fn lasts(&self) -> bool {
+        match self {
+            Self::Ask(error) => error.is_refusal(),
+            Self::Foreign { .. } => true,
+            Self::Contended(_) | Self::Make(_) => false,
+        }
+    }
+
     /// Tells whether `other` is the same trouble, so that it need not be told again.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {

@@ -339,6 +339,7 @@ fn deps(
                 }),
             },
         ],
+        giver: None,
         health,
         registry: Arc::new(registry),
         metrics,

@@ -75,6 +75,7 @@ impl Open {
         });
         let mut config = OpenConfig {
             address: ([127, 0, 0, 1], 0).into(),
+            flags: "--heapster-port",
             tls,
             shutdown_delay: Duration::ZERO,
             limits: Limits::default(),
@@ -225,6 +226,7 @@ async fn a_taken_port_names_its_flags() {
     let server = Open::plain().await;
     let config = OpenConfig {
         address: server.address,
+        flags: "--heapster-port",
         tls: None,
         shutdown_delay: Duration::ZERO,
         limits: Limits::default(),

@@ -5,7 +5,7 @@ mod path;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use self::path::Paths;
+pub(super) use self::path::Paths;
 use super::chunks::{Chunks, Frame, Progress, Verdict};
 use super::column::Column;
 use super::config::authority;
@@ -43,9 +43,7 @@ impl Config {
         Self {
             tcp: uri.scheme.as_deref() != Some("udp"),
             authority: authority(uri, "localhost", 2003),
-            paths: Paths {
-                prefix: options.text_or("prefix", "kubernetes"),
-            },
+            paths: Paths::new(&options.text_or("prefix", "kubernetes")),
         }
     }
 }

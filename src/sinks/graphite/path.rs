@@ -8,8 +8,15 @@ use crate::domain::{EntityKey, MetricSet, Value};
 
 /// What stands before every path; empty for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Paths {
-    pub prefix: String,
+pub(in crate::sinks) struct Paths {
+    prefix: String,
+}
+
+impl Paths {
+    pub(in crate::sinks) fn new(prefix: &str) -> Self {
+        let prefix = prefix.to_owned();
+        Self { prefix }
+    }
 }
 
 impl Encoder for Paths {
@@ -83,7 +90,7 @@ mod tests {
         let batch = batch(60, vec![cluster(), pod("a", "p.1", &[])]);
         let filter = Filter::default();
         let column = Column::new(&batch, &Plain, &filter);
-        let paths = Paths { prefix: "x".into() };
+        let paths = Paths::new("x");
         let mut chunks = Chunks::new(column, &paths, Frame::lines(2, 1000));
         assert_eq!(
             String::from_utf8(chunks.next().unwrap().body).unwrap(),

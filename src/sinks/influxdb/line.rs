@@ -58,7 +58,7 @@ impl Encoder for Lines {
     }
 }
 
-fn tag(name: &str, value: &str, line: &mut Vec<u8>) {
+pub(super) fn tag(name: &str, value: &str, line: &mut Vec<u8>) {
     // A backslash at the end would take away the meaning of what follows.
     let value = value.trim_end_matches('\\');
     if !value.is_empty() {
@@ -70,7 +70,7 @@ fn tag(name: &str, value: &str, line: &mut Vec<u8>) {
 }
 
 /// Writes a text with a backslash before what has a meaning where it stands.
-fn escape(text: &str, special: &str, line: &mut Vec<u8>) {
+pub(super) fn escape(text: &str, special: &str, line: &mut Vec<u8>) {
     for c in text.chars() {
         if special.contains(c) {
             line.push(b'\\');

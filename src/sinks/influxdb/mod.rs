@@ -1,5 +1,6 @@
 //! `influxdb`: InfluxDB 1.x, 2.x, and whatever else takes its line protocol over HTTP.
 
+mod event;
 mod line;
 mod retention;
 
@@ -12,14 +13,15 @@ use tracing::warn;
 
 use self::line::Lines;
 use self::retention::Retention;
-use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
+use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::config::{SetupError, authority};
+use super::events::json::indented;
 use super::export::ExportError;
 use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, query_escape};
 use super::options::Options;
 use super::uri::SinkUri;
-use crate::domain::Clock;
+use crate::domain::{Clock, Event, Timestamp};
 
 /// The options of `influxdb`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ pub(super) struct Influxdb {
 
 /// Heapster's pieces.
 const FRAME: Frame = Frame::lines(10_000, 8 << 20);
+const EVENTS: Frame = Frame::lines(1000, 8 << 20);
 const TEXT: &str = "text/plain; charset=utf-8";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -135,13 +138,48 @@ impl Influxdb {
         column: Column<'_>,
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
+        self.make_ready().await?;
+        let chunks = Chunks::new(column, &self.config.lines, FRAME);
+        let sent = self.send(chunks, progress).await;
+        self.note(sent)
+    }
+
+    /// The same of events.
+    pub(super) async fn export_events(
+        &mut self,
+        events: impl Iterator<Item = &Event> + Send,
+        at: Timestamp,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        self.make_ready().await?;
+        let lines = &self.config.lines;
+        let encode = |event: &Event, records: &mut Records| {
+            let json = if lines.with_fields {
+                String::new()
+            } else {
+                indented(event)
+            };
+            lines.event(event, &json, at, records);
+        };
+        let chunks = Chunks::of(events, encode, EVENTS);
+        let sent = self.send(chunks, progress).await;
+        self.note(sent)
+    }
+
+    async fn make_ready(&mut self) -> Result<(), ExportError> {
         if !self.prepared {
             self.prepare().await?;
             self.prepared = true;
         }
-        let chunks = Chunks::new(column, &self.config.lines, FRAME);
+        Ok(())
+    }
+
+    async fn send(&self, chunks: Chunks<'_>, progress: &mut Progress) -> Result<(), ExportError> {
         let send = |body| self.write(body);
-        let sent = send_all(chunks, progress, self.config.concurrency, send).await;
+        send_all(chunks, progress, self.config.concurrency, send).await
+    }
+
+    fn note(&mut self, sent: Result<(), ExportError>) -> Result<(), ExportError> {
         if matches!(sent, Err(ExportError::Gone(_))) {
             self.prepared = false;
         }

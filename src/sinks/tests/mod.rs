@@ -1,8 +1,15 @@
 //! Sinks at work, against receivers that take nothing that is not as it should be.
 
-mod receivers;
+mod elasticsearch;
+pub(super) mod folder;
+pub(super) mod receivers;
+mod events;
 mod reading;
-mod working;
+pub(super) mod remote_write;
+mod riemann;
+mod tls;
+mod unwell;
+pub(super) mod working;
 
 use std::sync::Arc;
 

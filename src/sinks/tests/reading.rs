@@ -16,7 +16,14 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
         "influxdb:http://h?withfields=s3cret&concurrency=0&retention=s3cret&bucket=b",
         "statsd:tcp://h?protocolType=s3cret&numMetricsPerMsg=s3cret&renameLabels=s3cret",
         "log:?selector=s3cret%3D%3D%3D&queue=0",
-        "kafka:?brokers=s3cret",
+        "elasticsearch:http://h?index=S3cret&bulkWorkers=0&nodes=http://h:s3cret",
+        "elasticsearch:tcp://h",
+        "prometheus:http://h?version=s3cret&labels=s3cret&batchSize=0",
+        "gcm:tcp://h?metadata=http://s3cret:s3cret&concurrency=s3cret",
+        "otlp:http://h?headers=s3cret&compression=s3cret",
+        "webhook:?batchSize=0",
+        "riemann:udp://h?ttl=-1&batchsize=s3cret",
+        "librato:?token=s3cret",
     ];
     let problems = SinkConfig::read(&values, &env).unwrap_err();
     let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
@@ -36,7 +43,24 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "statsd: option numMetricsPerMsg: is no number from 1 to 1000",
             "log: option selector: is no label selector",
             "log: option queue: is no number from 1 to 1000",
-            "kafka: is no sink of this version",
+            "elasticsearch: option nodes: invalid port after host",
+            "elasticsearch: option index: is no name of an index",
+            "elasticsearch: option bulkWorkers: is no number from 1 to 64",
+            "elasticsearch: the address must begin with http:// or https://",
+            "prometheus: option version: is neither 1 nor 2",
+            "prometheus: option labels: is no list of name:value",
+            "prometheus: option batchSize: is no number from 1 to 50000",
+            "gcm: the address must begin with http:// or https://",
+            "gcm: option metadata: is no address",
+            "gcm: option concurrency: is no number from 1 to 64",
+            "otlp: option headers: is no list of name:value",
+            "otlp: option compression: is neither none nor gzip",
+            "webhook: the address names no host",
+            "webhook: option batchSize: is no number from 1 to 100000",
+            "riemann: the address must begin with tcp://",
+            "riemann: option ttl: is no number of seconds",
+            "riemann: option batchsize: is no number from 1 to 100000",
+            "librato: is no sink of this version",
         ]
     );
 }
@@ -62,6 +86,12 @@ fn no_secret_is_ever_printed() {
         "influxdb:https://h?user=me&pw=${PW}",
         "influxdb:http://h?bucket=b&org=o&token=$TOKEN",
         "opentsdb:http://me:$PW@h",
+        "elasticsearch:http://me:$PW@h?nodes=http://me:$PW@h&esUserName=me&esUserSecret=$PW",
+        "elasticsearch:http://h?apiKey=$KEY",
+        "prometheus:https://me:$PW@h?token=$TOKEN",
+        "otlp:https://me:$PW@h?headers=api-key:$KEY",
+        "webhook:https://me:$PW@h",
+        "gcm:?project=p&token=$TOKEN",
     ];
     let sinks = SinkConfig::read(&values, &env).unwrap();
     let printed = format!("{sinks:?}");
@@ -69,4 +99,31 @@ fn no_secret_is_ever_printed() {
         printed.contains("\"me\"") && !printed.contains("s3cret"),
         "{printed}"
     );
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn what_is_wrong_with_kafka_is_told_without_its_secrets() {
+    let values = [
+        "kafka:",
+        "kafka:?brokers=h&compression=s3cret&password=s3cret&key=s3cret",
+        "kafka:?brokers=a:1,b:2&brokers=c:3&user=me&password=s3cret&eventstopic=e",
+    ];
+    let problems = SinkConfig::read(&values, &env).unwrap_err();
+    let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "kafka: option brokers: is needed",
+            "kafka: option brokers: is no list of host:port",
+            "kafka: option user: is of no use without password, nor that without it",
+            "kafka: option cert: is of no use without key, nor that without it",
+            "kafka: option compression: is no codec: none, gzip, snappy or lz4",
+        ]
+    );
+    let good = SinkConfig::read(&values[2..], &env).unwrap();
+    let printed = format!("{good:?}");
+    assert!(!printed.contains("s3cret"), "{printed}");
+    assert!(printed.contains("[\"a:1\", \"b:2\", \"c:3\"]"), "{printed}");
+    assert!(good[0].ignored.is_empty());
 }

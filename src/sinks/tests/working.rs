@@ -8,22 +8,23 @@ use parking_lot::Mutex;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
+use super::folder::Folder;
 use super::receivers::{Act, influxdb, lines, listener, serve};
 use super::{Plain, batch, cluster, pod};
-use crate::domain::{Batch, Clock, SystemClock};
+use crate::domain::{Batch, Bytes, Clock, SystemClock};
 use crate::lifecycle::{Stop, StopSender, Tasks};
 use crate::sinks::{Config, Labeller, SinkConfig, Sinks};
 use crate::telemetry::Registry;
 
 /// Sinks that run.
-struct Rig {
+pub(in crate::sinks) struct Rig {
     registry: Registry,
     batches: mpsc::Sender<Arc<Batch>>,
     stop: StopSender,
     tasks: Tasks,
 }
 
-fn quick() -> Config {
+pub(in crate::sinks) fn quick() -> Config {
     Config {
         export_timeout: Duration::from_millis(300),
         flush: Duration::from_millis(300),
@@ -31,13 +32,29 @@ fn quick() -> Config {
     }
 }
 
+/// For tests in which nothing is slow on purpose.
+pub(in crate::sinks) fn patient() -> Config {
+    Config {
+        export_timeout: Duration::from_secs(10),
+        ..quick()
+    }
+}
+
 impl Rig {
-    fn new(config: Config, values: &[String]) -> Self {
+    pub(in crate::sinks) fn new(config: Config, values: &[String]) -> Self {
+        Self::spooling(config, values, None)
+    }
+
+    /// Sinks with a spool of so many bytes each.
+    fn spooling(config: Config, values: &[String], spool: Option<(&Folder, u64)>) -> Self {
         let sinks = SinkConfig::read(values, &|_| None).unwrap();
         let mut registry = Registry::default();
         let labeller: Arc<dyn Labeller> = Arc::new(Plain);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let sinks = Sinks::new(config, sinks, &labeller, &clock, &mut registry).unwrap();
+        let mut sinks = Sinks::new(config, sinks, &labeller, &clock, &mut registry).unwrap();
+        if let Some((folder, most)) = spool {
+            sinks = sinks.with_spool(folder.path(), Bytes::new(most)).unwrap();
+        }
         let (stop, stopped) = Stop::channel();
         let tasks = Tasks::new(stop.clone());
         let (batches, receiver) = mpsc::channel(1);
@@ -51,11 +68,11 @@ impl Rig {
         }
     }
 
-    async fn send(&self, batch: Batch) {
+    pub(in crate::sinks) async fn send(&self, batch: Batch) {
         self.batches.send(Arc::new(batch)).await.unwrap();
     }
 
-    fn metric(&self, series: &str) -> u64 {
+    pub(in crate::sinks) fn metric(&self, series: &str) -> u64 {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(series));
@@ -63,7 +80,7 @@ impl Rig {
         value.trim().parse().unwrap()
     }
 
-    async fn stop(self) -> Registry {
+    pub(in crate::sinks) async fn stop(self) -> Registry {
         self.stop.stop();
         drop(self.batches);
         self.tasks.finished().await;
@@ -72,7 +89,7 @@ impl Rig {
 }
 
 /// Returns once it is so; fails when it is not in ten seconds.
-async fn until(what: &str, so: impl Fn() -> bool) {
+pub(in crate::sinks) async fn until(what: &str, so: impl Fn() -> bool) {
     let wait = async {
         while !so() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -384,4 +401,123 @@ async fn what_waits_is_sent_before_the_end() {
     }
     rig.stop().await;
     assert_eq!(seen.lock().len(), 4);
+}
+
+#[tokio::test]
+async fn a_webhook_is_posted_lines_of_json_until_it_takes_them() {
+    let (listener, address) = listener().await;
+    let tries = AtomicUsize::new(0);
+    let seen = serve(listener, move |asked| {
+        assert_eq!(asked.line, "POST /in/here");
+        assert_eq!(asked.header("content-type"), "application/x-ndjson");
+        assert_eq!(asked.authorization, "Bearer t");
+        for line in asked.body.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(line["metrics"].is_object() && line["labels"]["type"].is_string());
+        }
+        match tries.fetch_add(1, Ordering::Relaxed) {
+            0 => Act::HangUp,
+            1 => Act::Answer(503, String::new()),
+            2 => Act::Answer(202, String::new()),
+            _ => Act::Answer(422, String::new()),
+        }
+    });
+    let value = format!("webhook:http://{address}/in/here?token=t&batchSize=1");
+    let rig = Rig::new(patient(), &[value]);
+    rig.send(batch(60, vec![pod("a", "p", &[]), cluster()]))
+        .await;
+    let sent = "loadline_sink_sent_total{sink=\"webhook\"}";
+    until("it is done", || rig.metric(sent) == 1).await;
+    assert_eq!(seen.lock().len(), 4);
+    let series = |what: &str| format!("loadline_sink_{what}_points_total{{sink=\"webhook\"}}");
+    assert_eq!(rig.metric(&series("sent")), 4);
+    assert_eq!(rig.metric(&series("refused")), 1);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_on_disk_comes_through_in_order_also_after_a_restart() {
+    let folder = Folder::new();
+    let (reserved, address) = listener().await;
+    drop(reserved);
+    let values = [
+        format!("influxdb:http://{address}?queue=2"),
+        "log".to_owned(),
+    ];
+    let spool = Some((&folder, 1 << 20));
+    let series = |what: &str| format!("loadline_sink_{what}{{sink=\"influxdb\"}}");
+    let rig = Rig::spooling(quick(), &values, spool);
+    for n in 1..=8 {
+        rig.send(batch(n * 60, vec![cluster()])).await;
+    }
+    // One is at hand, two wait.
+    until("the rest is on disk", || {
+        rig.metric(&series("spooled")) == 5
+    })
+    .await;
+    let registry = rig.stop().await;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    assert!(text.contains("dropped_total{sink=\"influxdb\",reason=\"shutdown\"} 0"));
+
+    let rig = Rig::spooling(quick(), &values, spool);
+    assert_eq!(rig.metric(&series("spooled")), 8);
+    for n in 9..=12 {
+        rig.send(batch(n * 60, vec![cluster()])).await;
+    }
+    let seen = serve(TcpListener::bind(address).await.unwrap(), influxdb("root"));
+    until("all came", || {
+        rig.metric(&series("sent_points_total")) == 12
+    })
+    .await;
+    assert_eq!(rig.metric(&series("spooled")), 0);
+    assert_eq!(rig.metric(&series("spool_bytes")), 0);
+    let bodies: Vec<String> = seen.lock().iter().map(|asked| asked.body.clone()).collect();
+    let line = |n: i64| {
+        let time = n * 60;
+        format!("cpu/usage_rate,cluster_name=default,type=cluster value=5i {time}000000000\n")
+    };
+    assert_eq!(bodies[1..], (1..=12).map(line).collect::<Vec<_>>());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_spool_that_is_full_or_broken_costs_batches_by_reason() {
+    let folder = Folder::new();
+    let (reserved, address) = listener().await;
+    drop(reserved);
+    let values = [format!("influxdb:http://{address}?queue=1")];
+    let rig = Rig::spooling(quick(), &values, Some((&folder, 700)));
+    for n in 1..=20 {
+        rig.send(batch(n * 60, vec![cluster()])).await;
+    }
+    let dropped = |reason: &str| {
+        let sink = "sink=\"influxdb\"";
+        format!("loadline_sink_dropped_total{{{sink},reason=\"{reason}\"}}")
+    };
+    until("it is full", || rig.metric(&dropped("spool_full")) > 0).await;
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    let failed = || rig.metric(&dropped("spool_failed"));
+    let before = failed();
+    for n in 21..=30 {
+        rig.send(batch(n * 60, vec![cluster()])).await;
+    }
+    until("writing fails", || failed() > before).await;
+    assert_eq!(rig.metric(&dropped("queue_full")), 0);
+    rig.stop().await;
+}
+
+#[test]
+fn a_spool_that_cannot_be_is_told_at_start_by_the_sink() {
+    let folder = Folder::new();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let sinks = SinkConfig::read(&["log"], &|_| None).unwrap();
+    let labeller: Arc<dyn Labeller> = Arc::new(Plain);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut registry = Registry::default();
+    let sinks = Sinks::new(quick(), sinks, &labeller, &clock, &mut registry).unwrap();
+    let (sink, error) = sinks.with_spool(&file, Bytes::new(1 << 20)).unwrap_err();
+    assert_eq!(sink, "log");
+    assert!(error.to_string().contains("the spool in /"), "{error}");
 }

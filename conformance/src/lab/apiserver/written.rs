@@ -1,4 +1,4 @@
-//! Secrets, APIServices and Events: what Loadline itself writes, kept as it came.
+//! Secrets, APIServices, Events and a ConfigMap: what Loadline itself writes, kept as it came.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,16 @@ struct Objects {
     version: u64,
 }
 
+/// The ConfigMap kubelets' keys are kept in.
+const PINS: &str = "loadline-kubelet-pins";
+
 impl Written {
     /// Tells whether objects of this resource are kept here.
     pub(super) fn keeps(resource: &Resource<'_>) -> bool {
-        let (group, resource) = (resource.group, resource.resource);
+        let (group, name) = (resource.group, resource.name);
+        let resource = resource.resource;
         (group.is_empty() && matches!(resource, "secrets" | "events"))
+            || (resource == "configmaps" && name == Some(PINS))
             || (group == "apiregistration.k8s.io" && resource == "apiservices")
     }
 
@@ -72,7 +77,9 @@ impl Written {
             (&Method::POST, Some(_)) => return status::conflict("it already exists"),
             (&Method::PUT | &Method::PATCH, Some(present)) => {
                 let asked = &body["metadata"]["resourceVersion"];
-                if *asked != present["metadata"]["resourceVersion"] {
+                // A patch may do without.
+                let any = method == Method::PATCH && asked.is_null() && kind == "configmaps";
+                if !any && *asked != present["metadata"]["resourceVersion"] {
                     return status::conflict("the object has been modified");
                 }
                 if method == Method::PATCH {

@@ -54,6 +54,8 @@ pub(super) async fn checks(
     if let Some(peer) = peer {
         judged(lane, METRICS_SERVER, &peer, &credentials, logs).await;
         migration::checks(lane, scene, tools, &peer).await;
+        migration::by_command(lane, scene, &peer).await;
+        migration::refusals(lane, scene, peer).await;
     }
 }
 

@@ -141,7 +141,9 @@ fn folders(root: &Path) -> Result<Vec<PathBuf>> {
     for folder in files(&root.join("deploy/overlays"), "")? {
         folders.push(folder);
     }
-    folders.push(root.join("deploy/monitoring"));
+    for folder in ["monitoring", "take-over", "take-back"] {
+        folders.push(root.join("deploy").join(folder));
+    }
     Ok(folders)
 }
 

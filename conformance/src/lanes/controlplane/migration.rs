@@ -1,5 +1,5 @@
-//! The change from metrics-server to Loadline and back, by the commands of the document, while somebody asks all the
-//! time.
+//! The change from metrics-server to Loadline and back, by the commands of the document and by `loadline take-over`,
+//! while somebody asks all the time.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -11,13 +11,16 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Protocol, Target, Trust};
 use crate::lab::Request;
-use crate::loadline::Loadline;
+use crate::loadline::{Loadline, Start};
 use crate::real::{Tools, until};
 use crate::report::Lane;
 
 use super::{CALL, Scene};
 
 const DOCUMENT: &str = include_str!("../../../../docs/migrate-from-metrics-server.md");
+const RIGHTS: &str = include_str!("../../../../deploy/take-over/rbac.yaml");
+const OLDER: &str = "v1beta1.metrics.k8s.io";
+const NEWER: &str = "v1.metrics.k8s.io";
 const PATH: &str = "/apis/metrics.k8s.io/v1beta1/nodes";
 const PAUSE: Duration = Duration::from_millis(20);
 /// How many answers each server has to give while it is asked.
@@ -56,6 +59,119 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, tools: &Tools, peer: &Loa
         lane.note(&format!("four changes under {asked} lists of nodes"));
     }
     scene.admin.forget_discovery();
+}
+
+/// The same by `loadline take-over`, with the rights of its Job and no other.
+pub(super) async fn by_command(lane: &Lane, scene: &Scene, peer: &Loadline) {
+    let asked = AtomicUsize::new(0);
+    let name = "loadline take-over leads there and back, and no answer fails or is empty";
+    let changed = lane
+        .check(name, CALL * 8, async {
+            service(scene, "metrics-server").await?;
+            let start = commander(scene).await?;
+            let client = client(scene)?;
+            let changes = Box::pin(async {
+                begin_with(scene, peer).await?;
+                let before = spec(scene, OLDER).await?;
+                said(&start, &["take-over", "--dry-run"], "would patch").await?;
+                ensure!(spec(scene, OLDER).await? == before, "a dry run has written");
+                serves(scene, &asked, false).await?;
+                for _ in 0..2 {
+                    said(&start, &["take-over"], "and in v1").await?;
+                    verified(scene).await?;
+                    serves(scene, &asked, true).await?;
+                    said(&start, &["take-over"], "already").await?;
+                    said(&start, &["take-over", "--back"], "from there").await?;
+                    ensure!(spec(scene, OLDER).await? == before, "not what was there");
+                    let newer = scene.admin.ask(&format!("get apiservice {NEWER}")).await?;
+                    ensure!(newer.err.contains("NotFound"), "{newer:?}");
+                    serves(scene, &asked, false).await?;
+                }
+                said(&start, &["take-over"], "and in v1").await?;
+                serves(scene, &asked, true).await
+            });
+            tokio::select! {
+                changed = changes => changed,
+                failed = Box::pin(asking(&client, scene.lab.world.nodes().len(), &asked)) => failed,
+            }
+        })
+        .await;
+    if changed {
+        let asked = asked.load(Ordering::Relaxed);
+        lane.note(&format!("five changes under {asked} lists of nodes"));
+    }
+    scene.admin.forget_discovery();
+}
+
+/// `take-over` changes nothing when it would not work.
+pub(super) async fn refusals(lane: &Lane, scene: &Scene, mut peer: Loadline) {
+    let name = "loadline take-over refuses what would not work, and changes nothing then";
+    lane.check(name, CALL * 3, async {
+        let start = commander(scene).await?;
+        let before = spec(scene, OLDER).await?;
+        let elsewhere = start.clone().with("service-name", "somebody");
+        refused(&elsewhere, &["take-over"], "--service-name").await?;
+        // Loadline's own account has no such rights.
+        refused(&scene.start, &["take-over", "--back"], "cannot").await?;
+        peer.process.kill().await?;
+        refused(&start, &["take-over", "--back"], "is not ready").await?;
+        ensure!(spec(scene, OLDER).await? == before, "it has written");
+        verified(scene).await
+    })
+    .await;
+}
+
+/// Leads to metrics-server alone, as its own manifest does.
+async fn begin_with(scene: &Scene, peer: &Loadline) -> Result<()> {
+    let patch = json!({ "spec": {
+        "service": { "name": "metrics-server", "namespace": "kube-system", "port": peer.address.port() },
+        "caBundle": null,
+        "insecureSkipTLSVerify": true,
+    }});
+    let delete = format!("delete apiservice {NEWER} --ignore-not-found");
+    scene.admin.run(&delete).await?;
+    let patch = patch.to_string();
+    let arguments = ["patch", "apiservice", OLDER, "--type=merge", "-p", &patch];
+    scene.admin.run_args(&arguments, "").await?;
+    Ok(())
+}
+
+/// The program as its Job runs it: with the account and the rights of `deploy/take-over`.
+async fn commander(scene: &Scene) -> Result<Start> {
+    scene.admin.apply(RIGHTS).await?;
+    let account = scene
+        .cluster
+        .service_account(&scene.admin, "kube-system", "loadline-take-over")
+        .await?;
+    let kubeconfig = account.kubeconfig().display().to_string();
+    Ok(scene.start.clone().with("kubeconfig", &kubeconfig))
+}
+
+async fn said(start: &Start, words: &[&str], expected: &str) -> Result<()> {
+    let (good, text) = start.ask(words).await?;
+    ensure!(good && text.contains(expected), "{words:?}: {text}");
+    Ok(())
+}
+
+async fn refused(start: &Start, words: &[&str], expected: &str) -> Result<()> {
+    let (good, text) = start.ask(words).await?;
+    ensure!(!good && text.contains(expected), "{words:?}: {text}");
+    Ok(())
+}
+
+async fn spec(scene: &Scene, name: &str) -> Result<Value> {
+    let object = scene.admin.json(&format!("get apiservice {name}")).await?;
+    Ok(object["spec"].clone())
+}
+
+/// Makes sure that both versions lead to Loadline and are verified.
+async fn verified(scene: &Scene) -> Result<()> {
+    for name in [OLDER, NEWER] {
+        let spec = spec(scene, name).await?;
+        let verified = spec["caBundle"].is_string() && spec["insecureSkipTLSVerify"].is_null();
+        ensure!(verified && spec["service"]["name"] == "loadline", "{spec}");
+    }
+    Ok(())
 }
 
 /// Asks for the nodes again and again, and returns only when an answer is not whole.

@@ -4,6 +4,7 @@
 mod autoscaler;
 mod clients;
 mod coverage;
+mod events;
 mod foreign;
 mod heapster;
 mod kubectl;
@@ -131,6 +132,7 @@ pub async fn controlplane(lane: &Lane) -> Result<()> {
     foreign::checks(lane, &scene, &scratch, &tools, &logs).await;
     heapster::checks(lane, &scene).await;
     monitoring::checks(lane, &scene).await;
+    Box::pin(events::checks(lane, &mut scene, &scratch, &tools, &logs)).await;
     watches::checks(lane, &mut scene, &tools, &logs).await;
     let autoscaler = autoscaler::checks(lane, &scene, &scratch);
     let ((), single) = tokio::join!(autoscaler, older::container_resource(lane, &scene));

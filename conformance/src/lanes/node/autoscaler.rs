@@ -1,5 +1,7 @@
 //! A real HPA moves a real Deployment by Loadline's numbers, and survives Loadline's pod.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
@@ -8,6 +10,9 @@ use crate::real::until;
 use crate::report::Lane;
 
 use super::{CALL, NAMESPACE, SOON, Scene, pod_spec};
+
+/// Longer than the HPA's period.
+const SETTLED: Duration = Duration::from_secs(35);
 
 /// Burns while the switch is on. Each pod may use 150m and requests 100m: on, all are far above the target of half
 /// their request whatever their number is; off, all are far below.
@@ -62,6 +67,9 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
         },
     )
     .await;
+    let name = "a rollout of loadline costs the HPA no evaluation";
+    lane.check(name, SOON + SETTLED + CALL, rollout(scene))
+        .await;
     lane.check(
         "the HPA takes it back to 1 when the load ends",
         SCALED + CALL,
@@ -71,6 +79,55 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
         },
     )
     .await;
+}
+
+/// Replaces Loadline's pod while the HPA holds its 3 pods by its numbers, and reads what the HPA says of itself.
+async fn rollout(scene: &Scene) -> Result<()> {
+    let before = failures(scene).await?;
+    let loadline = "deployment/loadline -n kube-system";
+    scene
+        .admin
+        .run(&format!("rollout restart {loadline}"))
+        .await?;
+    let status = async {
+        let call = format!("rollout status {loadline} --timeout=20s");
+        until(SOON, async || scene.admin.run(&call).await).await?;
+        // The autoscaler looks every 15 s.
+        tokio::time::sleep(SETTLED).await;
+        anyhow::Ok(())
+    };
+    let active = async {
+        loop {
+            active(scene).await?;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::select! {
+        done = status => done?,
+        failed = active => { let never: Result<()> = failed; never?; }
+    }
+    let after = failures(scene).await?;
+    ensure!(after == before, "{after}");
+    Ok(())
+}
+
+/// The Events of evaluations that failed.
+async fn failures(scene: &Scene) -> Result<String> {
+    let events = format!("get events -n {NAMESPACE} -o json");
+    let list: Value = serde_json::from_str(&scene.admin.run(&events).await?)?;
+    let failed = list["items"].as_array().into_iter().flatten();
+    let failed = failed.filter(|event| {
+        let of_hpa = event["involvedObject"]["kind"] == "HorizontalPodAutoscaler";
+        of_hpa && event["type"] == "Warning"
+    });
+    Ok(failed
+        .map(|event| {
+            format!(
+                "{} {}\n",
+                event["metadata"]["resourceVersion"], event["message"]
+            )
+        })
+        .collect())
 }
 
 async fn active(scene: &Scene) -> Result<()> {

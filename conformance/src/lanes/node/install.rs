@@ -8,7 +8,7 @@ use crate::image::Image;
 use crate::real::{Overlay, RealNode, Scratch, Table, Tools, until};
 use crate::report::Lane;
 
-use super::{CALL, NAMESPACE, SOON, Scene};
+use super::{CALL, NAMESPACE, SOON, Scene, Soonest};
 
 const IMAGE: (&str, &str) = ("localhost/loadline", "test");
 
@@ -51,8 +51,10 @@ pub(super) async fn checks(
             },
         )
         .await;
-    let node = top(lane, scene, "top node", RealNode::NAME).await;
-    let pod = top(lane, scene, &format!("top pod -n {NAMESPACE}"), "burn").await;
+    let Some(soonest) = soonest(lane, scene).await else {
+        return false;
+    };
+    scene.soonest = Some(soonest);
     lane.check("both APIServices are Available", SOON + CALL, async {
         let services = "apiservice/v1.metrics.k8s.io apiservice/v1beta1.metrics.k8s.io";
         let call = format!("wait --for=condition=Available --timeout=30s {services}");
@@ -60,12 +62,20 @@ pub(super) async fn checks(
         Ok(())
     })
     .await;
-    ready && node && pod
+    ready
 }
 
-async fn top(lane: &Lane, scene: &Scene, call: &str, row: &str) -> bool {
+/// Waits for the first numbers after `scene.applied`.
+pub(super) async fn soonest(lane: &Lane, scene: &Scene) -> Option<Soonest> {
+    let pod = top(lane, scene, &format!("top pod -n {NAMESPACE}"), "burn").await?;
+    let node = top(lane, scene, "top node", RealNode::NAME).await?;
+    Some(Soonest { pod, node })
+}
+
+/// How many seconds it took.
+async fn top(lane: &Lane, scene: &Scene, call: &str, row: &str) -> Option<f64> {
     let name = format!("kubectl {call} shows {row}");
-    lane.check(&name, SOON + CALL, async {
+    let took = async {
         until(SOON, async || {
             let answer = scene.admin.run(call).await;
             if answer.is_err() {
@@ -78,15 +88,15 @@ async fn top(lane: &Lane, scene: &Scene, call: &str, row: &str) -> bool {
             Ok(())
         })
         .await?;
-        took(lane, scene, &format!("first {call}"));
-        Ok(())
-    })
-    .await
+        Ok(took(lane, scene, &format!("first {call}")))
+    };
+    lane.value(&name, SOON + CALL, took).await
 }
 
-fn took(lane: &Lane, scene: &Scene, what: &str) {
+fn took(lane: &Lane, scene: &Scene, what: &str) -> f64 {
     let seconds = scene.applied.elapsed().as_secs_f64();
     lane.note(&format!("apply to {what}: {seconds:.1} s"));
+    seconds
 }
 
 #[expect(
@@ -99,17 +109,23 @@ fn import(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<f64> {
     Ok(scene.node.import(&image, scratch)? as f64)
 }
 
-/// Applies `deploy/overlays/heapster` with this node instead of a scheduler; nothing else is given.
-async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
+/// A folder of manifests with this node instead of a scheduler, for the workloads of `kind`.
+pub(super) fn here(folder: &str, kind: &str) -> Overlay {
     let pod = "/spec/template/spec";
-    let manifests = Overlay::on("deploy/overlays/heapster")
+    Overlay::on(folder)
         .image("loadline", IMAGE.0, IMAGE.1)
-        .set("Deployment", &format!("{pod}/nodeName"), RealNode::NAME)
+        .set(kind, &format!("{pod}/nodeName"), RealNode::NAME)
         .set(
-            "Deployment",
+            kind,
             &format!("{pod}/containers/0/imagePullPolicy"),
             "Never",
         )
+}
+
+/// Applies `deploy/overlays/heapster`; nothing else is given.
+async fn apply(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
+    let pod = "/spec/template/spec";
+    let manifests = here("deploy/overlays/heapster", "Deployment")
         .set(
             "Deployment",
             &format!("{pod}/containers/0/args/-"),

@@ -5,6 +5,8 @@ mod cpu;
 mod figures;
 mod heapster;
 mod install;
+mod steps;
+mod take_over;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -33,6 +35,15 @@ struct Scene {
     /// While this file exists, pods that look at it burn CPU.
     switch: PathBuf,
     applied: Instant,
+    /// How soon Loadline's first numbers came.
+    soonest: Option<Soonest>,
+}
+
+/// How many seconds after `kubectl apply` the first numbers could be read.
+#[derive(Clone, Copy, Debug)]
+struct Soonest {
+    pod: f64,
+    node: f64,
 }
 
 /// Runs the lane.
@@ -74,6 +85,7 @@ pub async fn node(lane: &Lane) -> Result<()> {
         cluster,
         switch,
         applied: Instant::now(),
+        soonest: None,
     };
     lane.note(&format!(
         "logs of the pods: {}",
@@ -88,6 +100,8 @@ pub async fn node(lane: &Lane) -> Result<()> {
     figures::cost(lane, &scene, before).await;
     heapster::checks(lane, &scene).await;
     autoscaler::checks(lane, &scene).await;
+    take_over::checks(lane, &mut scene, &scratch).await;
+    steps::checks(lane, &scene, &scratch).await;
     lane.check("nothing ended by itself", CALL, async {
         scene.node.alive()?;
         scene.cluster.alive()

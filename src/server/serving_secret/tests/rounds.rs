@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::contents::Contents;
 use super::*;
 use crate::auth::testing::{Authority, Identity, Subject};
+use crate::peer::Identities;
 
 fn pem(authorities: &[AuthorityCertificate]) -> Vec<&[u8]> {
     authorities.iter().map(|one| &**one.der()).collect()
@@ -71,6 +72,47 @@ async fn replicas_started_at_once_agree_on_one_authority() {
     let made = "loadline_serving_rotations_total{what=\"Authority\"}";
     let made: u64 = [&a, &b, &c].iter().filter_map(|r| r.metric(made)).sum();
     assert_eq!(made, 1, "what nobody uses is not counted");
+}
+
+#[tokio::test]
+async fn whoever_reads_the_secret_is_a_replica_to_the_others_and_nobody_else() {
+    let cluster = Cluster::new();
+    let (mut a, one) = introduced(cluster.replica());
+    let (mut b, other) = introduced(cluster.replica());
+    assert!(a.round().await && b.round().await);
+    let (one, other) = (
+        one.identity().await.unwrap(),
+        other.identity().await.unwrap(),
+    );
+    let now = cluster.clock.now();
+    assert!(one.admits(std::slice::from_ref(&other.certificate), now));
+    assert!(other.admits(std::slice::from_ref(&one.certificate), now));
+    // What all replicas serve with opens nothing, though the same authority signed it.
+    assert!(!one.admits(&[a.shown()], now));
+    assert_eq!(one.server_name, SERVER);
+    let trusted = cluster.trusted(V1);
+    assert_eq!(one.server_authorities, [trusted[0].der().clone()]);
+    let (mut stranger, third) = introduced(Cluster::new().replica());
+    stranger.round().await;
+    let third = third.identity().await.unwrap();
+    assert!(!one.admits(std::slice::from_ref(&third.certificate), now));
+}
+
+#[tokio::test]
+async fn without_an_authority_of_our_own_there_is_nothing_to_be_known_by() {
+    let cluster = Cluster::new();
+    let authority = Authority::new("somebody");
+    let given = identity(&authority, &[SERVER]);
+    give(&cluster, &given, Some(&authority));
+    let (mut replica, identities) = introduced(cluster.replica());
+    assert!(replica.round().await);
+    assert!(identities.identity().await.is_none());
+}
+
+fn introduced(replica: Replica) -> (Replica, Arc<Identities>) {
+    let identities = Identities::new();
+    let keeper = replica.keeper.introducing(Arc::clone(&identities));
+    (Replica { keeper, ..replica }, identities)
 }
 
 #[tokio::test]

@@ -1,0 +1,60 @@
+//! Elasticsearch and OpenSearch, asked in their query language.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use super::{Database, Programs, address, escape, launch, subfolder};
+use crate::client::get_plain;
+
+/// A cluster of one node, with a folder and ports of its own.
+#[derive(Debug)]
+pub struct Elastic {
+    /// The server.
+    pub database: Database,
+    /// Where it is asked, and written to.
+    pub address: SocketAddr,
+}
+
+/// Little memory, and code that runs soon rather than fast.
+const JAVA: [&str; 3] = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+impl Elastic {
+    /// A server that is not started yet: `elasticsearch` or `opensearch`.
+    ///
+    /// # Errors
+    /// When the programs are missing.
+    pub fn new(programs: &Programs, folder: &Path, server: &str) -> Result<Self> {
+        let (address, nodes) = (address()?, address()?);
+        let home = subfolder(folder, server)?;
+        let mut arguments = JAVA.map(str::to_owned).to_vec();
+        arguments.extend(["-cp".to_owned(), programs.class_path(server)?]);
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/java");
+        arguments.push(format!("{sources}/{server}/Server.java"));
+        arguments.push(home.display().to_string());
+        arguments.extend([address.port(), nodes.port()].map(|port| port.to_string()));
+        let launch = launch(&programs.java()?, &arguments, folder, server);
+        Ok(Self {
+            database: Database::new(launch, address),
+            address,
+        })
+    }
+
+    /// What a search in these indices answers.
+    ///
+    /// # Errors
+    /// When the server refuses; a cluster that has not all it should is refused too.
+    pub async fn search(address: SocketAddr, indices: &str, body: &Value) -> Result<Value> {
+        let path = format!(
+            "/{indices}/_search?source_content_type=application%2Fjson&source={}",
+            escape(&body.to_string())
+        );
+        let answer = get_plain(address, &path).await?;
+        ensure!(answer.status == 200, "{body}: {}", answer.text());
+        let answer = answer.json()?;
+        ensure!(answer["_shards"]["failed"] == 0, "{answer}");
+        Ok(answer)
+    }
+}

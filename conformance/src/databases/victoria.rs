@@ -1,0 +1,123 @@
+//! VictoriaMetrics, written to in three protocols and asked in PromQL.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{Database, Point, Programs, address, escape, launch};
+use crate::client::get_plain;
+
+/// A server with a folder and ports of its own.
+#[derive(Debug)]
+pub struct Victoria {
+    /// The server.
+    pub database: Database,
+    /// Where it is asked, and takes InfluxDB's line protocol.
+    pub http: SocketAddr,
+    /// Where it takes Graphite's lines.
+    pub graphite: SocketAddr,
+    /// Where it takes OpenTSDB's requests over HTTP.
+    pub opentsdb: SocketAddr,
+}
+
+/// Asks a server of Prometheus' query API.
+#[derive(Clone, Copy, Debug)]
+pub struct Promql {
+    address: SocketAddr,
+}
+
+impl Victoria {
+    /// A server that is not started yet.
+    ///
+    /// # Errors
+    /// When the program is missing.
+    pub fn new(programs: &Programs, folder: &Path) -> Result<Self> {
+        let (http, graphite, opentsdb) = (address()?, address()?, address()?);
+        let program = programs.program("victoria-metrics")?;
+        let data = folder.join("victoria-metrics");
+        let arguments = [
+            format!("-storageDataPath={}", data.display()),
+            format!("-httpListenAddr={http}"),
+            format!("-graphiteListenAddr={graphite}"),
+            format!("-opentsdbHTTPListenAddr={opentsdb}"),
+            // What was written a moment ago is to be found.
+            "-search.latencyOffset=0s".to_owned(),
+            "-search.disableCache".to_owned(),
+            "-memory.allowedBytes=128MiB".to_owned(),
+        ];
+        let launch = launch(&program, &arguments, folder, "victoria-metrics");
+        Ok(Self {
+            database: Database::new(launch, http),
+            http,
+            graphite,
+            opentsdb,
+        })
+    }
+
+    /// Somebody who asks.
+    #[must_use]
+    pub const fn promql(&self) -> Promql {
+        Promql::new(self.http)
+    }
+}
+
+impl Promql {
+    /// Asks the server here.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    /// The raw samples of the last quarter of an hour of the one series this selector finds, oldest
+    /// first; none when it finds none.
+    ///
+    /// # Errors
+    /// When the server refuses, or there are several.
+    pub async fn points(&self, selector: &str) -> Result<Vec<Point>> {
+        let result = self.ask(&format!("{selector}[15m]")).await?;
+        ensure!(result.len() <= 1, "{selector}: {} series", result.len());
+        let Some(series) = result.first() else {
+            return Ok(Vec::new());
+        };
+        let values = series["values"].as_array().context("no values")?;
+        values.iter().map(point).collect()
+    }
+
+    /// The value of an expression that has one, now.
+    ///
+    /// # Errors
+    /// When the server refuses, or there is not exactly one.
+    pub async fn value(&self, expression: &str) -> Result<f64> {
+        let result = self.ask(expression).await?;
+        let [one] = result.as_slice() else {
+            anyhow::bail!("{expression}: {} values", result.len());
+        };
+        Ok(point(&one["value"])?.1)
+    }
+
+    /// What an instant query answers.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn ask(&self, expression: &str) -> Result<Vec<Value>> {
+        let path = format!("/api/v1/query?query={}", escape(expression));
+        let answer = get_plain(self.address, &path).await?;
+        ensure!(answer.status == 200, "{expression}: {}", answer.text());
+        let answer = answer.json()?;
+        let result = answer["data"]["result"].as_array();
+        Ok(result.context("no result")?.clone())
+    }
+}
+
+/// `[seconds, "value"]`.
+fn point(value: &Value) -> Result<Point> {
+    let at = value[0].as_f64().context("no time")?;
+    let value = value[1].as_str().context("no value")?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "seconds of this century, with thousandths"
+    )]
+    Ok((at as i64, value.parse()?))
+}

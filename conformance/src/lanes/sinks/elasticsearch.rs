@@ -1,0 +1,126 @@
+//! Elasticsearch and OpenSearch, asked in their query language.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::expected::{Series, hold};
+use super::outage::{Going, outlast, stamps};
+use super::told::metric;
+use super::{Check, Ground};
+use crate::databases::{Elastic, Point};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check::new(
+        "elasticsearch: nothing is lost to an OpenSearch that comes late and is killed",
+        |ground| Box::pin(outage(ground)),
+    ),
+    Check::new(
+        "elasticsearch: OpenSearch's query language finds the closed form",
+        |ground| Box::pin(values(ground, "opensearch")),
+    ),
+    Check::new(
+        "elasticsearch: Elasticsearch's query language finds the closed form",
+        |ground| Box::pin(values(ground, "elasticsearch")),
+    ),
+];
+
+/// The field that tells the time of a family's documents: `CpuMetricsTimestamp`.
+fn time_field(metric: &str) -> String {
+    let family = metric.split('/').next().unwrap_or_default();
+    let (first, rest) = family.split_at(family.len().min(1));
+    format!("{}{rest}MetricsTimestamp", first.to_uppercase())
+}
+
+/// Documents that hold a metric, of what has these labels.
+fn query(metric: &str, labels: &[(&str, &str)]) -> Value {
+    let mut filters = vec![json!({"exists": {"field": format!("Metrics.{metric}.value")}})];
+    for (name, value) in labels {
+        // One word as it is; the others are texts, and whole under `raw`.
+        let field = match *name {
+            "type" => format!("MetricsTags.{name}"),
+            _ => format!("MetricsTags.{name}.raw"),
+        };
+        filters.push(json!({"term": {field: value}}));
+    }
+    json!({"bool": {"filter": filters}})
+}
+
+async fn points(server: SocketAddr, metric: &str, labels: &[(&str, &str)]) -> Result<Vec<Point>> {
+    let time = time_field(metric);
+    let body = json!({
+        "size": 1000,
+        "query": query(metric, labels),
+        "sort": [{time.as_str(): "asc"}],
+    });
+    let found = Elastic::search(server, "heapster-*", &body).await?;
+    let hits = found["hits"]["hits"].as_array().context("no hits")?;
+    let point = |hit: &Value| {
+        let source = &hit["_source"];
+        let at = source[&time].as_str().context("no time")?;
+        let at: jiff::Timestamp = at.parse()?;
+        let value = source["Metrics"][metric]["value"].as_f64();
+        anyhow::Ok((at.as_second(), value.with_context(|| source.to_string())?))
+    };
+    hits.iter().map(point).collect()
+}
+
+/// The newest sum over all of a kind, made by the server.
+async fn sums(server: SocketAddr, kind: &str) -> Result<Vec<(i64, f64)>> {
+    let body = json!({
+        "size": 0,
+        "query": query("memory/usage", &[("type", kind)]),
+        "aggs": {"columns": {
+            "date_histogram": {"field": "MemoryMetricsTimestamp", "fixed_interval": "5s", "min_doc_count": 1},
+            "aggs": {"sum": {"sum": {"field": "Metrics.memory/usage.value"}}},
+        }},
+    });
+    let found = Elastic::search(server, "heapster-memory", &body).await?;
+    let buckets = found["aggregations"]["columns"]["buckets"].as_array();
+    let bucket = |bucket: &Value| Some((bucket["key"].as_i64()?, bucket["sum"]["value"].as_f64()?));
+    let sums = buckets.context("no buckets")?.iter().map(bucket);
+    sums.collect::<Option<_>>().context("no sum")
+}
+
+async fn values(ground: &Ground, server: &str) -> Result<()> {
+    let mut elastic = Elastic::new(&ground.programs, ground.scratch.folder(), server)?;
+    elastic.database.start().await?;
+    let server = elastic.address;
+    let sink = format!("elasticsearch:http://{server}?queue=100");
+    ground
+        .beside(&[sink], &[], &[], async |stage| {
+            hold(async |series: &Series| points(server, series.metric, &series.labels()).await)
+                .await?;
+            // Through the alias of the family; the newest column may be under way.
+            let cluster = sums(server, "cluster").await?;
+            let pods = sums(server, "pod").await?;
+            let settled = cluster.len().min(pods.len()).saturating_sub(1);
+            ensure!(settled > 0, "{} and {} sums", pods.len(), cluster.len());
+            ensure!(
+                pods[..settled] == cluster[..settled],
+                "{pods:?} are not {cluster:?}"
+            );
+            let refused = metric(stage, "refused_points_total", "elasticsearch").await?;
+            ensure!(refused == 0.0, "{refused} points were refused");
+            Ok(())
+        })
+        .await
+}
+
+async fn outage(ground: &Ground) -> Result<()> {
+    let folder = ground.scratch.folder();
+    let mut opensearch = Elastic::new(&ground.programs, folder, "opensearch")?;
+    let server = opensearch.address;
+    let sink = format!("elasticsearch:http://{server}?queue=100");
+    let arrived = async || {
+        let points = points(server, "memory/usage", &[("type", "cluster")]).await?;
+        Ok(stamps(&points))
+    };
+    ground
+        .beside(&[sink], &[], &[], async |stage| {
+            let server = &mut opensearch.database;
+            outlast(stage, "elasticsearch", server, Going::Killed, arrived).await
+        })
+        .await
+}

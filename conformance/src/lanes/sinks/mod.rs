@@ -1,0 +1,123 @@
+//! Real databases, asked in their own languages for what Loadline sent them.
+//!
+//! Every check has a simulated cluster, a Loadline and databases of its own, with free ports and folders that go at
+//! its end. What the kubelets measure is a straight line in time, so what every query must answer is known
+//! beforehand; which columns there are is asked of Loadline's own history.
+
+mod elasticsearch;
+mod expected;
+mod graphite;
+mod influxdb;
+mod kafka;
+mod opentsdb;
+mod outage;
+mod prometheus;
+mod slow;
+mod statsd;
+mod told;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::{StreamExt, stream};
+
+use crate::databases::Programs;
+use crate::lab::{Lab, LabConfig};
+use crate::loadline::program;
+use crate::real::Scratch;
+use crate::report::Lane;
+use crate::simulated::{Bench, READY, Stage, small_world};
+
+/// Checks that run at a time; they wait more than they work.
+const AT_A_TIME: usize = 6;
+/// How long a check may take. They wait for seconds; what is long is a machine that has other things to do.
+const DEADLINE: Duration = Duration::from_secs(300);
+/// The time between two columns, in seconds: the shortest there is.
+const RESOLUTION: i64 = 5;
+
+/// A check under way.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// One check; its name says what is held.
+struct Check {
+    name: &'static str,
+    run: for<'a> fn(&'a Ground) -> Running<'a>,
+}
+
+/// What a check stands on.
+struct Ground {
+    bench: Bench,
+    programs: Programs,
+    scratch: Scratch,
+}
+
+impl Check {
+    const fn new(name: &'static str, run: for<'a> fn(&'a Ground) -> Running<'a>) -> Self {
+        Self { name, run }
+    }
+}
+
+/// Runs the lane.
+///
+/// # Errors
+/// When Loadline cannot be built.
+pub async fn sinks(lane: &Lane) -> Result<()> {
+    let bench = Bench {
+        binary: program().await?,
+    };
+    let programs = Programs::find()?;
+    // The long ones first, so that the lane ends soon.
+    let groups = [
+        elasticsearch::CHECKS,
+        kafka::CHECKS,
+        outage::CHECKS,
+        prometheus::CHECKS,
+        slow::CHECKS,
+        influxdb::CHECKS,
+        graphite::CHECKS,
+        opentsdb::CHECKS,
+        statsd::CHECKS,
+    ];
+    let mut checks = Vec::new();
+    for check in groups.into_iter().flatten() {
+        let ground = Ground {
+            bench: bench.clone(),
+            programs: programs.clone(),
+            scratch: Scratch::new()?,
+        };
+        checks.push(async move {
+            let body = (check.run)(&ground);
+            lane.check(check.name, DEADLINE, body).await
+        });
+    }
+    stream::iter(checks)
+        .buffer_unordered(AT_A_TIME)
+        .collect::<Vec<bool>>()
+        .await;
+    Ok(())
+}
+
+impl Ground {
+    /// Runs `body` beside the small world with these sinks and flags, the environment holding these
+    /// variables.
+    async fn beside(
+        &self,
+        sinks: &[String],
+        flags: &[(&str, &str)],
+        variables: &[(&str, &str)],
+        body: impl AsyncFnOnce(&mut Stage) -> Result<()>,
+    ) -> Result<()> {
+        let lab = Lab::start(small_world(), LabConfig::default()).await?;
+        let start = self.bench.start(&lab, flags)?;
+        let start = start.with("rollup-resolution", &format!("{RESOLUTION}s"));
+        let start = sinks
+            .iter()
+            .fold(start, |start, sink| start.also("sink", sink));
+        let start = variables
+            .iter()
+            .fold(start, |start, (name, value)| start.variable(name, value));
+        let loadline = start.ready(&lab, READY).await?;
+        Stage::new(lab, loadline)?.hold(body).await
+    }
+}

@@ -1,0 +1,334 @@
+//! `loadline eventer`, and the program called `eventer`: Eventer's flags by name and meaning, `_` and
+//! `-` alike, with one dash or two.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::flag::{Flag, Kind, Topic};
+use super::given::{Environment, Given};
+use super::leader::{self, LeaseReference};
+use super::logging::{self, Logging};
+use super::{Exit, heapster, known, scrape};
+use crate::cluster;
+use crate::sinks::{EventFilter, EventSinkConfig};
+
+/// Everything the command line of an eventer says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventerSettings {
+    /// `--kubeconfig`, or what `--source` says: how the API server is reached.
+    pub api_server: cluster::Config,
+    /// `--sink`: at least one.
+    pub sinks: Vec<EventSinkConfig>,
+    /// `--frequency`: from 5 s to 3 min.
+    pub frequency: Duration,
+    /// `--namespaces`, `--exclude-namespaces`, `--types`.
+    pub filter: EventFilter,
+    /// `--sink-export-data-timeout`: the longest time one attempt to send may take.
+    pub export_timeout: Duration,
+    /// `--healthz-ip` and `--healthz-port`.
+    pub health: SocketAddr,
+    /// Where the place to resume from is kept, and what replicas contend for.
+    pub lease: LeaseReference,
+    /// `--leader-elect`: whether they do.
+    pub leader_elect: bool,
+    /// How much is logged, and how.
+    pub logging: Logging,
+    /// `--max-procs`: the most cores to use; `None` for all.
+    pub max_procs: Option<NonZeroUsize>,
+    /// What was given and means something else than where it comes from: a line of the log each.
+    pub notes: Vec<String>,
+    /// The flags that were given and have nothing to act on here: for one warning at start.
+    pub inert: Vec<&'static str>,
+}
+
+const EXCLUDE_NAMESPACES: Flag = Flag::new(
+    "exclude-namespaces",
+    Kind::List,
+    "",
+    "Namespaces whose events are not sent; * stands for any text",
+);
+const FREQUENCY: Flag = Flag::new(
+    "frequency",
+    Kind::Duration,
+    "30s",
+    "How often events are handed to the sinks, from 5s to 3m; a thousand do not wait for it",
+);
+const HEALTHZ_IP: Flag = Flag::new(
+    "healthz-ip",
+    Kind::Text,
+    "0.0.0.0",
+    "IP address of /healthz, /readyz and /metrics, which answer whoever reaches them",
+);
+const HEALTHZ_PORT: Flag = Flag::new("healthz-port", Kind::Int, "8084", "Port of the same");
+const LEADER_ELECT: Flag = Flag::new(
+    "leader-elect",
+    Kind::Bool,
+    "false",
+    "Follow events only while holding the Lease, so that one of several replicas does",
+);
+const LEASE: Flag = Flag::new(
+    "leader-elect-resource-name",
+    Kind::Text,
+    "loadline-eventer",
+    "Name of the Lease, in which the place to resume from is kept, also without --leader-elect",
+);
+const NAMESPACES: Flag = Flag::new(
+    "namespaces",
+    Kind::List,
+    "",
+    "Namespaces whose events are sent; all if empty; * stands for any text",
+);
+const SINK: Flag = Flag::new(
+    "sink",
+    Kind::Text,
+    "",
+    "Where events are sent to, in Heapster's form KEY:URL?OPTIONS; may be repeated",
+);
+const SOURCE: Flag = Flag::new(
+    heapster::SOURCE.name,
+    Kind::Text,
+    "",
+    "The API server, in Heapster's form kubernetes:URL?OPTIONS; without one that of the pod's cluster",
+);
+const TYPES: Flag = Flag::new(
+    "types",
+    Kind::List,
+    "",
+    "Types of events that are sent, of Normal and Warning; all if empty",
+);
+
+pub(super) const TOPIC: Topic = Topic {
+    title: "Eventer",
+    flags: &[
+        &EXCLUDE_NAMESPACES,
+        &FREQUENCY,
+        &HEALTHZ_IP,
+        &HEALTHZ_PORT,
+        &scrape::KUBECONFIG,
+        &LEADER_ELECT,
+        &LEASE,
+        &leader::NAMESPACE,
+        &heapster::MAX_PROCS,
+        &NAMESPACES,
+        &SINK,
+        &heapster::EXPORT_TIMEOUT,
+        &SOURCE,
+        &TYPES,
+        &scrape::VERSION,
+    ],
+};
+
+/// Every flag of an eventer.
+const TOPICS: [Topic; 3] = [TOPIC, logging::TOPIC, heapster::LOGGING];
+
+const SHORTEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// Reads the command line of an eventer, whose first word is the program's name.
+pub(super) fn parse(words: Vec<OsString>, env: Environment) -> Result<EventerSettings, Exit> {
+    let words = words.into_iter().enumerate();
+    let words = words.map(|(at, word)| if at == 0 { word } else { spelled(word) });
+    let (matches, unknown) = known(words.collect(), &TOPICS)?;
+    let mut given = Given::new(matches, false, env);
+    for flag in unknown {
+        given.refuse(format!("unknown flag: {flag}"));
+    }
+    if given.flag(&scrape::VERSION) == Some(true) {
+        return Err(Exit::version());
+    }
+    let settings = read(&mut given);
+    let errors = given.into_errors(&TOPICS);
+    settings
+        .filter(|_| errors.is_empty())
+        .ok_or_else(|| Exit::wrong(&errors))
+}
+
+/// A flag as the others are written: Go's own library takes one dash for two.
+fn spelled(word: OsString) -> OsString {
+    let Some(text) = word.to_str() else {
+        return word;
+    };
+    let rest = text.strip_prefix("--").or_else(|| text.strip_prefix('-'));
+    let Some(rest) = rest else { return word };
+    let (name, value) = rest.split_at(rest.find('=').unwrap_or(rest.len()));
+    let name = name.replace('_', "-");
+    let mut flags = TOPICS.iter().flat_map(|topic| topic.flags.iter());
+    if name.len() > 1 && flags.any(|flag| flag.name == name) {
+        return format!("--{name}{value}").into();
+    }
+    word
+}
+
+fn read(given: &mut Given) -> Option<EventerSettings> {
+    let source = heapster::read_source_api_server(given);
+    let kubeconfig = given.path(&scrape::KUBECONFIG);
+    let sinks = read_sinks(given);
+    let frequency = given.duration(&FREQUENCY);
+    if frequency.is_some_and(|every| !(SHORTEST..=LONGEST).contains(&every)) {
+        given.refuse("--frequency must be from 5s to 3m0s");
+    }
+    let filter = read_filter(given);
+    let export_timeout = given.positive_duration(&heapster::EXPORT_TIMEOUT);
+    let address = given.parsed(&HEALTHZ_IP, |word| {
+        word.parse().map_err(|_| "must be an IP address".to_owned())
+    });
+    let port = given.number(&HEALTHZ_PORT, 0);
+    let lease = leader::read_lease(given, &LEASE);
+    let leader_elect = given.flag(&LEADER_ELECT);
+    let logging = logging::read(given);
+    let max_procs = heapster::read_max_procs(given);
+    let inert = given.inert(&TOPICS);
+    let api_server = match (kubeconfig, source?) {
+        (Some(path), _) => cluster::Config::kubeconfig(path),
+        (None, Some(source)) => source,
+        (None, None) => cluster::Config::default(),
+    };
+    Some(EventerSettings {
+        api_server,
+        sinks,
+        frequency: frequency?,
+        filter: filter?,
+        export_timeout: export_timeout?,
+        health: SocketAddr::new(address?, port?),
+        lease: lease?,
+        leader_elect: leader_elect?,
+        logging: logging?,
+        max_procs: max_procs?,
+        notes: given.take_notes(),
+        inert,
+    })
+}
+
+fn read_sinks(given: &mut Given) -> Vec<EventSinkConfig> {
+    let values = given.words(&SINK);
+    if values.is_empty() {
+        given.refuse("--sink: give at least one, such as log");
+    }
+    let read = EventSinkConfig::read(&values, &|name| given.variable(name));
+    read.unwrap_or_else(|problems| {
+        for problem in problems.0 {
+            given.refuse(format!("--sink {problem}"));
+        }
+        Vec::new()
+    })
+}
+
+fn read_filter(given: &mut Given) -> Option<EventFilter> {
+    let namespaces = given.list(&NAMESPACES);
+    let excluded = given.list(&EXCLUDE_NAMESPACES);
+    let mut types = Vec::new();
+    for word in given.list(&TYPES)? {
+        match word.to_ascii_lowercase().as_str() {
+            "normal" => types.push("Normal".to_owned()),
+            "warning" => types.push("Warning".to_owned()),
+            _ => given.refuse_value(&TYPES, &word, "must be Normal or Warning".to_owned()),
+        }
+    }
+    Some(EventFilter::new(namespaces?, excluded?, types))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(line: &str) -> Result<EventerSettings, Exit> {
+        let words = line.split_whitespace().map(OsString::from);
+        parse(words.collect(), |name| {
+            (name == "URL").then(|| "http://db:8086".to_owned())
+        })
+    }
+
+    fn errors(line: &str) -> Vec<String> {
+        let exit = run(line).expect_err(line);
+        assert_eq!(exit.code, 2, "{line}: {exit}");
+        let lines = exit.text.lines();
+        lines
+            .filter_map(|line| line.strip_prefix("error: "))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn eventers_manifests_are_understood_as_they_are() {
+        let read = run(
+            "eventer -source=kubernetes:https://10.0.0.1 --sink=influxdb:$URL?db=k8s \
+             -sink log -frequency 45s -max_procs=2 --healthz-port=9000 -healthz_ip=127.0.0.1 \
+             -logtostderr=true -v=4",
+        );
+        let read = read.unwrap_or_else(|exit| panic!("{exit}"));
+        let names: Vec<_> = read.sinks.iter().map(|sink| sink.name.as_str()).collect();
+        assert_eq!(names, ["influxdb", "log"]);
+        assert_eq!(read.frequency, Duration::from_secs(45));
+        assert_eq!(read.health, "127.0.0.1:9000".parse().unwrap());
+        assert_eq!(read.max_procs, NonZeroUsize::new(2));
+        assert_eq!(read.logging.level.0, 4);
+        assert_eq!(read.inert, ["logtostderr"]);
+        let server = read.api_server.server.unwrap();
+        assert_eq!(server.to_string(), "https://10.0.0.1/");
+        // It asks no kubelet, so nothing is said about them.
+        assert!(read.notes.is_empty(), "{:?}", read.notes);
+    }
+
+    #[test]
+    fn the_defaults_are_eventers() {
+        let read = run("eventer --sink=log").unwrap();
+        assert_eq!(read.frequency, Duration::from_secs(30));
+        assert_eq!(read.health, "0.0.0.0:8084".parse().unwrap());
+        assert_eq!(read.export_timeout, Duration::from_secs(20));
+        assert_eq!(
+            (read.lease.name.as_str(), read.leader_elect),
+            ("loadline-eventer", false)
+        );
+        assert_eq!(read.filter, EventFilter::default());
+    }
+
+    #[test]
+    fn events_are_chosen_by_namespace_and_type() {
+        let line = "eventer --sink=log --namespaces=a,b-* --exclude_namespaces=b-x --types=warning";
+        let list = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let expected = EventFilter::new(list(&["a", "b-*"]), list(&["b-x"]), list(&["Warning"]));
+        assert_eq!(run(line).unwrap().filter, expected);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let known = crate::sinks::EVENT_KEYS.join(", ");
+        let gcl = format!("--sink gcl: takes no events in this version; those that do: {known}");
+        for (line, expected) in [
+            ("eventer", &["--sink: give at least one, such as log"][..]),
+            (
+                "eventer --sink=log --frequency=4s --healthz-port=70000 --nope",
+                &[
+                    "unknown flag: --nope",
+                    "--frequency must be from 5s to 3m0s",
+                    "invalid argument \"70000\" for \"--healthz-port\" flag: strconv.ParseInt: \
+                     parsing \"70000\": value out of range",
+                ],
+            ),
+            (
+                "eventer --sink=gcl --sink=graphite:tcp://x --sink=webhook:tcp://x",
+                &[
+                    &gcl,
+                    "--sink graphite: is no sink of events",
+                    "--sink webhook: the address must begin with http:// or https://",
+                ],
+            ),
+            (
+                "eventer --sink=log --types=Error --leader-elect-resource-name=A/b",
+                &[
+                    "invalid argument \"Error\" for \"--types\" flag: must be Normal or Warning",
+                    "invalid argument \"A/b\" for \"--leader-elect-resource-name\" flag: must be \
+                     a name of Kubernetes",
+                ],
+            ),
+            (
+                "eventer --sink=log --source=x",
+                &["--source: Source not recognized: x"],
+            ),
+        ] {
+            assert_eq!(errors(line), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Event sinks as they are given to the eventer's `--sink`.
+
+use super::super::config::read_all;
+#[cfg(feature = "kafka")]
+use super::super::kafka;
+use super::super::options::{Options, Problems};
+use super::super::uri::SinkUri;
+use super::super::{elasticsearch, influxdb, riemann, webhook};
+use super::filter::EventFilter;
+
+/// One event sink, with all its options understood. Prints no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSinkConfig {
+    /// Its key, and a number behind it if there are several of the kind: `influxdb`, `influxdb-2`.
+    pub name: String,
+    /// The options nobody knows; Eventer did not mind them either.
+    pub ignored: Vec<String>,
+    pub(super) backend: Backend,
+    pub(super) filter: EventFilter,
+    pub(super) queue: usize,
+}
+
+/// A backend and its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Backend {
+    Log,
+    Elasticsearch(Box<elasticsearch::Config>),
+    Influxdb(Box<influxdb::Config>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Config>),
+    Riemann(riemann::Config),
+    Webhook(Box<webhook::Config>),
+}
+
+/// The event sinks there are, by their keys.
+pub const EVENT_KEYS: &[&str] = &[
+    "elasticsearch",
+    "influxdb",
+    #[cfg(feature = "kafka")]
+    "kafka",
+    "log",
+    "riemann",
+    "webhook",
+];
+/// Eventer's sinks that are not here, and those of our own that take no events yet.
+const UNBUILT: [&str; 4] = ["gcl", "honeycomb", "kafka", "otlp"];
+
+/// How many batches wait for a sink that does not say otherwise: at the least frequent half an
+/// hour, in a burst 60,000 events.
+const QUEUE: usize = 60;
+
+impl EventSinkConfig {
+    /// Reads the values of the eventer's `--sink`, each `KEY[:URI]`; `env` are the variables that
+    /// stand in URIs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them, by sink and option. No problem holds a value.
+    pub fn read<S: AsRef<str>>(
+        values: &[S],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<Self>, Problems> {
+        let read = read_all(values, env, |uri, options| {
+            Some((
+                Self::backend(uri, options)?,
+                EventFilter::read(options),
+                options.number("queue", QUEUE, 2..=1000),
+            ))
+        })?;
+        let sinks = read.into_iter().map(|given| {
+            let (backend, filter, queue) = given.sink;
+            Self {
+                name: given.name,
+                ignored: given.ignored,
+                backend,
+                filter,
+                queue,
+            }
+        });
+        Ok(sinks.collect())
+    }
+
+    fn backend(uri: &SinkUri, options: &mut Options<'_>) -> Option<Backend> {
+        Some(match uri.key.as_str() {
+            "log" => Backend::Log,
+            "elasticsearch" => {
+                Backend::Elasticsearch(Box::new(elasticsearch::Config::read(uri, options)))
+            }
+            #[cfg(feature = "kafka")]
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
+            "influxdb" => Backend::Influxdb(Box::new(influxdb::Config::read(uri, options))),
+            "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
+            key if UNBUILT.contains(&key) => {
+                let known = EVENT_KEYS.join(", ");
+                let what = format!("takes no events in this version; those that do: {known}");
+                options.refuse(None, what);
+                return None;
+            }
+            _ => {
+                options.refuse(None, "is no sink of events");
+                return None;
+            }
+        })
+    }
+}

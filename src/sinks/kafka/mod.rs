@@ -1,0 +1,311 @@
+//! `kafka`: a message for each point, in Heapster's form.
+
+mod event;
+mod message;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use krafka::auth::{AuthConfig, TlsConfig as Tls};
+use krafka::error::{ErrorCode, KrafkaError};
+use krafka::producer::{Acks, Producer};
+use krafka::{CloseOptions, Compression, Kafka as Client, Record};
+
+use self::message::{END, Messages};
+use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
+use super::column::Column;
+use super::config::SetupError;
+use super::export::ExportError;
+use super::http::{TlsConfig, system_authorities};
+use super::options::Options;
+use super::secret::Secret;
+use crate::domain::{Event, Timestamp};
+
+/// The options of `kafka`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Config {
+    brokers: Vec<String>,
+    topic: String,
+    events_topic: String,
+    compression: Codec,
+    login: Option<(String, Secret)>,
+    tls: Option<TlsConfig>,
+    /// Our certificate and its key.
+    identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// How messages are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Codec {
+    #[default]
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+}
+
+/// The transport.
+pub(super) struct Kafka {
+    config: Config,
+    security: AuthConfig,
+    producer: Option<Producer>,
+}
+
+/// Messages that are on their way at once.
+const FRAME: Frame = Frame::lines(1_000, 2 << 20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
+/// How long a message may take, the client's own attempts included. Less than an attempt of ours:
+/// what it has given up is not sent behind our back.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
+/// Messages of one piece are waited for together.
+const LINGER: Duration = Duration::from_millis(5);
+
+impl FromStr for Codec {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "none" => Ok(Self::None),
+            "gzip" => Ok(Self::Gzip),
+            "snappy" => Ok(Self::Snappy),
+            "lz4" => Ok(Self::Lz4),
+            _ => Err(()),
+        }
+    }
+}
+
+impl From<Codec> for Compression {
+    fn from(codec: Codec) -> Self {
+        match codec {
+            Codec::None => Self::None,
+            Codec::Gzip => Self::Gzip,
+            Codec::Snappy => Self::Snappy,
+            Codec::Lz4 => Self::Lz4,
+        }
+    }
+}
+
+impl Config {
+    pub(super) fn read(options: &mut Options<'_>) -> Self {
+        let brokers = options.list("brokers");
+        let whole = |broker: &String| {
+            let parts = broker.rsplit_once(':');
+            parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        };
+        if brokers.is_empty() {
+            options.refuse(Some("brokers"), "is needed");
+        } else if !brokers.iter().all(whole) {
+            options.refuse(Some("brokers"), "is no list of host:port");
+        }
+        let user = options.text("user");
+        let password = options.secret("password");
+        if user.is_some() != password.is_some() {
+            options.refuse(
+                Some("user"),
+                "is of no use without password, nor that without it",
+            );
+        }
+        let (certificate, key) = (options.text("cert"), options.text("key"));
+        if certificate.is_some() != key.is_some() {
+            options.refuse(
+                Some("cert"),
+                "is of no use without key, nor that without it",
+            );
+        }
+        let identity = certificate.zip(key);
+        let identity = identity.map(|(cert, key)| (PathBuf::from(cert), PathBuf::from(key)));
+        let tls = TlsConfig::read(options);
+        let secure = tls.insecure || tls.ca_file.is_some() || identity.is_some();
+        Self {
+            brokers,
+            topic: options.text_or("timeseriestopic", "heapster-metrics"),
+            events_topic: options.text_or("eventstopic", "heapster-events"),
+            compression: options
+                .parsed("compression", "codec: none, gzip, snappy or lz4")
+                .unwrap_or_default(),
+            login: user.map(str::to_owned).zip(password),
+            tls: secure.then_some(tls),
+            identity,
+        }
+    }
+
+    fn security(&self) -> Result<AuthConfig, String> {
+        let tls = self.tls.as_ref().map(|tls| self.tls(tls)).transpose()?;
+        let plain = match &self.login {
+            Some((user, password)) => AuthConfig::sasl_plain(user.as_str(), password.expose()),
+            None => match tls {
+                Some(tls) => return Ok(AuthConfig::ssl(tls)),
+                None => return Ok(AuthConfig::plaintext()),
+            },
+        };
+        Ok(match tls {
+            Some(tls) => plain.with_tls(tls),
+            None => plain,
+        })
+    }
+
+    /// Files are read by the client whenever it connects; here they only have to be there.
+    fn tls(&self, config: &TlsConfig) -> Result<Tls, String> {
+        let readable = |file: &PathBuf| match std::fs::read(file) {
+            Ok(_) => Ok(file.display().to_string()),
+            Err(error) => Err(format!("cannot use {}: {error}", file.display())),
+        };
+        let mut tls = match (config.insecure, &config.ca_file) {
+            (true, _) => Tls::insecure(),
+            (false, Some(file)) => Tls::new().with_ca_cert(readable(file)?),
+            (false, None) => match system_authorities().next() {
+                Some(file) => Tls::new().with_ca_cert(readable(&file)?),
+                None => Tls::new(),
+            },
+        };
+        if let Some((certificate, key)) = &self.identity {
+            tls = tls.with_client_cert(readable(certificate)?, readable(key)?);
+        }
+        Ok(tls)
+    }
+}
+
+impl Kafka {
+    pub(super) fn new(config: Config) -> Result<Self, SetupError> {
+        Ok(Self {
+            security: config.security().map_err(SetupError::tls)?,
+            config,
+            producer: None,
+        })
+    }
+
+    pub(super) async fn export(
+        &mut self,
+        column: Column<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        let chunks = Chunks::new(column, &Messages, FRAME);
+        let topic = self.config.topic.clone();
+        self.send(&topic, chunks, progress).await
+    }
+
+    /// The same of events, to a topic of their own.
+    pub(super) async fn export_events(
+        &mut self,
+        events: impl Iterator<Item = &Event> + Send,
+        at: Timestamp,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        let encode = |event: &Event, records: &mut Records| event::write(event, at, records);
+        let chunks = Chunks::of(events, encode, FRAME);
+        let topic = self.config.events_topic.clone();
+        self.send(&topic, chunks, progress).await
+    }
+
+    async fn send(
+        &mut self,
+        topic: &str,
+        chunks: Chunks<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        // Kept only when all went well: what one that was given up still holds, it gives up itself.
+        let producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => self.connect().await?,
+        };
+        let send = |body| produce(&producer, topic, body);
+        let sent = send_all(chunks, progress, 1, send).await;
+        if sent.is_ok() {
+            self.producer = Some(producer);
+        } else {
+            let at_once = CloseOptions::new().timeout(Duration::from_millis(1));
+            // All it could say is that not everything was sent.
+            let _ = producer.close_with(at_once).await;
+        }
+        sent
+    }
+
+    async fn connect(&self) -> Result<Producer, ExportError> {
+        let client = Client::builder(self.config.brokers.join(","))
+            .client_id("loadline")
+            .security(self.security.clone())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .request_timeout(REQUEST_TIMEOUT)
+            .allow_auto_create_topics(true)
+            .connect()
+            .await
+            .map_err(failed)?;
+        client
+            .producer()
+            .acks(Acks::All)
+            .compression(self.config.compression.into())
+            .delivery_timeout(DELIVERY_TIMEOUT)
+            .max_block(DELIVERY_TIMEOUT)
+            .linger(LINGER)
+            // It needs a right more, and what we send again ourselves it could not tell.
+            .idempotent(false)
+            .metrics_push(false)
+            .build()
+            .await
+            .map_err(failed)
+    }
+}
+
+/// Sends the messages of one piece and waits until all are there.
+async fn produce(producer: &Producer, topic: &str, body: Vec<u8>) -> Result<Verdict, ExportError> {
+    let body = Bytes::from(body);
+    let (mut under_way, mut refused) = (Vec::new(), Vec::new());
+    for message in body.split(|byte| *byte == END).filter(|m| !m.is_empty()) {
+        let record = Record::new(topic, body.slice_ref(message));
+        match producer.enqueue(record).await {
+            Ok(delivery) => under_way.push(delivery),
+            Err(error) => refused.push(wrong(error)?),
+        }
+    }
+    for delivery in under_way {
+        if let Err(error) = delivery.await {
+            refused.push(wrong(error)?);
+        }
+    }
+    let points = Some(refused.len());
+    Ok(match refused.pop() {
+        None => Verdict::Accepted,
+        Some(why) => Verdict::Refused { points, why },
+    })
+}
+
+/// Why a message will never be taken; an error when it may be.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library has kinds of its own, and adds more as it likes"
+)]
+fn wrong(error: KrafkaError) -> Result<String, ExportError> {
+    use ErrorCode::{InvalidRecord, MessageTooLarge, RecordListTooLarge};
+    match &error {
+        KrafkaError::Broker { code, .. }
+            if [MessageTooLarge, RecordListTooLarge, InvalidRecord].contains(code) =>
+        {
+            Ok(error.to_string())
+        }
+        _ => Err(failed(error)),
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library has kinds of its own, and adds more as it likes"
+)]
+fn failed(error: KrafkaError) -> ExportError {
+    use ErrorCode::{ClusterAuthorizationFailed, TopicAuthorizationFailed};
+    let text = error.to_string();
+    match error {
+        KrafkaError::Network(_)
+        | KrafkaError::Timeout { .. }
+        | KrafkaError::DeliveryTimeout { .. } => ExportError::Unreachable(text),
+        KrafkaError::Auth { .. } => ExportError::Denied(text),
+        KrafkaError::Broker { code, .. }
+            if [ClusterAuthorizationFailed, TopicAuthorizationFailed].contains(&code) =>
+        {
+            ExportError::Denied(text)
+        }
+        _ => ExportError::Failing(text),
+    }
+}

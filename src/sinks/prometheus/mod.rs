@@ -1,0 +1,164 @@
+//! `prometheus`: remote write, versions 1.0 and 2.0; and what a scrape gets.
+
+mod exposition;
+mod naming;
+mod series;
+mod write;
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Request, StatusCode};
+
+pub use self::exposition::Exposition;
+use self::naming::{Names, valid};
+use self::series::Told;
+use self::write::Version;
+use super::chunks::{Chunk, Progress, Verdict, pieces, send_chunks};
+use super::column::Column;
+use super::config::SetupError;
+use super::export::ExportError;
+use super::http::{Answer, Http, HttpConfig};
+use super::options::Options;
+use super::uri::SinkUri;
+use crate::domain::Clock;
+
+/// The options of `prometheus`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Config {
+    http: HttpConfig,
+    path: String,
+    version: Version,
+    told: Told,
+    /// `X-Scope-OrgID`, which Mimir, Cortex and Loki tell tenants apart by.
+    tenant: Option<HeaderValue>,
+    concurrency: usize,
+    series: usize,
+}
+
+/// The transport.
+pub(super) struct Prometheus {
+    config: Config,
+    http: Http,
+}
+
+/// Where servers take remote write.
+const PATH: &str = "/api/v1/write";
+const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
+const WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-samples-written");
+const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
+/// What names begin with unless it is said otherwise.
+const PREFIX: &str = "heapster_";
+
+impl Config {
+    pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
+        let http = HttpConfig::read(uri, "localhost", (9090, 443), options);
+        let version = match options.text("version") {
+            None | Some("1" | "1.0") => Version::One,
+            Some("2" | "2.0") => Version::Two,
+            Some(_) => {
+                options.refuse(Some("version"), "is neither 1 nor 2");
+                Version::One
+            }
+        };
+        let cluster = options.text("cluster_name");
+        let cluster = cluster.map(|name| ("cluster_name".to_owned(), name.to_owned()));
+        let mut labels: Vec<(String, String)> = cluster.into_iter().collect();
+        for pair in options.list("labels") {
+            match pair.split_once(':') {
+                Some((name, value)) if valid(name) == name && !value.is_empty() => {
+                    labels.push((name.to_owned(), value.to_owned()));
+                }
+                _ => options.refuse(Some("labels"), "is no list of name:value"),
+            }
+        }
+        let path = match uri.path.as_str() {
+            "" | "/" => PATH,
+            path => path,
+        };
+        Self {
+            http,
+            path: path.to_owned(),
+            version,
+            told: Told {
+                names: Names::new(options.text("prefix").unwrap_or(PREFIX)),
+                labels,
+                object_labels: options.list("objectLabels"),
+            },
+            tenant: options.parsed("tenant", "value of a header"),
+            concurrency: options.number("concurrency", 1, 1..=64),
+            series: options.number("batchSize", 2_000, 1..=50_000),
+        }
+    }
+}
+
+impl Prometheus {
+    pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
+        let http = Http::new(&config.http, clock).map_err(SetupError::tls)?;
+        Ok(Self { config, http })
+    }
+
+    pub(super) async fn export(
+        &mut self,
+        column: Column<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        let Config {
+            version,
+            told,
+            series,
+            concurrency,
+            ..
+        } = &self.config;
+        let at = column.timestamp();
+        let chunks = pieces(told.series(column), *series, |series| {
+            version.encode(series, at)
+        });
+        send_chunks(chunks, progress, *concurrency, |chunk| self.write(chunk)).await
+    }
+
+    async fn write(&self, chunk: Chunk) -> Result<Verdict, ExportError> {
+        let points = chunk.points;
+        let body = snap::raw::Encoder::new().compress_vec(&chunk.body);
+        let body = body.map_err(|error| ExportError::Failing(error.to_string()))?;
+        let version = self.config.version;
+        let mut request = Request::post(&self.config.path)
+            .header(CONTENT_TYPE, version.content_type())
+            .header(CONTENT_ENCODING, "snappy")
+            .header(VERSION, version.header());
+        if let Some(tenant) = &self.config.tenant {
+            request = request.header(TENANT, tenant);
+        }
+        let answer = self.http.send(request, body).await?;
+        let written = answer.headers.get(&WRITTEN).and_then(|w| w.to_str().ok());
+        let written = written.and_then(|written| written.parse::<usize>().ok());
+        match answer.status {
+            status if status.is_success() => match (version, written) {
+                (Version::One, _) => Ok(Verdict::Accepted),
+                // Who speaks 1.0 alone may take the bytes for an empty message of it.
+                (Version::Two, None) => Err(ExportError::Failing(UNSPOKEN.to_owned())),
+                (Version::Two, Some(written)) if written >= points => Ok(Verdict::Accepted),
+                (Version::Two, Some(written)) => Ok(refused(&answer, points - written)),
+            },
+            StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
+            StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE if version == Version::Two => {
+                Err(ExportError::Failing(UNSPOKEN.to_owned()))
+            }
+            status if status.is_client_error() => {
+                let refused_points = points - written.unwrap_or(0).min(points);
+                Ok(refused(&answer, refused_points))
+            }
+            _ => Err(ExportError::Failing(answer.shown())),
+        }
+    }
+}
+
+const UNSPOKEN: &str = "it does not speak remote write 2.0, which version=2 asks for";
+
+fn refused(answer: &Answer, points: usize) -> Verdict {
+    Verdict::Refused {
+        points: Some(points),
+        why: answer.shown(),
+    }
+}

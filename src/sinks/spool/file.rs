@@ -1,0 +1,117 @@
+//! One batch in one file.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use flate2::{Compression, Crc};
+
+/// What a file begins with; then come the length and the checksum of the rest.
+const MAGIC: &[u8; 8] = b"LLSPOOL1";
+const HEAD: usize = MAGIC.len() + 8 + 4;
+const ENDING: &str = "batch";
+const UNFINISHED: &str = "unfinished";
+/// The longest batch that is read back; more than the largest cluster makes.
+const LONGEST: u64 = 4 << 30;
+
+/// Where the batch with this number lies. Numbers have as many digits as any, so that names are in
+/// the order of the numbers.
+pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}.{ENDING}"))
+}
+
+/// The bytes of a file with this content.
+pub(super) fn sealed(content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = ZlibEncoder::new(vec![0; HEAD], Compression::fast());
+    encoder.write_all(content)?;
+    let mut bytes = encoder.finish()?;
+    let (head, body) = bytes.split_at_mut(HEAD);
+    let length = body.len() as u64;
+    let sum = checksum(body);
+    let parts = MAGIC.iter().copied();
+    let parts = parts.chain(length.to_le_bytes()).chain(sum.to_le_bytes());
+    for (to, from) in head.iter_mut().zip(parts) {
+        *to = from;
+    }
+    Ok(bytes)
+}
+
+/// What was sealed; `None` when the bytes are not whole or not the ones that were written.
+pub(super) fn opened(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (head, body) = bytes.split_at_checked(HEAD)?;
+    let rest = head.strip_prefix(MAGIC.as_slice())?;
+    let (length, sum) = rest.split_at_checked(8)?;
+    let whole = u64::from_le_bytes(length.try_into().ok()?) == body.len() as u64;
+    if !whole || u32::from_le_bytes(sum.try_into().ok()?) != checksum(body) {
+        return None;
+    }
+    let mut content = Vec::new();
+    let mut decoder = ZlibDecoder::new(body).take(LONGEST);
+    decoder.read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+fn checksum(body: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(body);
+    crc.sum()
+}
+
+/// Writes a file that is there as a whole or not at all, whatever happens meanwhile.
+pub(super) fn write(folder: &Path, number: u64, bytes: &[u8]) -> io::Result<()> {
+    let to = path(folder, number);
+    let unfinished = to.with_extension(UNFINISHED);
+    let written = File::create(&unfinished).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let renamed = written.and_then(|()| fs::rename(&unfinished, &to));
+    if renamed.is_err() {
+        // What is left of it only takes room.
+        let _ = fs::remove_file(&unfinished);
+    }
+    renamed
+}
+
+/// The numbers and sizes of the files in a folder, the oldest first; what never was finished is
+/// removed. Makes the folder if it is not there.
+pub(super) fn list(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
+    fs::create_dir_all(folder)?;
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        match (ending, stem.and_then(|stem| stem.parse().ok())) {
+            (Some(ENDING), Some(number)) => files.push((number, entry.metadata()?.len())),
+            (Some(UNFINISHED), Some(_)) => fs::remove_file(&path)?,
+            _ => {}
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_torn_or_turned_is_not_opened() {
+        let content = b"abc".repeat(1000);
+        let sealed = sealed(&content).unwrap();
+        assert!(sealed.len() < content.len() / 10);
+        assert_eq!(opened(&sealed), Some(content));
+        for end in 0..sealed.len() {
+            assert_eq!(opened(&sealed[..end]), None, "{end}");
+        }
+        for at in 0..sealed.len() {
+            let mut turned = sealed.clone();
+            turned[at] ^= 1;
+            assert_eq!(opened(&turned), None, "{at}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What does not fit into a sink's queue, on disk.
+//!
+//! Batches lie in a folder of their own, each in one file with a checksum, numbered in the order in
+//! which they are to be sent. All of them are older than those in the queue. A file is there as a
+//! whole or not at all; one that is broken all the same is passed over and counted. When they take
+//! more room than they may, the oldest go; what cannot be written is lost; both are counted.
+
+mod file;
+mod packed;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{Mutex as Turn, Notify};
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+pub(super) use packed::{pack, unpack};
+
+use super::metrics::SpoolMetrics;
+
+/// How batches of one kind become bytes, and become batches again.
+pub(super) struct Codec<B> {
+    pub pack: fn(&B) -> Vec<u8>,
+    pub unpack: fn(&[u8]) -> Option<B>,
+}
+
+/// The batches of one sink that are on disk, or on their way there.
+pub(super) struct Spool<B> {
+    sink: String,
+    folder: PathBuf,
+    /// The most bytes all files may take.
+    most: u64,
+    codec: Codec<B>,
+    metrics: SpoolMetrics,
+    inner: Mutex<Inner<B>>,
+    changed: Notify,
+    /// Who holds it writes. Goes along to the thread that does, which is not stopped by whoever
+    /// waits for it no longer.
+    turn: Arc<Turn<()>>,
+}
+
+struct Inner<B> {
+    files: VecDeque<File>,
+    /// What is to be written, behind all files.
+    pending: VecDeque<(u64, Arc<B>)>,
+    next: u64,
+    failing: bool,
+}
+
+#[derive(Clone, Copy)]
+struct File {
+    number: u64,
+    bytes: u64,
+}
+
+/// A batch that was taken from the spool.
+pub(super) struct Taken<B> {
+    pub batch: Arc<B>,
+    /// The file to be removed once the batch is through.
+    pub file: Option<u64>,
+}
+
+/// How many batches may wait to be written. When the disk is slower than that, the oldest of them
+/// is lost.
+const PENDING: usize = 16;
+/// The number of the first batch, so that others can be put before it.
+const FIRST: u64 = 1 << 32;
+
+impl<B: Send + Sync + 'static> Spool<B> {
+    /// Takes up what a process before left in the folder, which is made if need be.
+    pub(super) fn open(
+        sink: &str,
+        folder: &Path,
+        most: u64,
+        codec: Codec<B>,
+        metrics: SpoolMetrics,
+    ) -> io::Result<Self> {
+        let folder = folder.join(sink);
+        let files: VecDeque<File> = file::list(&folder)?
+            .into_iter()
+            .map(|(number, bytes)| File { number, bytes })
+            .collect();
+        if !files.is_empty() {
+            info!(sink, batches = files.len(), "the spool holds batches");
+        }
+        let inner = Inner {
+            next: files.back().map_or(FIRST, |last| last.number + 1),
+            files,
+            pending: VecDeque::new(),
+            failing: false,
+        };
+        let spool = Self {
+            sink: sink.to_owned(),
+            folder,
+            most,
+            codec,
+            metrics,
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+            turn: Arc::default(),
+        };
+        spool.shrink(&mut spool.inner.lock());
+        Ok(spool)
+    }
+
+    /// Adds a batch that is newer than all others here; it is written by [`Spool::write`].
+    pub(super) fn push(&self, batch: Arc<B>) {
+        let mut inner = self.inner.lock();
+        let number = inner.next;
+        inner.next += 1;
+        inner.pending.push_back((number, batch));
+        if inner.pending.len() > PENDING {
+            inner.pending.pop_front();
+            self.metrics.failed.inc();
+        }
+        self.tell(&inner);
+        self.changed.notify_one();
+    }
+
+    /// The oldest batch. One from a file stays there until it is [`Spool::done`].
+    pub(super) async fn next(&self) -> Option<Taken<B>> {
+        loop {
+            let file = {
+                let mut inner = self.inner.lock();
+                match inner.files.front() {
+                    Some(file) => *file,
+                    None => {
+                        let (_, batch) = inner.pending.pop_front()?;
+                        self.tell(&inner);
+                        return Some(Taken { batch, file: None });
+                    }
+                }
+            };
+            let (path, unpack) = (file::path(&self.folder, file.number), self.codec.unpack);
+            let read = move || {
+                let bytes = fs::read(path).ok()?;
+                unpack(&file::opened(&bytes)?)
+            };
+            if let Ok(Some(batch)) = spawn_blocking(read).await {
+                return Some(Taken {
+                    batch: Arc::new(batch),
+                    file: Some(file.number),
+                });
+            }
+            if self.remove(file.number) {
+                self.metrics.torn.inc();
+                let (sink, number) = (&self.sink, file.number);
+                warn!(sink, number, "a batch of the spool cannot be read");
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.files.is_empty() && inner.pending.is_empty()
+    }
+
+    /// The batch of this file is through.
+    pub(super) fn done(&self, number: u64) {
+        self.remove(number);
+    }
+
+    /// Writes what is pending, as it comes; never ends.
+    pub(super) async fn write(&self) {
+        loop {
+            self.write_pending().await;
+            self.changed.notified().await;
+        }
+    }
+
+    /// Writes what has to outlive the process: `first`, which is older than all here, and `rest`,
+    /// which is newer. What could not be written is counted.
+    pub(super) async fn keep(&self, first: Option<Arc<B>>, rest: impl IntoIterator<Item = Arc<B>>) {
+        if let Some(first) = first {
+            let number = self.inner.lock().before_all();
+            if let Some(bytes) = self.write_one(number, first).await {
+                let mut inner = self.inner.lock();
+                inner.files.push_front(File { number, bytes });
+                self.shrink(&mut inner);
+            }
+        }
+        self.write_pending().await;
+        for batch in rest {
+            self.push(batch);
+            self.write_pending().await;
+        }
+    }
+
+    /// Writes all that is pending. What somebody took meanwhile is no file then.
+    async fn write_pending(&self) {
+        loop {
+            let front = self.inner.lock().pending.front().cloned();
+            let Some((number, batch)) = front else { return };
+            let written = self.write_one(number, batch).await;
+            let mut inner = self.inner.lock();
+            let waits = inner.pending.front().is_some_and(|front| front.0 == number);
+            if waits {
+                inner.pending.pop_front();
+            }
+            match written {
+                Some(bytes) if waits => inner.files.push_back(File { number, bytes }),
+                Some(_) => drop(fs::remove_file(file::path(&self.folder, number))),
+                None => {}
+            }
+            self.shrink(&mut inner);
+        }
+    }
+
+    /// Writes one batch; gives back how large it is, or counts it as lost.
+    async fn write_one(&self, number: u64, batch: Arc<B>) -> Option<u64> {
+        let (folder, pack, most) = (self.folder.clone(), self.codec.pack, self.most);
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let write = move || {
+            let _turn = turn;
+            let bytes = file::sealed(&pack(&batch))?;
+            let size = bytes.len() as u64;
+            if size <= most {
+                file::write(&folder, number, &bytes)?;
+            }
+            Ok::<u64, io::Error>(size)
+        };
+        let written = spawn_blocking(write).await.map_err(io::Error::other);
+        let written = written.and_then(|written| written);
+        let failed = written.is_err();
+        let before = std::mem::replace(&mut self.inner.lock().failing, failed);
+        match written {
+            Ok(bytes) if bytes > self.most => {
+                self.metrics.full.inc();
+                None
+            }
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                self.metrics.failed.inc();
+                if !before {
+                    let (sink, folder) = (&self.sink, self.folder.display());
+                    warn!(sink, %folder, %error, "cannot write to the spool");
+                }
+                None
+            }
+        }
+    }
+
+    /// Removes a file; whether it was still there.
+    fn remove(&self, number: u64) -> bool {
+        let mut inner = self.inner.lock();
+        let at = inner.files.iter().position(|file| file.number == number);
+        let removed = at.and_then(|at| inner.files.remove(at));
+        if removed.is_some() {
+            self.unlink(number);
+        }
+        self.tell(&inner);
+        removed.is_some()
+    }
+
+    fn unlink(&self, number: u64) {
+        if let Err(error) = fs::remove_file(file::path(&self.folder, number)) {
+            let sink = &self.sink;
+            warn!(sink, number, %error, "cannot remove a batch from the spool");
+        }
+    }
+
+    /// Removes the oldest files while there are more bytes than may be.
+    fn shrink(&self, inner: &mut Inner<B>) {
+        while inner.bytes() > self.most
+            && let Some(oldest) = inner.files.pop_front()
+        {
+            self.unlink(oldest.number);
+            self.metrics.full.inc();
+        }
+        self.tell(inner);
+    }
+
+    fn tell(&self, inner: &Inner<B>) {
+        let of = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let batches = inner.files.len() + inner.pending.len();
+        self.metrics.batches.set(of(batches as u64));
+        self.metrics.bytes.set(of(inner.bytes()));
+    }
+}
+
+impl<B> Inner<B> {
+    /// A number below that of every batch here.
+    fn before_all(&self) -> u64 {
+        let file = self.files.front().map(|file| file.number);
+        let pending = self.pending.front().map(|(number, _)| *number);
+        file.or(pending).unwrap_or(self.next).saturating_sub(1)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}

@@ -1,0 +1,217 @@
+//! Batches that outlive a process, a broken file and a full disk.
+
+use super::super::metrics::Metrics;
+use super::*;
+use crate::domain::{
+    AddressType, Batch, ContainerKind, ContainerName, ContainerRecord, EntityKey, Metric,
+    MetricSet, NodeAddress, NodeName, NodeRecord, Point, Qualified, Timestamp,
+};
+use crate::sinks::tests::folder::Folder;
+use crate::sinks::tests::{batch, cluster, pod};
+use crate::telemetry::Registry;
+
+fn open(folder: &Folder, most: u64) -> Spool<Batch> {
+    let metrics = Metrics::register(&mut Registry::default()).of_spool("s");
+    let codec = Codec { pack, unpack };
+    Spool::open("s", folder.path(), most, codec, metrics).unwrap()
+}
+
+fn made(secs: i64) -> Arc<Batch> {
+    Arc::new(batch(secs, vec![cluster()]))
+}
+
+async fn put(spool: &Spool<Batch>, secs: i64) {
+    spool.push(made(secs));
+    spool.write_pending().await;
+}
+
+/// Takes all, the oldest first.
+async fn taken(spool: &Spool<Batch>) -> Vec<i64> {
+    let mut stamps = Vec::new();
+    while let Some(taken) = spool.next().await {
+        stamps.push(taken.batch.timestamp.as_secs());
+        if let Some(file) = taken.file {
+            spool.done(file);
+        }
+    }
+    stamps
+}
+
+fn files(folder: &Folder) -> usize {
+    fs::read_dir(folder.path().join("s")).unwrap().count()
+}
+
+/// A node, a pod on it and its container, with all that sinks say of them.
+fn rich() -> Batch {
+    let mut node = NodeRecord::new(NodeName::new("n1").unwrap());
+    node.labels = [("zone", "a")].into_iter().collect();
+    node.host_id = Some("machine".into());
+    let hostname = NodeAddress {
+        kind: AddressType::Hostname,
+        address: "h.1".into(),
+    };
+    node.addresses = [hostname].into();
+    let node = Arc::new(node);
+
+    let mut pod = pod("a", "p", &[("app", "web")]);
+    let mut record = pod.about.pod.as_deref().unwrap().clone();
+    let name = ContainerName::new("c").unwrap();
+    record.containers = [ContainerRecord {
+        name: name.clone(),
+        kind: ContainerKind::Regular,
+        running: true,
+        restart_count: 0,
+        image: "busybox:1".into(),
+        resources: Arc::default(),
+    }]
+    .into();
+    let key = record.key.clone();
+    pod.about.pod = Some(Arc::new(record));
+    pod.about.node = Some(Arc::clone(&node));
+    pod.about.namespace_uid = Some("uid-a".into());
+    pod.started = Some(Timestamp::from_millis(1_234));
+
+    let mut container = MetricSet::new(EntityKey::Container(key.clone(), name));
+    container.about = pod.about.clone();
+    container.set(Point::int(Metric::CpuUsage, i64::MAX));
+    container.set(Point::float(Metric::MemoryPageFaultsRate, 2.0));
+    container.qualified.push(Qualified {
+        by: "nvidia.com/gpu".into(),
+        point: Point::int(Metric::ResourceRequest, 2),
+    });
+    let of_node = |key| {
+        let mut set = MetricSet::new(key);
+        set.about.node = Some(Arc::clone(&node));
+        set.set(Point::float(Metric::CpuNodeUtilization, 0.1));
+        set
+    };
+    let system = EntityKey::SystemContainer(node.name.clone(), "/a b".into());
+    let namespace = EntityKey::Namespace(key.namespace.clone());
+    let sets = vec![
+        of_node(EntityKey::Node(node.name.clone())),
+        of_node(system),
+        pod,
+        container,
+        MetricSet::new(namespace),
+        cluster(),
+    ];
+    batch(60, sets)
+}
+
+#[test]
+fn a_batch_comes_back_as_it_was() {
+    let batch = rich();
+    let read = unpack(&pack(&batch)).unwrap();
+    assert_eq!(read.timestamp, batch.timestamp);
+    let (sets, expected): (Vec<_>, Vec<_>) = (read.sets().collect(), batch.sets().collect());
+    assert_eq!(sets, expected);
+    for content in ["", "{}", "[]", "{\"millis\":1}"] {
+        assert!(unpack(content.as_bytes()).is_none());
+    }
+}
+
+#[tokio::test]
+async fn batches_come_back_in_order_after_a_restart() {
+    let folder = Folder::new();
+    let spool = open(&folder, 1 << 20);
+    for secs in [60, 120, 180] {
+        put(&spool, secs).await;
+    }
+    let first = spool.next().await.unwrap();
+    assert_eq!(first.batch.timestamp.as_secs(), 60);
+    // Killed before it was through.
+    drop(spool);
+    let spool = open(&folder, 1 << 20);
+    put(&spool, 240).await;
+    spool.keep(Some(made(30)), [made(300), made(360)]).await;
+    drop(spool);
+    let spool = open(&folder, 1 << 20);
+    assert_eq!(spool.metrics.batches.get(), 7);
+    assert_eq!(taken(&spool).await, [30, 60, 120, 180, 240, 300, 360]);
+    assert_eq!((files(&folder), spool.metrics.bytes.get()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_is_not_written_yet_can_be_taken_and_leaves_no_file() {
+    let folder = Folder::new();
+    let spool = open(&folder, 1 << 20);
+    spool.push(made(60));
+    spool.push(made(120));
+    assert!(!spool.is_empty());
+    assert_eq!(taken(&spool).await, [60, 120]);
+    spool.write_pending().await;
+    assert_eq!(files(&folder), 0);
+    assert!(spool.is_empty());
+}
+
+#[tokio::test]
+async fn a_broken_file_costs_its_batch_alone() {
+    let folder = Folder::new();
+    let spool = open(&folder, 1 << 20);
+    for secs in [60, 120, 180, 240] {
+        put(&spool, secs).await;
+    }
+    let path = |at| file::path(&folder.path().join("s"), FIRST + at);
+    let bytes = fs::read(path(3)).unwrap();
+    fs::write(path(3), &bytes[..bytes.len() - 1]).unwrap();
+    fs::write(path(1), b"").unwrap();
+    fs::write(
+        folder.path().join("s/00000000000000000001.unfinished"),
+        b"x",
+    )
+    .unwrap();
+    fs::write(folder.path().join("s/README"), b"x").unwrap();
+    drop(spool);
+    let spool = open(&folder, 1 << 20);
+    assert_eq!(taken(&spool).await, [60, 180]);
+    assert_eq!(spool.metrics.torn.get(), 2);
+    assert_eq!(files(&folder), 1, "what is none of ours stays");
+}
+
+#[tokio::test]
+async fn the_oldest_make_room_and_what_is_too_large_is_dropped() {
+    let folder = Folder::new();
+    let one = file::sealed(&pack(&made(60))).unwrap().len() as u64;
+    let spool = open(&folder, one * 5 / 2);
+    for secs in [60, 120, 180] {
+        put(&spool, secs).await;
+    }
+    assert_eq!(spool.metrics.full.get(), 1);
+    let pods = (0..100).map(|n| pod("a", &format!("p{n}"), &[])).collect();
+    spool.push(Arc::new(batch(240, pods)));
+    spool.write_pending().await;
+    assert_eq!((spool.metrics.full.get(), files(&folder)), (2, 2));
+    drop(spool);
+    // A smaller limit takes effect at once.
+    let spool = open(&folder, one * 3 / 2);
+    assert_eq!(taken(&spool).await, [180]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_counted_and_nothing_else_is_harmed() {
+    let folder = Folder::new();
+    let spool = open(&folder, 1 << 20);
+    fs::remove_dir(folder.path().join("s")).unwrap();
+    put(&spool, 60).await;
+    assert_eq!(spool.metrics.failed.get(), 1);
+    fs::create_dir(folder.path().join("s")).unwrap();
+    put(&spool, 120).await;
+    for n in 1..=18 {
+        spool.push(made(120 + n * 60));
+    }
+    assert_eq!(spool.metrics.failed.get(), 3, "the disk is too slow");
+    let kept: Vec<i64> = [2].into_iter().chain(5..=20).map(|n| n * 60).collect();
+    assert_eq!(taken(&spool).await, kept);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_are_read_as_something_they_are_not(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+        text in "[\\[\\]{}\"a-z0-9:,.]{0,200}",
+    ) {
+        proptest::prop_assert_eq!(file::opened(&bytes), None);
+        proptest::prop_assert!(unpack(&bytes).is_none());
+        proptest::prop_assert!(unpack(text.as_bytes()).is_none());
+    }
+}

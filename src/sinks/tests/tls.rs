@@ -1,0 +1,144 @@
+//! Whom a sink believes to be its backend.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls_pki_types::PrivateKeyDer;
+use tokio_rustls::TlsAcceptor;
+
+use super::folder::Folder;
+use super::receivers::{Act, Seen, listener, serve_tls};
+use super::working::{Rig, quick, until};
+use super::{Plain, batch, cluster};
+use crate::domain::{Clock, SystemClock};
+use crate::sinks::{Labeller, SinkConfig, Sinks};
+use crate::telemetry::Registry;
+
+/// An authority, and where it stands in a file.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    folder: Folder,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        let folder = Folder::new();
+        std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
+        let issuer = Issuer::new(params, key);
+        Self { issuer, folder }
+    }
+
+    fn file(&self) -> String {
+        self.folder
+            .path()
+            .join("ca.pem")
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// What speaks for a host of this name.
+    fn vouch(&self, name: &str) -> TlsAcceptor {
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+/// A backend that takes everything, vouched for under this name.
+async fn backend(authority: &Authority, name: &str) -> (SocketAddr, Seen) {
+    let (listener, address) = listener().await;
+    let seen = serve_tls(listener, authority.vouch(name), |asked| {
+        let create = "{\"create\":{\"status\":201}}";
+        match asked.line.contains("_bulk") {
+            true => Act::Answer(200, format!("{{\"items\":[{create}]}}")),
+            false => Act::Answer(200, String::new()),
+        }
+    });
+    (address, seen)
+}
+
+/// The sinks that speak TLS, with options in front of which an ampersand stands.
+const SINKS: [&str; 6] = [
+    "otlp",
+    "elasticsearch",
+    "influxdb",
+    "opentsdb",
+    "prometheus",
+    "webhook",
+];
+
+#[tokio::test]
+async fn a_backend_is_believed_if_the_given_authority_vouches_for_it_or_nobody_asks() {
+    let authority = Authority::new();
+    for sink in SINKS {
+        for option in [
+            format!("cacert={}", authority.file()),
+            "insecuressl=true".to_owned(),
+        ] {
+            let (address, seen) = backend(&authority, "127.0.0.1").await;
+            let rig = Rig::new(quick(), &[format!("{sink}:https://{address}?{option}")]);
+            rig.send(batch(60, vec![cluster()])).await;
+            let sent = format!("loadline_sink_sent_total{{sink=\"{sink}\"}}");
+            until("it came", || rig.metric(&sent) == 1).await;
+            assert!(!seen.lock().is_empty());
+            rig.stop().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backend_of_another_authority_or_name_is_told_nothing() {
+    let authority = Authority::new();
+    for sink in SINKS {
+        for (name, option) in [
+            ("127.0.0.1", String::new()),
+            ("127.0.0.1", "insecuressl=false".to_owned()),
+            ("127.0.0.2", format!("cacert={}", authority.file())),
+            ("db.example", format!("cacert={}", authority.file())),
+        ] {
+            let (address, seen) = backend(&authority, name).await;
+            let rig = Rig::new(quick(), &[format!("{sink}:https://{address}?{option}")]);
+            rig.send(batch(60, vec![cluster()])).await;
+            let retried = format!("loadline_sink_retried_total{{sink=\"{sink}\"}}");
+            until("it is tried", || rig.metric(&retried) > 0).await;
+            assert!(seen.lock().is_empty(), "{sink} {name} {option}");
+            rig.stop().await;
+        }
+    }
+}
+
+#[test]
+fn a_file_without_an_authority_is_told_at_start_by_the_sink() {
+    let authority = Authority::new();
+    let empty = authority.folder.path().join("empty.pem");
+    std::fs::write(&empty, "none").unwrap();
+    for file in [empty, authority.folder.path().join("missing.pem")] {
+        for sink in SINKS {
+            let value = format!("{sink}:https://h?cacert={}", file.display());
+            let sinks = SinkConfig::read(&[value], &|_| None).unwrap();
+            let labeller: Arc<dyn Labeller> = Arc::new(Plain);
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let mut registry = Registry::default();
+            let made = Sinks::new(quick(), sinks, &labeller, &clock, &mut registry);
+            let (name, _) = made.unwrap_err();
+            assert_eq!(name, sink);
+        }
+    }
+}
