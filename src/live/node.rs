@@ -71,7 +71,7 @@ pub(super) struct NodeSample {
 
 /// Who is on a node: shared by samples as long as nobody comes or goes.
 #[derive(Debug)]
-struct Layout {
+pub(super) struct Layout {
     /// Sorted by key; with the places of the pod's containers.
     pods: Vec<(PodKey, Range<usize>)>,
     names: Vec<ContainerName>,
@@ -233,13 +233,9 @@ impl Layout {
         for of_one_pod in lives.chunk_by(|a, b| a.pod == b.pod) {
             let begin = end;
             end += of_one_pod.len();
-            pods.extend(
-                of_one_pod
-                    .first()
-                    .map(|life| (life.pod.clone(), begin..end)),
-            );
+            let key = of_one_pod.first().map(|life| life.pod.clone());
+            pods.extend(key.map(|key| (key, begin..end)));
         }
-        pods.shrink_to_fit();
         let names = lives.iter().map(|life| life.name.clone()).collect();
         Self { pods, names }
     }

@@ -164,10 +164,6 @@ async fn takes_over(bench: &Bench) -> Result<()> {
         told.ask(&b).await?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    println!(
-        "   alternating: {} of {} stamps went back, by {} s at most",
-        told.back, told.answers, told.furthest
-    );
     let most = i64::try_from(RESOLUTION.as_secs())? + 1;
     ensure!(
         told.furthest <= most,
@@ -254,7 +250,6 @@ async fn started_with_all(
             took > RESOLUTION || more <= 2 * COUNTS.1,
             "{more} scrapes in {took:?}"
         );
-        println!("   ready with everything after {} ms", took.as_millis());
         let log = replica.loadline.process.log();
         ensure!(
             log.contains("took over from another replica"),

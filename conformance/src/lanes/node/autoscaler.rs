@@ -38,24 +38,7 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
     lane.check(
         "with loadline's pod deleted its Deployment brings another",
         SOON * 2,
-        async {
-            let old = scene.loadline().await?;
-            scene
-                .admin
-                .run("delete pod -n kube-system -l app.kubernetes.io/name=loadline --wait=false")
-                .await?;
-            let new = until(SOON, async || {
-                let new = scene.loadline().await?;
-                ensure!(
-                    new["metadata"]["uid"] != old["metadata"]["uid"],
-                    "still the old one"
-                );
-                Ok(new)
-            })
-            .await?;
-            lane.note(&format!("another pod: {}", new["metadata"]["name"]));
-            Ok(())
-        },
+        another(lane, scene),
     )
     .await;
     lane.check(
@@ -79,6 +62,26 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
         },
     )
     .await;
+}
+
+/// Deletes Loadline's pod and waits for the next one.
+async fn another(lane: &Lane, scene: &Scene) -> Result<()> {
+    let old = scene.loadline().await?;
+    scene
+        .admin
+        .run("delete pod -n kube-system -l app.kubernetes.io/name=loadline --wait=false")
+        .await?;
+    let new = until(SOON, async || {
+        let new = scene.loadline().await?;
+        ensure!(
+            new["metadata"]["uid"] != old["metadata"]["uid"],
+            "still the old one"
+        );
+        Ok(new)
+    })
+    .await?;
+    lane.note(&format!("another pod: {}", new["metadata"]["name"]));
+    Ok(())
 }
 
 /// Replaces Loadline's pod while the HPA holds its 3 pods by its numbers, and reads what the HPA says of itself.
