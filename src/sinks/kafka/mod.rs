@@ -279,14 +279,12 @@ async fn produce(producer: &Producer, topic: &str, body: Vec<u8>) -> Result<Verd
 )]
 fn wrong(error: KrafkaError) -> Result<String, ExportError> {
     use ErrorCode::{InvalidRecord, MessageTooLarge, RecordListTooLarge};
-    match &error {
-        KrafkaError::Broker { code, .. }
-            if [MessageTooLarge, RecordListTooLarge, InvalidRecord].contains(code) =>
-        {
-            Ok(error.to_string())
-        }
-        _ => Err(failed(error)),
+    if let KrafkaError::Broker { code, .. } = &error
+        && [MessageTooLarge, RecordListTooLarge, InvalidRecord].contains(code)
+    {
+        return Ok(error.to_string());
     }
+    Err(failed(error))
 }
 
 #[expect(
@@ -296,16 +294,18 @@ fn wrong(error: KrafkaError) -> Result<String, ExportError> {
 fn failed(error: KrafkaError) -> ExportError {
     use ErrorCode::{ClusterAuthorizationFailed, TopicAuthorizationFailed};
     let text = error.to_string();
-    match error {
-        KrafkaError::Network(_)
-        | KrafkaError::Timeout { .. }
-        | KrafkaError::DeliveryTimeout { .. } => ExportError::Unreachable(text),
-        KrafkaError::Auth { .. } => ExportError::Denied(text),
-        KrafkaError::Broker { code, .. }
-            if [ClusterAuthorizationFailed, TopicAuthorizationFailed].contains(&code) =>
-        {
-            ExportError::Denied(text)
-        }
-        _ => ExportError::Failing(text),
+    let away = matches!(
+        error,
+        KrafkaError::Network(_) | KrafkaError::Timeout { .. } | KrafkaError::DeliveryTimeout { .. }
+    );
+    if away {
+        return ExportError::Unreachable(text);
+    }
+    let refused = |code| [ClusterAuthorizationFailed, TopicAuthorizationFailed].contains(code);
+    let denied = matches!(error, KrafkaError::Auth { .. })
+        || matches!(&error, KrafkaError::Broker { code, .. } if refused(code));
+    match denied {
+        true => ExportError::Denied(text),
+        false => ExportError::Failing(text),
     }
 }
