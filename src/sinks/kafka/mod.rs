@@ -273,10 +273,6 @@ async fn produce(producer: &Producer, topic: &str, body: Vec<u8>) -> Result<Verd
 }
 
 /// Why a message will never be taken; an error when it may be.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the library has kinds of its own, and adds more as it likes"
-)]
 fn wrong(error: KrafkaError) -> Result<String, ExportError> {
     use ErrorCode::{InvalidRecord, MessageTooLarge, RecordListTooLarge};
     if let KrafkaError::Broker { code, .. } = &error
@@ -287,10 +283,7 @@ fn wrong(error: KrafkaError) -> Result<String, ExportError> {
     Err(failed(error))
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the library has kinds of its own, and adds more as it likes"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
 fn failed(error: KrafkaError) -> ExportError {
     use ErrorCode::{ClusterAuthorizationFailed, TopicAuthorizationFailed};
     let text = error.to_string();
