@@ -496,7 +496,9 @@ async fn a_spool_that_is_full_or_broken_costs_batches_by_reason() {
         format!("loadline_sink_dropped_total{{{sink},reason=\"{reason}\"}}")
     };
     until("it is full", || rig.metric(&dropped("spool_full")) > 0).await;
-    std::fs::remove_dir_all(folder.path()).unwrap();
+    // Gone at once, whatever is being written into it.
+    let elsewhere = folder.path().with_extension("gone");
+    std::fs::rename(folder.path(), &elsewhere).unwrap();
     let failed = || rig.metric(&dropped("spool_failed"));
     let before = failed();
     for n in 21..=30 {
@@ -505,6 +507,7 @@ async fn a_spool_that_is_full_or_broken_costs_batches_by_reason() {
     until("writing fails", || failed() > before).await;
     assert_eq!(rig.metric(&dropped("queue_full")), 0);
     rig.stop().await;
+    std::fs::remove_dir_all(elsewhere).unwrap();
 }
 
 #[test]
