@@ -143,18 +143,24 @@ async fn a_stream_outlives_the_time_a_connection_may_be_idle_and_a_request_may_t
 }
 
 #[tokio::test]
-async fn watches_have_a_number_of_their_own_that_holds_for_everybody() {
+async fn watches_have_a_number_of_their_own_and_masters_one_besides() {
     let limits = |config: &mut Config| {
         config.limits.watches = 1;
         config.limits.reads_in_flight = 1;
     };
     let running = Running::with(FakeAccess::allowing(), limits).await;
-    let master = Subject::new("root").organization("system:masters");
-    let master = running.client_ca.issue(master);
-    let mut conversation = running.as_user(&master).await;
+    let bob = running.identity("bob");
+    let mut conversation = running.as_user(&bob).await;
     let (body, feed) = begin(&running, &mut conversation, WATCH).await;
     let refused = conversation.get(WATCH).await;
     assert_eq!((refused.code, refused.header("retry-after")), (429, "1"));
+    // A fifth of one is one.
+    let master = Subject::new("root").organization("system:masters");
+    let master = running.client_ca.issue(master);
+    let mut above = running.as_user(&master).await;
+    let (kept, _) = begin(&running, &mut above, WATCH).await;
+    assert_eq!(above.get(WATCH).await.code, 429);
+    drop(kept);
     assert_eq!(
         running.get("/apis/g/v1/other").await.code,
         200,
