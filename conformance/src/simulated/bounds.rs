@@ -1,12 +1,13 @@
 //! Promise 2: what misbehaves harms only itself.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
-use super::stage::{OLDEST, RESOLUTION, age, ensure_close, small_world, throughout};
+use super::stage::{OLDEST, RESOLUTION, age, ensure_close, small_world, throughout, until};
 use super::{Bench, Check};
 use crate::lab::{Answer, Behaviour, Container, Lab, LabConfig, Load, Node, Pod, World};
 
@@ -140,10 +141,26 @@ async fn stalling_clients(bench: &Bench) -> Result<()> {
     bench
         .beside(small_world(), &[], async |stage| {
             stage.until_measured().await?;
+            // Two addresses of their own: one of them may have only so many connections.
             let mut stalled = Vec::new();
-            for _ in 0..300 {
-                stalled.push(TcpStream::connect(stage.loadline.address).await?);
+            for n in 0..600_u16 {
+                let socket = TcpSocket::new_v4()?;
+                let from = Ipv4Addr::new(127, 0, 7, if n % 2 == 0 { 1 } else { 2 });
+                socket.bind(SocketAddr::from((from, 0)))?;
+                stalled.push(socket.connect(stage.loadline.address).await?);
             }
+            let masters = ["system:masters"];
+            let administrator = stage.loadline.as_proxied(&stage.lab, "root", &masters)?;
+            let refused = "loadline_server_connections_refused_total 100";
+            until(
+                RESOLUTION,
+                "what is above 250 of one address is closed",
+                async || {
+                    let metrics = administrator.get("/metrics").await?.whole_text();
+                    Ok(metrics.lines().any(|line| line == refused).then_some(()))
+                },
+            )
+            .await?;
             for _ in 0..50 {
                 let asked = Instant::now();
                 ensure!(stage.pods().await?.len() == 6, "pods are missing");

@@ -153,9 +153,14 @@ async fn scraped(bench: &Bench) -> Result<()> {
         .beside(small_world(), &flags, async |stage| {
             let nobody = stage.loadline.client(Protocol::Http2, None)?;
             nobody.get(PATH).await?.expect_status(403)?;
+            stage.viewer.get(PATH).await?.expect_status(403)?;
+            let masters = ["system:masters"];
+            let prometheus = stage
+                .loadline
+                .as_proxied(&stage.lab, "prometheus", &masters)?;
             let cpu = "heapster_cpu_usage_rate_cores{type=\"cluster\"} ";
             let text = until(COLUMNS, "there is a column", async || {
-                let answer = stage.viewer.get(PATH).await?;
+                let answer = prometheus.get(PATH).await?;
                 let text = answer.expect_status(200)?.whole_text();
                 Ok(text.contains(cpu).then_some(text))
             })
@@ -169,8 +174,7 @@ async fn scraped(bench: &Bench) -> Result<()> {
             let secs = stamp.strip_suffix(".000").context("not aligned")?;
             ensure!(secs.parse::<i64>()? % 5 == 0, "not aligned: {stamp}");
             let some = format!("{PATH}?metrics=memory/usage&namespaces=b");
-            let some = stage
-                .viewer
+            let some = prometheus
                 .get(&some)
                 .await?
                 .expect_status(200)?
