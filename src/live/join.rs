@@ -8,7 +8,7 @@ use crate::domain::{
     ContainerKind, ContainerName, ContainerUsage, Inventory, NodeName, PodPhase, PodRecord,
 };
 
-use super::node::{NodeSample, PodSample};
+use super::sample::{NodeSample, PodSample};
 use super::track::{Measured, Rules};
 use super::versions::Versions;
 use super::view::{NodeView, Origin, PodView, View};

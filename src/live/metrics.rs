@@ -7,7 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::telemetry::Registry;
 
-use super::node::{Commit, NodeSample};
+use super::node::Commit;
+use super::sample::NodeSample;
 
 #[derive(Clone, Debug)]
 pub(super) struct Metrics {

@@ -13,6 +13,7 @@ mod hand_off;
 mod join;
 mod metrics;
 mod node;
+mod sample;
 mod summaries;
 mod track;
 mod versions;
@@ -34,7 +35,8 @@ use crate::domain::{Clock, Inventory, NodeName, NodeRecord, ResourceReading, Tim
 use crate::telemetry::Registry;
 
 use metrics::Metrics;
-use node::{NodeLives, NodeSample};
+use node::NodeLives;
+use sample::NodeSample;
 use summaries::Summaries;
 use track::Rules;
 

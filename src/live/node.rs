@@ -1,6 +1,5 @@
 //! The lives on one node, committed answer by answer.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,8 +9,9 @@ use crate::domain::{
     Timestamp,
 };
 
+use super::sample::{Layout, NodeSample};
 use super::summaries::whole_seconds;
-use super::track::{Measured, Outcome, Point, Rules, Track};
+use super::track::{Outcome, Point, Rules, Track};
 
 /// Everything known of one node's lives. Written by that node's scrapes alone.
 #[derive(Debug, Default)]
@@ -53,35 +53,6 @@ pub struct Commit {
     pub refused: usize,
     /// Lives that ended because a counter fell.
     pub resets: usize,
-}
-
-/// The finished numbers of one node, published as one piece.
-#[derive(Debug)]
-pub(super) struct NodeSample {
-    /// No other sample of the process has this number.
-    pub(super) number: u64,
-    pub(super) node: Option<Measured>,
-    /// There was a time when every container had a number that had been there before. Stays true:
-    /// what starts later is no reason to hold back the rest.
-    pub(super) pods_settled: bool,
-    layout: Arc<Layout>,
-    /// One for each of the layout's names.
-    containers: Vec<Option<Measured>>,
-}
-
-/// Who is on a node: shared by samples as long as nobody comes or goes.
-#[derive(Debug)]
-pub(super) struct Layout {
-    /// Sorted by key; with the places of the pod's containers.
-    pods: Vec<(PodKey, Range<usize>)>,
-    names: Vec<ContainerName>,
-}
-
-/// What the kubelet's newest good answer says of one pod.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PodSample<'a> {
-    names: &'a [ContainerName],
-    containers: &'a [Option<Measured>],
 }
 
 impl NodeLives {
@@ -226,21 +197,6 @@ impl NodeLives {
     }
 }
 
-impl Layout {
-    fn of(lives: &[ContainerLife]) -> Self {
-        let mut pods = Vec::new();
-        let mut end = 0;
-        for of_one_pod in lives.chunk_by(|a, b| a.pod == b.pod) {
-            let begin = end;
-            end += of_one_pod.len();
-            let key = of_one_pod.first().map(|life| life.pod.clone());
-            pods.extend(key.map(|key| (key, begin..end)));
-        }
-        let names = lives.iter().map(|life| life.name.clone()).collect();
-        Self { pods, names }
-    }
-}
-
 /// The newest counters of one life.
 fn metric_set(
     key: EntityKey,
@@ -263,38 +219,6 @@ fn metric_set(
         .filter_map(|(metric, value)| Some(domain::Point::int(metric, value?)))
         .collect();
     set
-}
-
-impl NodeSample {
-    /// How many containers have a number.
-    pub(super) fn container_points(&self) -> usize {
-        self.containers.iter().flatten().count()
-    }
-
-    /// The pod of this key, if the kubelet named it.
-    pub(super) fn pod(&self, key: &PodKey) -> Option<PodSample<'_>> {
-        let pods = &self.layout.pods;
-        let at = pods.binary_search_by(|(pod, _)| pod.cmp(key)).ok()?;
-        let (_, places) = pods.get(at)?;
-        Some(PodSample {
-            names: self.layout.names.get(places.clone())?,
-            containers: self.containers.get(places.clone())?,
-        })
-    }
-}
-
-impl<'a> PodSample<'a> {
-    /// Its containers sorted by name; one still without a pair has no number.
-    pub(super) fn containers(
-        self,
-    ) -> impl ExactSizeIterator<Item = (&'a ContainerName, Option<Measured>)> {
-        self.names.iter().zip(self.containers.iter().copied())
-    }
-
-    /// Whether the kubelet named this container.
-    pub(super) fn names(self, name: &ContainerName) -> bool {
-        self.names.binary_search(name).is_ok()
-    }
 }
 
 impl ContainerLife {

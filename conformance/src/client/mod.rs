@@ -411,5 +411,7 @@ fn was_not_sent(error: &anyhow::Error) -> bool {
     // hyper does not say of an HTTP/2 error that it is the server's farewell (GOAWAY without an
     // error), after which a request that crossed it is to be sent again.
     let source = std::error::Error::source(error).map(ToString::to_string);
-    error.is_canceled() || source.is_some_and(|s| s.contains("not a result of an error"))
+    error.is_canceled()
+        || error.is_closed()
+        || source.is_some_and(|s| s.contains("not a result of an error"))
 }
