@@ -82,13 +82,23 @@ fn documented(server: &str) -> String {
     format!("{DOCUMENT} says what {server} keeps")
 }
 
-/// Compares each column with the document; the one it should be is kept with the logs.
+/// Compares each column with the document; the one it should be is kept with the logs. What another server does on such
+/// a machine is not ours to fail for: it is told.
 async fn up_to_date(lane: &Lane, columns: &[Column], extent: Extent) -> Result<()> {
     let anew = lane.folder()?.join("conformance.md");
     if columns.len() > 1 && extent == Extent::Whole {
         std::fs::write(&anew, document(columns))?;
     }
     for column in columns {
+        if column.server != LOADLINE {
+            if let Err(error) = agrees(column, extent) {
+                lane.note(&format!(
+                    "{}: {error:#}; {REGENERATE}",
+                    documented(&column.server)
+                ));
+            }
+            continue;
+        }
         lane.check(&documented(&column.server), AT_ONCE, async {
             agrees(column, extent).with_context(|| {
                 format!("make it anew: {REGENERATE}\n(or take {})", anew.display())

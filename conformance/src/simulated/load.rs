@@ -164,8 +164,12 @@ impl Figures {
             self.mebibytes / HEAPSTER_MEBIBYTES,
             self.millicores / HEAPSTER_MILLICORES,
         );
-        ensure!(memory <= MEMORY_SHARE, "{:.0} MiB", self.mebibytes);
-        ensure!(cpu <= CPU_SHARE, "{:.2} mcore", self.millicores);
+        ensure!(
+            memory <= MEMORY_SHARE && cpu <= CPU_SHARE,
+            "{:.0} MiB and {:.2} mcore",
+            self.mebibytes,
+            self.millicores
+        );
         ensure!(self.column <= POD_LIST, "a column took {:?}", self.column);
         let [with, without] = self.lists.map(|time| time.as_secs_f64());
         ensure!(

@@ -115,7 +115,11 @@ async fn judged(
             let skipped = |run: &&Run| matches!(run.outcome, Outcome::Skipped { .. });
             let made = column.runs.len() - column.runs.iter().filter(skipped).count();
             ensure!(made >= FEWEST, "only {made} runs of checks could be made");
-            agrees(&column, Extent::WhatRan)?;
+            match agrees(&column, Extent::WhatRan) {
+                // What another server does on such a machine is not ours to fail for.
+                Err(error) if name != LOADLINE => lane.note(&format!("{error:#}")),
+                result => result?,
+            }
             Ok(made)
         })
         .await;
