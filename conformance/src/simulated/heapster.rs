@@ -186,7 +186,7 @@ async fn scraped(bench: &Bench) -> Result<()> {
             ensure!(no_cpu && memory, "{some}");
             ensure!(!some.contains("namespace_name=\"a\""), "{some}");
             let wrong = format!("{PATH}?selector=a%3D%3D%3D");
-            stage.viewer.get(&wrong).await?.expect_status(400)?;
+            prometheus.get(&wrong).await?.expect_status(400)?;
             Ok(())
         })
         .await
