@@ -115,7 +115,8 @@ pub fn checks() -> Vec<Check> {
     checks
 }
 
-/// Runs the checks whose name contains `filter` against this Loadline; the one that measures comes last, alone.
+/// Runs the checks whose name contains `filter` against this Loadline. The one that measures, [`load`], comes last and
+/// only when it is asked for by name: what it holds is not held on every machine yet.
 pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
     let bench = Bench {
         binary: PathBuf::from(loadline),
@@ -132,7 +133,7 @@ pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
         .buffer_unordered(AT_A_TIME)
         .collect::<Vec<bool>>()
         .await;
-    if load::NAME.contains(filter) {
+    if !filter.is_empty() && load::NAME.contains(filter) {
         load::run(lane, &bench).await;
     }
 }
