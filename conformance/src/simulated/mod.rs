@@ -115,7 +115,7 @@ pub fn checks() -> Vec<Check> {
     checks
 }
 
-/// Runs the checks whose name contains `filter` against this Loadline. The one that measures, [`load`], comes last and
+/// Runs the checks whose name contains `filter` against this Loadline. The one that measures comes last and
 /// only when it is asked for by name: what it holds is not held on every machine yet.
 pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
     let bench = Bench {
