@@ -158,9 +158,9 @@ async fn watches_have_a_number_of_their_own_and_masters_one_besides() {
     let master = Subject::new("root").organization("system:masters");
     let master = running.client_ca.issue(master);
     let mut above = running.as_user(&master).await;
-    let (kept, _) = begin(&running, &mut above, WATCH).await;
+    let (kept, held) = begin(&running, &mut above, WATCH).await;
     assert_eq!(above.get(WATCH).await.code, 429);
-    drop(kept);
+    drop((kept, held));
     assert_eq!(
         running.get("/apis/g/v1/other").await.code,
         200,
