@@ -21,6 +21,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::chunks::Verdict;
 use super::config::authority;
 use super::export::ExportError;
 use super::options::Options;
@@ -233,6 +234,25 @@ impl Answer {
         format!("{} {body}", self.status.as_u16())
             .trim_end()
             .to_owned()
+    }
+
+    /// What became of what was sent, as HTTP has it: taken, not to be sent again (with as many
+    /// points as `refused` makes of the answer), or worth another try. Who is not let in, and what
+    /// is not there, says nothing of the points.
+    pub(super) fn verdict(
+        &self,
+        refused: impl FnOnce(&Self) -> Option<usize>,
+    ) -> Result<Verdict, ExportError> {
+        match self.status {
+            status if status.is_success() => Ok(Verdict::Accepted),
+            StatusCode::FORBIDDEN => Err(ExportError::Denied(self.shown())),
+            StatusCode::NOT_FOUND => Err(ExportError::Gone(self.shown())),
+            status if status.is_client_error() => Ok(Verdict::Refused {
+                points: refused(self),
+                why: self.shown(),
+            }),
+            _ => Err(ExportError::Failing(self.shown())),
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use http::Request;
 use http::header::CONTENT_TYPE;
-use http::{Request, StatusCode};
 use parking_lot::Mutex;
 use tracing::warn;
 
@@ -204,15 +204,9 @@ impl Elasticsearch {
         let answer = self.ask("POST", &self.bulk, NDJSON, &unsettled.body).await;
         let settled = match answer {
             Ok(answer) if answer.status.is_success() => unsettled.settle(&answer.body),
-            Ok(answer) => match answer.status {
-                StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
-                StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
-                status if status.is_client_error() => {
-                    unsettled.refuse(answer.shown());
-                    Ok(())
-                }
-                _ => Err(ExportError::Failing(answer.shown())),
-            },
+            Ok(answer) => answer
+                .verdict(|_| None)
+                .map(|_| unsettled.refuse(answer.shown())),
             Err(error) => Err(error),
         };
         if let Err(error) = settled {

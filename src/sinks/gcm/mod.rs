@@ -15,7 +15,7 @@ use tracing::warn;
 
 use self::series::{SeriesOf, descriptor};
 use self::token::{Account, Source, Tokens, of_machine, server};
-use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
+use super::chunks::{Chunks, Frame, Progress, send_all};
 use super::column::Column;
 use super::config::{SetupError, authority};
 use super::export::ExportError;
@@ -157,7 +157,10 @@ impl Gcm {
         }
         let path = format!("/v3/projects/{project}/timeSeries");
         let chunks = Chunks::new(column, &self.config.series, FRAME);
-        let create = async |body| verdict(&self.post(&path, bearer, body).await?);
+        let create = async |body| {
+            let answer = self.post(&path, bearer, body).await?;
+            answer.verdict(|answer| unwritten(&answer.body))
+        };
         send_all(chunks, progress, self.config.concurrency, create).await
     }
 
@@ -188,17 +191,6 @@ impl Gcm {
             StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
             _ => Ok(answer),
         }
-    }
-}
-
-fn verdict(answer: &Answer) -> Result<Verdict, ExportError> {
-    match answer.status {
-        status if status.is_success() => Ok(Verdict::Accepted),
-        status if status.is_client_error() => Ok(Verdict::Refused {
-            points: unwritten(&answer.body),
-            why: answer.shown(),
-        }),
-        _ => Err(ExportError::Failing(answer.shown())),
     }
 }
 

@@ -7,7 +7,6 @@ mod retention;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::StatusCode;
 use serde_json::Value as Json;
 use tracing::warn;
 
@@ -237,16 +236,7 @@ impl Influxdb {
 
     async fn write(&self, body: Vec<u8>) -> Result<Verdict, ExportError> {
         let answer = self.http.post(&self.write, TEXT, body).await?;
-        match answer.status {
-            status if status.is_success() => Ok(Verdict::Accepted),
-            StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
-            StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
-            status if status.is_client_error() => Ok(Verdict::Refused {
-                points: dropped(&answer),
-                why: answer.shown(),
-            }),
-            _ => Err(ExportError::Failing(answer.shown())),
-        }
+        answer.verdict(dropped)
     }
 }
 

@@ -5,7 +5,6 @@ mod point;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::StatusCode;
 use serde_json::Value as Json;
 
 use self::point::Points;
@@ -83,20 +82,10 @@ impl Opentsdb {
             .http
             .post("/api/put?summary", "application/json", body)
             .await?;
-        match answer.status {
-            status if status.is_success() => Ok(Verdict::Accepted),
-            StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
-            StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
-            status if status.is_client_error() => {
-                // With points of its own it fails the others too only in words.
-                let json: Json = serde_json::from_str(&answer.body).unwrap_or_default();
-                let failed = json.get("failed").and_then(Json::as_u64);
-                Ok(Verdict::Refused {
-                    points: failed.and_then(|failed| failed.try_into().ok()),
-                    why: answer.shown(),
-                })
-            }
-            _ => Err(ExportError::Failing(answer.shown())),
-        }
+        answer.verdict(|answer| {
+            // With points of its own it fails the others too only in words.
+            let json: Json = serde_json::from_str(&answer.body).unwrap_or_default();
+            json.get("failed")?.as_u64()?.try_into().ok()
+        })
     }
 }

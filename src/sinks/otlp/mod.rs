@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use http::Request;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Request, StatusCode};
 
 use self::message::{Messages, rejected};
 use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
@@ -114,22 +114,16 @@ impl Otlp {
             body
         };
         let answer = self.http.send(request, body).await?;
-        match answer.status {
-            status if status.is_success() => match rejected(&answer.bytes) {
-                Ok(Some((points, why))) => Ok(Verdict::Refused {
-                    points: Some(points),
-                    why,
-                }),
-                Ok(None) => Ok(Verdict::Accepted),
-                Err(error) => Err(ExportError::Failing(format!("no answer of OTLP: {error}"))),
-            },
-            StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
-            StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
-            status if status.is_client_error() => Ok(Verdict::Refused {
-                points: None,
-                why: answer.shown(),
+        if !answer.status.is_success() {
+            return answer.verdict(|_| None);
+        }
+        match rejected(&answer.bytes) {
+            Ok(Some((points, why))) => Ok(Verdict::Refused {
+                points: Some(points),
+                why,
             }),
-            _ => Err(ExportError::Failing(answer.shown())),
+            Ok(None) => Ok(Verdict::Accepted),
+            Err(error) => Err(ExportError::Failing(format!("no answer of OTLP: {error}"))),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::chunks::{Chunk, Progress, Verdict, pieces, send_chunks};
 use super::column::Column;
 use super::config::SetupError;
 use super::export::ExportError;
-use super::http::{Answer, Http, HttpConfig};
+use super::http::{Http, HttpConfig};
 use super::options::Options;
 use super::uri::SinkUri;
 use crate::domain::Clock;
@@ -138,27 +138,17 @@ impl Prometheus {
                 // Who speaks 1.0 alone may take the bytes for an empty message of it.
                 (Version::Two, None) => Err(ExportError::Failing(UNSPOKEN.to_owned())),
                 (Version::Two, Some(written)) if written >= points => Ok(Verdict::Accepted),
-                (Version::Two, Some(written)) => Ok(refused(&answer, points - written)),
+                (Version::Two, Some(written)) => Ok(Verdict::Refused {
+                    points: Some(points - written),
+                    why: answer.shown(),
+                }),
             },
-            StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
-            StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
             StatusCode::UNSUPPORTED_MEDIA_TYPE if version == Version::Two => {
                 Err(ExportError::Failing(UNSPOKEN.to_owned()))
             }
-            status if status.is_client_error() => {
-                let refused_points = points - written.unwrap_or(0).min(points);
-                Ok(refused(&answer, refused_points))
-            }
-            _ => Err(ExportError::Failing(answer.shown())),
+            _ => answer.verdict(|_| Some(points - written.unwrap_or(0).min(points))),
         }
     }
 }
 
 const UNSPOKEN: &str = "it does not speak remote write 2.0, which version=2 asks for";
-
-fn refused(answer: &Answer, points: usize) -> Verdict {
-    Verdict::Refused {
-        points: Some(points),
-        why: answer.shown(),
-    }
-}

@@ -5,8 +5,6 @@ mod line;
 
 use std::sync::Arc;
 
-use http::StatusCode;
-
 use self::line::Lines;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
@@ -93,15 +91,6 @@ impl Webhook {
 
     async fn post(&self, body: Vec<u8>) -> Result<Verdict, ExportError> {
         let answer = self.http.post(&self.config.path, NDJSON, body).await?;
-        match answer.status {
-            status if status.is_success() => Ok(Verdict::Accepted),
-            StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
-            StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
-            status if status.is_client_error() => Ok(Verdict::Refused {
-                points: None,
-                why: answer.shown(),
-            }),
-            _ => Err(ExportError::Failing(answer.shown())),
-        }
+        answer.verdict(|_| None)
     }
 }
