@@ -6,9 +6,6 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -29,25 +26,17 @@ pub(super) struct PinVerifier {
     pins: Arc<Pins>,
     node: NodeName,
     uid: Arc<str>,
-    algorithms: WebPkiSupportedAlgorithms,
     /// The certificate that was judged last, and as what.
     judged: Mutex<Option<(Vec<u8>, Shown)>>,
 }
 
 impl PinVerifier {
-    pub(super) fn new(
-        ca: NodeVerifier,
-        pins: Arc<Pins>,
-        node: NodeName,
-        uid: Arc<str>,
-        provider: &CryptoProvider,
-    ) -> Self {
+    pub(super) fn new(ca: NodeVerifier, pins: Arc<Pins>, node: NodeName, uid: Arc<str>) -> Self {
         Self {
             ca,
             pins,
             node,
             uid,
-            algorithms: provider.signature_verification_algorithms,
             judged: Mutex::default(),
         }
     }
@@ -102,7 +91,7 @@ impl ServerCertVerifier for PinVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let valid = verify_tls12_signature(message, cert, dss, &self.algorithms)?;
+        let valid = self.ca.verify_tls12_signature(message, cert, dss)?;
         self.proved(cert);
         Ok(valid)
     }
@@ -113,13 +102,13 @@ impl ServerCertVerifier for PinVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let valid = verify_tls13_signature(message, cert, dss, &self.algorithms)?;
+        let valid = self.ca.verify_tls13_signature(message, cert, dss)?;
         self.proved(cert);
         Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.ca.supported_verify_schemes()
     }
 }
 

@@ -129,7 +129,6 @@ impl Tls {
                     Arc::clone(pins),
                     target.node().clone(),
                     Arc::clone(target.uid()),
-                    &self.provider,
                 )),
             };
             config.dangerous().set_certificate_verifier(verifier);
