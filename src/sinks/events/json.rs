@@ -215,37 +215,8 @@ impl Serialize for Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{EventSeries, EventSource, ObjectReference};
-
-    fn event() -> Event {
-        Event {
-            name: "web.1".into(),
-            namespace: "team-a".into(),
-            uid: "u-1".into(),
-            resource_version: "7".into(),
-            created: Some(MicroTime::from_parts(1_767_323_045, 0)),
-            regarding: ObjectReference {
-                kind: "Pod".into(),
-                namespace: "team-a".into(),
-                name: "web".into(),
-                uid: "p-1".into(),
-                api_version: "v1".into(),
-                field_path: "spec.containers{web}".into(),
-                ..ObjectReference::default()
-            },
-            kind: "Warning".into(),
-            reason: "BackOff".into(),
-            message: "<restarting> \"web\"".into(),
-            source: EventSource {
-                component: "kubelet".into(),
-                host: "n1".into(),
-            },
-            first_timestamp: Some(MicroTime::from_parts(1_767_323_040, 0)),
-            last_timestamp: Some(MicroTime::from_parts(1_767_323_045, 0)),
-            count: 3,
-            ..Event::default()
-        }
-    }
+    use crate::domain::{EventSeries, ObjectReference};
+    use crate::sinks::tests::events::event;
 
     /// As Go's `json.MarshalIndent(event, "", " ")` writes such a `v1.Event`.
     #[test]

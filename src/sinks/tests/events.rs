@@ -16,7 +16,8 @@ use crate::sinks::{
 };
 use crate::telemetry::Registry;
 
-fn event() -> Event {
+/// A pod that cannot start, told by its kubelet.
+pub(in crate::sinks) fn event() -> Event {
     Event {
         name: "web.1".into(),
         namespace: "team-a".into(),

@@ -3,7 +3,7 @@
 mod elasticsearch;
 pub(super) mod folder;
 pub(super) mod receivers;
-mod events;
+pub(super) mod events;
 mod reading;
 pub(super) mod remote_write;
 mod riemann;
