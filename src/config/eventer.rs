@@ -10,7 +10,7 @@ use super::flag::{Flag, Kind, Topic};
 use super::given::{Environment, Given};
 use super::leader::{self, LeaseReference};
 use super::logging::{self, Logging};
-use super::{Exit, heapster, known, scrape};
+use super::{Exit, heapster, read_flags, scrape};
 use crate::cluster;
 use crate::sinks::{EventFilter, EventSinkConfig};
 
@@ -130,19 +130,8 @@ const LONGEST: Duration = Duration::from_secs(180);
 pub(super) fn parse(words: Vec<OsString>, env: Environment) -> Result<EventerSettings, Exit> {
     let words = words.into_iter().enumerate();
     let words = words.map(|(at, word)| if at == 0 { word } else { spelled(word) });
-    let (matches, unknown) = known(words.collect(), &TOPICS)?;
-    let mut given = Given::new(matches, false, env);
-    for flag in unknown {
-        given.refuse(format!("unknown flag: {flag}"));
-    }
-    if given.flag(&scrape::VERSION) == Some(true) {
-        return Err(Exit::version());
-    }
-    let settings = read(&mut given);
-    let errors = given.into_errors(&TOPICS);
-    settings
-        .filter(|_| errors.is_empty())
-        .ok_or_else(|| Exit::wrong(&errors))
+    let given = |matches| Given::new(matches, false, env);
+    read_flags(words.collect(), &TOPICS, given, read)
 }
 
 /// A flag as the others are written: Go's own library takes one dash for two.

@@ -129,8 +129,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Settings, Exit>
 fn parse_in(words: Vec<OsString>, env: Environment) -> Result<Settings, Exit> {
     let program = words.first().and_then(|word| Path::new(word).file_name());
     let heapster = program == Some(OsStr::new("heapster"));
-    let (matches, unknown) = known(words, &TOPICS)?;
-    let mut given = Given::new(matches, heapster, env);
+    let given = |matches| Given::new(matches, heapster, env);
+    read_flags(words, &TOPICS, given, read)
+}
+
+/// What `read` makes of a command line that knows the flags of these topics.
+fn read_flags<T>(
+    words: Vec<OsString>,
+    topics: &[Topic],
+    given: impl FnOnce(ArgMatches) -> Given,
+    read: impl FnOnce(&mut Given) -> Option<T>,
+) -> Result<T, Exit> {
+    let (matches, unknown) = known(words, topics)?;
+    let mut given = given(matches);
     for flag in unknown {
         given.refuse(format!("unknown flag: {flag}"));
     }
@@ -138,7 +149,7 @@ fn parse_in(words: Vec<OsString>, env: Environment) -> Result<Settings, Exit> {
         return Err(Exit::version());
     }
     let settings = read(&mut given);
-    let errors = given.into_errors(&TOPICS);
+    let errors = given.into_errors(topics);
     settings
         .filter(|_| errors.is_empty())
         .ok_or_else(|| Exit::wrong(&errors))
