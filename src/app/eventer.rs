@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::ground::Ground;
-use super::{Ended, LEFTOVERS, Signals, settings, tell};
+use super::{Ended, LEFTOVERS, Signals, settings, tell, wind_down};
 use crate::cluster::{self, Election, Leadership};
 use crate::config::EventerSettings;
 use crate::events::{self, Eventer, EventerHealth};
@@ -125,24 +125,7 @@ impl BoundEventer {
             () = stop.stopped() => {}
         }
         stop_sender.stop();
-        let ended = async {
-            quit.stopped().await;
-            tokio::time::timeout(LEFTOVERS, tasks.finished()).await
-        };
-        tokio::select! {
-            _ = ended => {}
-            () = signals.next() => {
-                warn!("asked to stop again; ending at once");
-                return Ended::Cut;
-            }
-        }
-        match tasks.failure() {
-            Some(_) => Ended::Failed,
-            None => {
-                info!("stopped");
-                Ended::Stopped
-            }
-        }
+        wind_down(signals, &quit, &tasks).await
     }
 }
 

@@ -178,33 +178,36 @@ impl Bound {
             quit_sender.stop();
         });
 
-        let first = async {
-            tokio::select! {
-                () = signals.next() => info!("asked to stop; draining"),
-                () = stop.stopped() => {}
-            }
-            stop_sender.stop();
-        };
-        first.await;
-        let ended = async {
-            quit.stopped().await;
-            tokio::time::timeout(LEFTOVERS, tasks.finished()).await
-        };
         tokio::select! {
-            ended = ended => if ended.is_err() {
-                debug!("what nobody waits for any more is left unfinished");
-            },
-            () = signals.next() => {
-                warn!("asked to stop again; ending at once");
-                return Ended::Cut;
-            }
+            () = signals.next() => info!("asked to stop; draining"),
+            () = stop.stopped() => {}
         }
-        match tasks.failure() {
-            Some(_) => Ended::Failed,
-            None => {
-                info!("stopped");
-                Ended::Stopped
-            }
+        stop_sender.stop();
+        wind_down(signals, &quit, &tasks).await
+    }
+}
+
+/// Waits for `quit`, when what was under way is done, and then a while for the tasks to end. A second
+/// signal cuts that short.
+async fn wind_down(mut signals: Signals, quit: &Stop, tasks: &Tasks) -> Ended {
+    let ended = async {
+        quit.stopped().await;
+        tokio::time::timeout(LEFTOVERS, tasks.finished()).await
+    };
+    tokio::select! {
+        ended = ended => if ended.is_err() {
+            debug!("what nobody waits for any more is left unfinished");
+        },
+        () = signals.next() => {
+            warn!("asked to stop again; ending at once");
+            return Ended::Cut;
+        }
+    }
+    match tasks.failure() {
+        Some(_) => Ended::Failed,
+        None => {
+            info!("stopped");
+            Ended::Stopped
         }
     }
 }
