@@ -48,6 +48,34 @@ pub async fn program() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// A server of Loadline's own code with a handler that always panics, built now.
+///
+/// # Errors
+/// When it cannot be built.
+pub async fn panicking() -> Result<PathBuf> {
+    let us = env::current_exe()?;
+    let folder = us.parent().context("no target folder")?;
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "loadline",
+            "--example",
+            "panicking",
+        ])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .status()
+        .await
+        .context("run cargo")?;
+    ensure!(
+        status.success(),
+        "the example `panicking` could not be built"
+    );
+    Ok(folder.join("examples/panicking"))
+}
+
 /// A running Loadline.
 #[derive(Debug)]
 pub struct Loadline {

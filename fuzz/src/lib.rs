@@ -9,6 +9,7 @@ mod core_objects;
 mod encodings;
 mod exposition;
 mod hand_off;
+mod headers;
 mod heapster_path;
 mod list_options;
 mod protobuf;
@@ -20,13 +21,14 @@ mod summary_json;
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 12] = [
+pub const PROPERTIES: [(&str, Property); 13] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
     ("core_objects", core_objects::check),
     ("encodings", encodings::check),
     ("exposition", exposition::check),
     ("hand_off", hand_off::check),
+    ("headers", headers::check),
     ("heapster_path", heapster_path::check),
     ("list_options", list_options::check),
     ("protobuf", protobuf::check),

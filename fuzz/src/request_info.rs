@@ -1,7 +1,7 @@
 //! Paths of requests.
 
 use http::Method;
-use loadline::apimachinery::{InvalidRequest, RequestInfo, decode_path};
+use loadline::apimachinery::{InvalidRequest, RequestInfo, decode_path_lossily};
 
 /// The lines are a method, a path and a query.
 ///
@@ -20,13 +20,13 @@ pub(super) fn check(data: &[u8]) {
     let ask = |method: &Method, path: &str| RequestInfo::new(method, path, Some(query));
     let info = match ask(&method, path) {
         Ok(info) => info,
-        Err(InvalidRequest::Escape) => return assert!(decode_path(path).is_err()),
+        Err(InvalidRequest::Escape) => return assert!(decode_path_lossily(path).is_err()),
         Err(error @ InvalidRequest::NoResource(_)) => {
-            let decoded = decode_path(path).unwrap_or_else(|error| panic!("{error}"));
+            let decoded = decode_path_lossily(path).unwrap_or_else(|error| panic!("{error}"));
             return assert_eq!(ask(&method, &super::escaped(&decoded)), Err(error));
         }
     };
-    assert_eq!(decode_path(path).as_deref(), Ok(info.path.as_str()));
+    assert_eq!(decode_path_lossily(path).as_deref(), Ok(info.path.as_str()));
     let escaped = super::escaped(&info.path);
     assert_eq!(ask(&method, &escaped).as_ref(), Ok(&info));
     let around = ask(&method, &format!("/{escaped}/"));

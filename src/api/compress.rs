@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 /// Bodies up to this size go out as they are, as in Kubernetes: compressing them costs more than it
 /// saves.
@@ -27,8 +27,19 @@ pub(super) fn accepts_gzip(parts: &Parts) -> bool {
 /// yet encoded.
 #[must_use]
 pub(super) fn compress(parts: &Parts, response: Response<Bytes>) -> Response<Bytes> {
-    let encoded = response.headers().contains_key(CONTENT_ENCODING);
-    if encoded || response.body().len() <= THRESHOLD || !accepts_gzip(parts) {
+    compress_above(THRESHOLD, parts, response)
+}
+
+/// The same with another threshold. A part of a body stays what it is.
+#[must_use]
+pub(super) fn compress_above(
+    threshold: usize,
+    parts: &Parts,
+    response: Response<Bytes>,
+) -> Response<Bytes> {
+    let encoded = response.headers().contains_key(CONTENT_ENCODING)
+        || response.status() == StatusCode::PARTIAL_CONTENT;
+    if encoded || response.body().len() <= threshold || !accepts_gzip(parts) {
         return response;
     }
     let (mut head, body) = response.into_parts();

@@ -17,6 +17,7 @@ mod stream;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 
@@ -62,6 +63,15 @@ impl Api {
             discovery: Discovery::new(&GROUPS),
             openapi: OpenApi::new(&GROUPS, release, clock),
         }
+    }
+
+    /// The same, where watches that ask for no time last `shortest` to twice as long:
+    /// `--min-request-timeout`.
+    #[must_use]
+    pub fn with_shortest_watch(mut self, shortest: Duration) -> Self {
+        self.metrics = self.metrics.with_shortest_watch(shortest);
+        self.coverage = self.coverage.with_shortest_watch(shortest);
+        self
     }
 
     /// Answers a request; `None` when its path is none of ours, and then the server answers with

@@ -1,6 +1,7 @@
 //! What Kubernetes' own API machinery prescribes on the wire: quantities, times, request info,
 //! Status, selectors, content negotiation and the encodings. Pure functions, no I/O.
 
+mod audit_id;
 mod duration;
 mod human_duration;
 pub mod json;
@@ -25,6 +26,7 @@ mod time;
 mod watch_event;
 pub mod yaml;
 
+pub use audit_id::{AUDIT_ID, audit_id};
 pub use duration::{GoDuration, InvalidDuration};
 pub use human_duration::HumanDuration;
 pub use list_options::ListOptions;
@@ -35,7 +37,7 @@ pub use negotiate::{
 pub use object::{Object, encode, respond, response};
 pub use partial_object_metadata::{PartialObjectMetadata, PartialObjectMetadataList};
 pub use quantity::{CanonicalQuantity, InvalidQuantity, Quantity};
-pub use query::{InvalidEscape, Query, decode_path};
+pub use query::{InvalidEscape, Query, decode_path, decode_path_lossily};
 pub use quote::Quoted;
 pub use reply::{Piece, Pieces, Reply, Stream};
 pub use request_info::{InvalidRequest, RequestInfo, ResourceInfo};

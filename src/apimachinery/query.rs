@@ -74,6 +74,19 @@ pub fn decode_path(path: &str) -> Result<Cow<'_, str>, InvalidEscape> {
         .map_err(|_| InvalidEscape)
 }
 
+/// Decodes the path of a request as Go does, which takes any bytes for text. Bytes that are no
+/// UTF-8 become U+FFFD, as they do on Go's way into JSON: to the authorizer and to the answer.
+///
+/// # Errors
+/// [`InvalidEscape`] when an escape is malformed.
+pub fn decode_path_lossily(path: &str) -> Result<Cow<'_, str>, InvalidEscape> {
+    if !path.contains('%') {
+        return Ok(Cow::Borrowed(path));
+    }
+    let bytes = unescape(path).ok_or(InvalidEscape)?;
+    Ok(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 fn component(text: &str) -> Option<String> {
     let bytes = unescape(&text.replace('+', " "))?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -132,5 +145,9 @@ mod tests {
         for bad in ["/%", "/%4", "/%zz", "/%ff"] {
             assert_eq!(decode_path(bad), Err(InvalidEscape), "{bad}");
         }
+        for bad in ["/%", "/%4", "/%zz"] {
+            assert_eq!(decode_path_lossily(bad), Err(InvalidEscape), "{bad}");
+        }
+        assert_eq!(decode_path_lossily("/a%ff+c"), Ok("/a\u{fffd}+c".into()));
     }
 }

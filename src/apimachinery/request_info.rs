@@ -3,14 +3,15 @@
 
 use http::Method;
 
-use super::query::{Query, decode_path};
+use super::query::{Query, decode_path_lossily};
 use super::selector::LabelSelector;
 use super::selector::{FieldRequirement, FieldSelector, LabelOperator, LabelRequirement};
 
 /// A request taken apart by the rules of `RequestInfoFactory.NewRequestInfo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestInfo {
-    /// The path, percent-decoded once. Routing and authorization both read this one.
+    /// The path, percent-decoded once; bytes that are no UTF-8 are U+FFFD in it. Routing and
+    /// authorization both read this one.
     pub path: String,
     /// The verb: `get`, `list`, `watch`, `create`… of a resource request (empty for methods that
     /// have none), the lower-case HTTP method otherwise.
@@ -63,7 +64,7 @@ impl RequestInfo {
     /// # Errors
     /// [`InvalidRequest`] when the path cannot be decoded, or ends after a verb prefix.
     pub fn new(method: &Method, path: &str, query: Option<&str>) -> Result<Self, InvalidRequest> {
-        let path = decode_path(path)
+        let path = decode_path_lossily(path)
             .map_err(|_| InvalidRequest::Escape)?
             .into_owned();
         let (verb, resource) = match split_prefix(&path) {

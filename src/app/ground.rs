@@ -1,6 +1,7 @@
 //! How each room is built from its part of the settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tracing::warn;
@@ -107,6 +108,7 @@ impl Ground {
         live: Arc<Live>,
         inventory: Arc<Inventory>,
         coverage: Arc<Coverage>,
+        shortest_watch: Duration,
     ) -> Arc<Api> {
         let commits = live.commits();
         let source = Arc::new(move || live.view());
@@ -120,7 +122,7 @@ impl Ground {
             release,
             &mut self.registry,
         );
-        Arc::new(api)
+        Arc::new(api.with_shortest_watch(shortest_watch))
     }
 
     pub(super) async fn lookup(

@@ -114,7 +114,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let election = over_time.elect(&settings, &client, clock, registry);
     let known = (&cluster, &inventory, &live);
     let replicas = Replicas::new(&settings, &mut ground, known, &over_time);
-    let api = ground.api(live, inventory, coverage);
+    let api = ground.api(live, inventory, coverage, settings.limits.shortest_watch);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
     let peers = replicas.as_ref();

@@ -12,7 +12,7 @@ use http::header::HeaderName;
 use super::access::{Authorization, Decision};
 use super::user::{ALL_UNAUTHENTICATED, User};
 use super::verdicts::ReviewError;
-use crate::apimachinery::{RequestInfo, ResourceInfo, decode_path};
+use crate::apimachinery::{RequestInfo, ResourceInfo, decode_path_lossily};
 
 /// Why a request may not be done in another's name.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -101,7 +101,9 @@ impl Claim {
         };
         for (name, value) in headers {
             if let Some(key) = name.as_str().strip_prefix(EXTRA) {
-                let key = decode_path(key).unwrap_or(Cow::Borrowed(key)).into_owned();
+                let key = decode_path_lossily(key)
+                    .unwrap_or(Cow::Borrowed(key))
+                    .into_owned();
                 claim.extra.push((key, text(value)?));
             }
         }

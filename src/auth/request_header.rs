@@ -10,7 +10,7 @@ use super::authentication::AuthenticationError;
 use super::peer::Peer;
 use super::trust::{FrontProxy, Trust};
 use super::user::User;
-use crate::apimachinery::decode_path;
+use crate::apimachinery::decode_path_lossily;
 use crate::domain::Timestamp;
 
 /// Believes the `X-Remote-*` headers when the connection's certificate is the front proxy's.
@@ -91,7 +91,9 @@ fn extra(
         // Header names arrive in lower case, and so are the prefixes kept.
         for (name, value) in headers {
             if let Some(key) = name.as_str().strip_prefix(prefix) {
-                let key = decode_path(key).unwrap_or(Cow::Borrowed(key)).into_owned();
+                let key = decode_path_lossily(key)
+                    .unwrap_or(Cow::Borrowed(key))
+                    .into_owned();
                 extra.entry(key).or_default().push(text(value)?);
             }
         }

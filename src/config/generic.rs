@@ -16,6 +16,8 @@ pub struct Limits {
     pub max_mutating_requests_inflight: Option<NonZeroU32>,
     /// `--request-timeout`: the longest a request may take; above zero.
     pub request_timeout: Duration,
+    /// `--min-request-timeout`: how long a watch goes on at least that asks for no time.
+    pub shortest_watch: Duration,
 }
 
 /// How the process ends.
@@ -37,6 +39,12 @@ const MAX_MUTATING_REQUESTS: Flag = Flag::new(
     Kind::Int,
     "200",
     "Writing requests served at once; 0 for no limit",
+);
+const MIN_REQUEST_TIMEOUT: Flag = Flag::new(
+    "min-request-timeout",
+    Kind::Int,
+    "1800",
+    "Seconds a watch goes on that asks for no time, up to twice as many, so that not all come back at once; 0 ends it at once",
 );
 const REQUEST_TIMEOUT: Flag = Flag::new(
     "request-timeout",
@@ -100,12 +108,6 @@ const LIVEZ_GRACE: Flag = Flag::inert(
 );
 const MIN_COMPATIBILITY: Flag =
     Flag::inert("min-compatibility-version", Kind::List, "", NO_EMULATION);
-const MIN_REQUEST_TIMEOUT: Flag = Flag::inert(
-    "min-request-timeout",
-    Kind::Int,
-    "1800",
-    "Watches that ask for no time last half an hour to an hour",
-);
 const RUNTIME_EMULATION: Flag = Flag::inert(
     "runtime-config-emulation-forward-compatible",
     Kind::Bool,
@@ -153,10 +155,12 @@ pub(super) fn read_limits(given: &mut Given) -> Option<Limits> {
     let max_requests_inflight = given.number(&MAX_REQUESTS, 0);
     let max_mutating_requests_inflight = given.number(&MAX_MUTATING_REQUESTS, 0);
     let request_timeout = given.positive_duration(&REQUEST_TIMEOUT);
+    let shortest_watch: Option<u32> = given.number(&MIN_REQUEST_TIMEOUT, 0);
     Some(Limits {
         max_requests_inflight: NonZeroU32::new(max_requests_inflight?),
         max_mutating_requests_inflight: NonZeroU32::new(max_mutating_requests_inflight?),
         request_timeout: request_timeout?,
+        shortest_watch: Duration::from_secs(shortest_watch?.into()),
     })
 }
 

@@ -19,8 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
-use super::Limits;
 use super::metrics::{HandshakeFailure, Metrics};
+use super::{Limits, http_rules};
 use crate::auth::Peer;
 use crate::lifecycle::{Stop, StopSender};
 
@@ -168,9 +168,13 @@ pub(super) async fn serve(
     let of = Arc::clone(&connection);
     let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
         let busy = of.busy();
+        let refusal = http_rules::refusal(&request);
         request.extensions_mut().insert(Arc::clone(&of));
         let answer = router.clone().oneshot(request.map(Body::new));
         async move {
+            if let Some(refusal) = refusal {
+                return Ok(refusal);
+            }
             let answer = answer.await;
             drop(busy);
             Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::Connection;
 use super::filters::{Admitted, finished};
+use super::slis::{self, Slis};
 use super::stream::Streams;
 use super::{Handler, Limits, Route, health, version};
 use crate::apimachinery::{Reply, RequestInfo, Status, plain};
@@ -26,6 +27,7 @@ pub(super) struct Endpoints {
     all: Option<Handler>,
     handlers: Arc<Semaphore>,
     streams: Streams,
+    slis: Slis,
 }
 
 /// OpenMetrics, which is what the registry writes.
@@ -48,6 +50,7 @@ impl Endpoints {
             all: None,
             streams: Streams::new(tasks, Arc::clone(&handlers), limits.stalled),
             handlers,
+            slis: Slis::default(),
         }
     }
 
@@ -110,6 +113,7 @@ impl Endpoints {
         }
         match path {
             "/metrics" => return self.metrics().into(),
+            "/metrics/slis" => return typed(StatusCode::OK, slis::TEXT, self.slis.text()).into(),
             "/version" if parts.method != Method::GET => {
                 return Status::method_not_allowed().respond(&parts).into();
             }
@@ -146,9 +150,16 @@ impl Endpoints {
         }
     }
 
-    fn probe(&self, probe: Probe, name: &str, check: &str, query: Option<&str>) -> Response<Bytes> {
+    fn probe(
+        &self,
+        probe: Probe,
+        name: &'static str,
+        check: &str,
+        query: Option<&str>,
+    ) -> Response<Bytes> {
         let report = self.health.report(probe);
         if check.is_empty() {
+            self.slis.observe(name, &report);
             return health::all(name, &report, query);
         }
         match report.iter().find(|r| r.name == check) {
@@ -171,7 +182,9 @@ impl Endpoints {
         struct RootPaths {
             paths: Vec<String>,
         }
-        let mut paths: Vec<String> = ["/metrics", "/version"].map(String::from).into();
+        let mut paths: Vec<String> = ["/metrics", "/metrics/slis", "/version"]
+            .map(String::from)
+            .into();
         paths.extend(self.routes.iter().flat_map(|r| r.index.clone()));
         for (probe, name) in [
             (Probe::Healthz, "/healthz"),

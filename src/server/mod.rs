@@ -12,6 +12,7 @@ mod connection;
 mod endpoints;
 mod filters;
 mod health;
+mod http_rules;
 mod listener;
 mod metrics;
 mod pair_files;
@@ -19,6 +20,7 @@ mod seats;
 mod self_signed;
 mod stream;
 mod serving_secret;
+mod slis;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -41,7 +41,11 @@ pub fn init_logging(format: LogFormat, level: LogLevel) -> Result<(), LogSetupEr
         .with_target("kube_client", LevelFilter::OFF)
         // It tells of every attempt; the sink tells when something changes.
         .with_target("krafka", LevelFilter::OFF);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // By default it tells of a line it could not write on standard error, which panics when that is
+    // what is full or gone. No request may fail for want of its log line.
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

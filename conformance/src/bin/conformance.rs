@@ -10,7 +10,7 @@ use clap::Parser;
 use conformance::client::Trust;
 use conformance::compare::install_metrics_server;
 use conformance::lab::Leaf;
-use conformance::loadline::program;
+use conformance::loadline::{panicking, program};
 use conformance::real::cache;
 use conformance::suite::{
     Check, CheckResult, Column, Extensions, Filter, Group, Kubectl, LOADLINE, Needs, Output,
@@ -60,6 +60,9 @@ struct Arguments {
     /// Starts this program with metrics-server's flags in a simulated cluster.
     #[arg(long, conflicts_with = "target")]
     in_lab: Option<PathBuf>,
+    /// A server of that program's code with a handler that always panics: of Loadline the example `panicking`.
+    #[arg(long, requires = "in_lab")]
+    panicking: Option<PathBuf>,
     /// Holds Loadline and metrics-server to every check in a simulated cluster each and writes this file.
     #[arg(long, conflicts_with_all = ["target", "in_lab", "groups", "checks"])]
     document: Option<PathBuf>,
@@ -119,6 +122,7 @@ async fn main() -> Result<ExitCode> {
                 binary: binary.clone(),
                 flags: arguments.flags.clone(),
                 kubectl: arguments.kubectl.clone(),
+                panicking: arguments.panicking.clone(),
             };
             Box::pin(run_in_lab(&program, &filter, |_| {})).await?
         }
@@ -147,6 +151,7 @@ async fn write_document(path: &Path, kubectl: Option<PathBuf>) -> Result<()> {
         binary: program().await?,
         flags: Vec::new(),
         kubectl: Some(kubectl.clone()),
+        panicking: Some(panicking().await?),
     };
     let peer = metrics_server(install_metrics_server().await?, Some(kubectl));
     let (ours, theirs) = side_by_side(&loadline, &peer, |_| {}).await?;

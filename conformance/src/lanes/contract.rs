@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::compare::{METRICS_SERVER, install_metrics_server};
-use crate::loadline::program;
+use crate::loadline::{panicking, program};
 use crate::real::Tools;
 use crate::report::Lane;
 use crate::suite::{
@@ -28,11 +28,13 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 /// When Loadline cannot be built, or one of the servers is never ready.
 pub async fn contract(lane: &Lane) -> Result<()> {
     // The newest one, when it was built; checks that need it are skipped otherwise, and say so.
-    let kubectl = Tools::find().ok().map(|tools| tools.kubectl());
+    let tools = Tools::find_control_plane().ok();
+    let kubectl = tools.map(|tools| tools.kubectl());
     let loadline = Program {
         binary: program().await?,
         flags: Vec::new(),
         kubectl: kubectl.clone(),
+        panicking: Some(panicking().await?),
     };
     let extent = match &kubectl {
         Some(_) => Extent::Whole,
@@ -67,7 +69,7 @@ async fn tell(lane: &Lane, result: CheckResult) {
     let name = format!("{} {} {}", result.group, result.id, result.variant);
     let name = name.trim_end();
     match result.outcome {
-        Outcome::Skipped { why } => lane.note(&format!("not made here: {name}: {why}")),
+        Outcome::Skipped { why } => lane.skip(name, &why),
         Outcome::Passed => {
             lane.check(name, AT_ONCE, async { Ok(()) }).await;
         }

@@ -3,7 +3,6 @@
 mod contract;
 mod controlplane;
 mod fuzz;
-mod hpa;
 mod node;
 mod quality;
 mod simulated;

@@ -100,7 +100,7 @@ impl Mirror {
     }
 
     /// Plays the kubelets for the pods labelled `app` that controllers make in a namespace: a new one runs at once,
-    /// with one container, and all of them together use `cores`.
+    /// with its containers, of which the first of all of them together use `cores` and the others next to nothing.
     #[must_use]
     pub fn run_workload(&self, namespace: &str, app: &str, cores: f64) -> Workload {
         let cores = Arc::new(Mutex::new(cores));
@@ -206,12 +206,20 @@ impl Runner {
 
     async fn run(&self, name: &str, pod: &Value) -> Result<()> {
         let node = pod["spec"]["nodeName"].as_str().context("no nodeName")?;
-        let container = pod["spec"]["containers"][0]["name"].as_str();
-        let container = container.context("no container")?;
         let mut simulated = Pod::new(&self.namespace, name)
             .on(node)
-            .label("app", &self.app)
-            .with(Container::new(container).cpu(0.0).just_started());
+            .label("app", &self.app);
+        let containers = pod["spec"]["containers"].as_array();
+        for container in containers.into_iter().flatten() {
+            let container = container["name"].as_str().context("no name")?;
+            // A counter of zero would be one that was not looked at yet.
+            let cores = if simulated.containers.is_empty() {
+                0.0
+            } else {
+                0.01
+            };
+            simulated = simulated.with(Container::new(container).cpu(cores).just_started());
+        }
         simulated.meta.created = Stamp::now();
         let status = render_pod(&simulated)["status"].take();
         let path = format!("/api/v1/namespaces/{}/pods/{name}", self.namespace);
@@ -237,7 +245,7 @@ impl Runner {
             self.mirror
                 .world
                 .update_pod(&self.namespace, &pod.meta.name, |pod| {
-                    for container in &mut pod.containers {
+                    if let Some(container) = pod.containers.first_mut() {
                         let loads = vec![Load::Constant(share)];
                         if changed || container.cpu.loads() != loads {
                             container.cpu.follow(Stamp::now(), loads);

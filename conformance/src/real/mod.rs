@@ -6,6 +6,7 @@
 mod controlplane;
 mod daemon;
 mod helm;
+pub mod hpa;
 mod kubectl;
 mod mirror;
 mod node;

@@ -13,12 +13,34 @@ pub struct Tools {
 }
 
 impl Tools {
+    /// The same where nothing is needed but a control plane.
+    ///
+    /// # Errors
+    /// When that is missing; the text says how to build it.
+    pub fn find_control_plane() -> Result<Self> {
+        let tools = Self::located()?;
+        tools.check([tools.controlplane(), tools.kubectl()])?;
+        Ok(tools)
+    }
+
     /// Takes the Kubernetes programs from the folder `LOADLINE_BIN`, as `conformance/run` sets it, or from
     /// where it last built them, and Loadline itself from `LOADLINE_PROGRAM`.
     ///
     /// # Errors
     /// When a program is missing; the text says how to build it.
     pub fn find() -> Result<Self> {
+        let tools = Self::located()?;
+        tools.check([
+            tools.controlplane(),
+            tools.kubectl(),
+            tools.kubelet(),
+            tools.clients(),
+            tools.loadline.clone(),
+        ])?;
+        Ok(tools)
+    }
+
+    fn located() -> Result<Self> {
         let folder = match env::var_os("LOADLINE_BIN") {
             Some(folder) => PathBuf::from(folder),
             None => last_built()?,
@@ -27,14 +49,11 @@ impl Tools {
             || PathBuf::from("target/x86_64-unknown-linux-gnu/quick-release/loadline"),
             PathBuf::from,
         );
-        let tools = Self { folder, loadline };
-        for program in [
-            tools.controlplane(),
-            tools.kubectl(),
-            tools.kubelet(),
-            tools.clients(),
-            tools.loadline.clone(),
-        ] {
+        Ok(Self { folder, loadline })
+    }
+
+    fn check(&self, programs: impl IntoIterator<Item = PathBuf>) -> Result<()> {
+        for program in programs {
             if !program.is_file() {
                 bail!(
                     "{} is missing: start with conformance/run",
@@ -42,7 +61,7 @@ impl Tools {
                 );
             }
         }
-        Ok(tools)
+        Ok(())
     }
 
     /// etcd, kube-apiserver, kube-controller-manager, kube-proxy and kubectl in one.

@@ -12,7 +12,7 @@ use super::verdict::Verdict;
 
 /// What a check does.
 pub(crate) type Body =
-    for<'a> fn(&'a Context<'a>) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+    for<'a> fn(&'a Context<'a>) -> Pin<Box<dyn Future<Output = Verdict> + 'a>>;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -60,6 +60,8 @@ pub enum Turn {
     Moving,
     /// By itself.
     Alone,
+    /// By itself, when all others are done: it keeps the machine busy.
+    Last,
 }
 
 /// One promise of the contract.
@@ -221,6 +223,13 @@ impl Check {
     pub(crate) const fn alone(mut self) -> Self {
         self.needs = Needs::World;
         self.turn = Turn::Alone;
+        self
+    }
+
+    /// The same, needing a hand on the cluster, and the machine for itself.
+    pub(crate) const fn last(mut self) -> Self {
+        self.needs = Needs::World;
+        self.turn = Turn::Last;
         self
     }
 

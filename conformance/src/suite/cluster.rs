@@ -24,8 +24,16 @@ pub const KNOWN_MEMORY: [(&str, u64, &str); 4] = [
 pub const IDLE_CONTAINER: &str = "mebibyte";
 /// The node that swaps.
 pub const SWAP_NODE: &str = "node-swap";
+/// A node whose kubelet says nothing of swap.
+pub const NO_SWAP_NODE: &str = "node-crowd";
 /// Nodes whose kubelets the checks of semantics and decoding make speak, each its own.
-pub const SCRIPTED_NODES: [&str; 4] = ["node-down", "node-misses", "node-fails", "node-large"];
+pub const SCRIPTED_NODES: [&str; 5] = [
+    "node-down",
+    "node-misses",
+    "node-fails",
+    "node-causes",
+    "node-large",
+];
 /// The same for kubelets that have not said anything before.
 pub const SILENT_NODES: [&str; 7] = [
     "node-rate",
@@ -86,6 +94,7 @@ pub fn prepare(lab: &Lab) -> Result<()> {
     kubelets.behave("node-2", |kubelet| {
         kubelet.leave_out(namespace, name, "main")
     })?;
+    kubelets.behave(NO_SWAP_NODE, |kubelet| kubelet.no_swap = true)?;
     for name in SILENT_NODES {
         kubelets.behave(name, |kubelet| kubelet.answer = Answer::Text(String::new()))?;
     }

@@ -34,6 +34,8 @@ pub struct Program {
     pub flags: Vec<(String, String)>,
     /// `kubectl`, for the checks that use it.
     pub kubectl: Option<PathBuf>,
+    /// A server of the program's own code with a handler that always panics, where there is one.
+    pub panicking: Option<PathBuf>,
 }
 
 /// Starts the program in the suite's cluster, waits until all is measured, and runs the chosen checks. `log` is told
@@ -71,6 +73,7 @@ pub async fn run_in_lab(
         lab: &lab,
         server: &server,
         binary: program.binary.clone(),
+        panicking: program.panicking.clone(),
         flags,
         resolution: RESOLUTION,
     };

@@ -94,6 +94,14 @@ fn table(results: &[CheckResult]) -> String {
             "{runs} variants of checks that ran were skipped: {why}"
         );
     }
+    // Why whole checks were skipped stands with each of them; here it is counted.
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.word() == "skipped") {
+        *reasons.entry(row.why()).or_default() += 1;
+    }
+    for (why, checks) in reasons {
+        let _ = writeln!(out, "{checks} checks were skipped: {why}");
+    }
     let count = |word| rows.iter().filter(|row| row.word() == word).count();
     let _ = writeln!(
         out,
@@ -117,6 +125,15 @@ impl Row<'_> {
         } else {
             "skipped"
         }
+    }
+
+    /// The last reason for skipping a run: that a version is not served is the reason of the first ones alone.
+    fn why(&self) -> &str {
+        let mut whys = self.runs.iter().rev().filter_map(|run| match &run.outcome {
+            Outcome::Skipped { why } => Some(why.as_str()),
+            Outcome::Passed | Outcome::Failed { .. } => None,
+        });
+        whys.next().unwrap_or_default()
     }
 
     fn write(&self, out: &mut String) {
@@ -259,6 +276,7 @@ mod tests {
                 "  ok        1 two: a promise",
                 "  skipped   1 three: a promise",
                 "              no world",
+                "1 checks were skipped: no world",
                 "3 checks: 1 passed, 1 failed, 1 skipped",
             ]
         );

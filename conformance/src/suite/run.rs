@@ -84,6 +84,7 @@ pub async fn run(target: &Target, world: Option<&World<'_>>, filter: &Filter) ->
         (Turn::First, AT_ONCE),
         (Turn::Moving, AT_ONCE),
         (Turn::Alone, 1),
+        (Turn::Last, 1),
     ] {
         let runs = planned.iter().filter(|planned| planned.check.turn == turn);
         let runs = runs.map(|planned| {

@@ -24,6 +24,7 @@ pub fn metrics_server(binary: PathBuf, kubectl: Option<PathBuf>) -> Program {
             ("kubelet-insecure-tls".to_owned(), "true".to_owned()),
         ],
         kubectl,
+        panicking: None,
     }
 }
 

@@ -29,6 +29,8 @@ pub struct World<'a> {
     pub server: &'a Loadline,
     /// Its program, to start others.
     pub binary: PathBuf,
+    /// A server of the same code with a handler that always panics, where there is one.
+    pub panicking: Option<PathBuf>,
     /// Flags the others are started with in place of those of every lab.
     pub flags: Vec<(String, String)>,
     /// Its `--metric-resolution`.

@@ -10,16 +10,18 @@ mod watch;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
 use super::route::Target;
+use super::stream;
 use crate::apimachinery::{
-    GroupResource, IncludeObject, ListMeta, ListOptions, MediaType, Negotiated,
-    PartialObjectMetadata, PartialObjectMetadataList, Query, Reply, RequestInfo, Status, Transform,
-    negotiate, respond,
+    GroupResource, IncludeObject, ListMeta, ListOptions, MediaType, Negotiated, NotAcceptable,
+    PartialObjectMetadata, PartialObjectMetadataList, Query, Reply, RequestInfo, Status,
+    StatusReason, StreamType, Transform, negotiate, respond,
 };
 use crate::coverage::{Coverage, NodeCoverage, Snapshot};
 use crate::domain::Clock;
@@ -34,6 +36,7 @@ const API_VERSION: &str = "loadline.io/v1alpha1";
 pub struct CoverageApi {
     coverage: Arc<Coverage>,
     clock: Arc<dyn Clock>,
+    shortest_watch: Duration,
 }
 
 /// What a request wants, apart from what it is about.
@@ -46,7 +49,17 @@ impl CoverageApi {
     /// Serves what `coverage` shows.
     #[must_use]
     pub fn new(coverage: Arc<Coverage>, clock: Arc<dyn Clock>) -> Self {
-        Self { coverage, clock }
+        Self {
+            coverage,
+            clock,
+            shortest_watch: stream::SHORTEST,
+        }
+    }
+
+    /// The same, where watches that ask for no time last `shortest` to twice as long.
+    pub(super) fn with_shortest_watch(mut self, shortest: Duration) -> Self {
+        self.shortest_watch = shortest;
+        self
     }
 
     /// Answers a request for a path below `/apis/loadline.io/v1alpha1/`; `None` for every other
@@ -55,7 +68,14 @@ impl CoverageApi {
     pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Reply> {
         let (_, path) = GROUP.split_path(&info.path)?;
         let answer = self.answer(path, parts);
-        Some(answer.unwrap_or_else(|status| status.respond(parts).into()))
+        Some(answer.unwrap_or_else(|status| {
+            // There is no protobuf here, and so none of its own that a refusal could come in.
+            let response = match status.reason() {
+                StatusReason::NotAcceptable => status.respond_in_json(),
+                _ => status.respond(parts),
+            };
+            response.into()
+        }))
     }
 
     fn answer(&self, path: &str, parts: &Parts) -> Result<Reply, Status> {
@@ -72,7 +92,7 @@ impl CoverageApi {
                         || !matches!(transform, Transform::None | Transform::Table(_))
                 })
             })
-            .map_err(Status::not_acceptable)?,
+            .map_err(|_| Status::not_acceptable(NotAcceptable::WithoutProtobuf))?,
         };
         if let Some(name) = target.name {
             let snapshot = self.coverage.current();
@@ -85,7 +105,9 @@ impl CoverageApi {
         let options = ListOptions::from_query(&answer.query, NODE_COVERAGES.field_selectors)?;
         if options.watch {
             let Answer { query, negotiated } = &answer;
-            return watch::begin(&self.coverage, &self.clock, negotiated, query, options);
+            let lasts = stream::lasts(options.timeout_seconds, self.shortest_watch);
+            let watch = watch::begin(&self.coverage, &self.clock, negotiated, query, options)?;
+            return Ok(stream::reply(StreamType::Json.content_type(), lasts, watch));
         }
         let snapshot = self.coverage.current();
         self.list(&answer, &snapshot, &options).map(Reply::Whole)

@@ -169,6 +169,27 @@ fn what_there_is_not_is_refused() {
         let (status, _) = bench.get(uri, accept);
         assert_eq!(status, code, "{uri} as {accept}");
     }
+    for (uri, accept, kinds) in [
+        (
+            "nodecoverages",
+            protobuf,
+            "application/json, application/yaml",
+        ),
+        (
+            "nodecoverages",
+            "text/html",
+            "application/json, application/yaml",
+        ),
+        (
+            "nodecoverages?watch=1",
+            "application/yaml",
+            "application/json;stream=watch",
+        ),
+    ] {
+        let (_, status) = bench.get(uri, accept);
+        let told = format!("only the following media types are accepted: {kinds}");
+        assert_eq!(status["message"], told, "{uri} as {accept}");
+    }
     let both = format!("{protobuf},{json}");
     assert_eq!(bench.get("nodecoverages", &both).0, 200);
 }

@@ -14,17 +14,16 @@ use futures_util::future::BoxFuture;
 
 use super::object::{One, TableForm, is_selected, metadata};
 use super::{API_VERSION, GROUP, NODE_COVERAGES};
-use crate::api::stream;
 use crate::apimachinery::{
     Bookmark, EventType, GroupResource, IncludeObject, ListOptions, MediaType, MetaVersion,
-    Negotiated, NotAcceptable, PartialObjectMetadata, Piece, Pieces, Query, Reply, Status,
-    StreamType, Transform, write_event, write_table_event,
+    Negotiated, NotAcceptable, PartialObjectMetadata, Piece, Pieces, Query, Status, StreamType,
+    Transform, write_event, write_table_event,
 };
 use crate::coverage::{Coverage, NodeCoverage, Snapshot};
 use crate::domain::{Clock, Timestamp};
 
 /// One client's watch.
-struct Watch {
+pub(super) struct Watch {
     coverage: Arc<Coverage>,
     clock: Arc<dyn Clock>,
     options: ListOptions,
@@ -69,9 +68,9 @@ pub(super) fn begin(
     negotiated: &Negotiated,
     query: &Query,
     options: ListOptions,
-) -> Result<Reply, Status> {
+) -> Result<Watch, Status> {
     if negotiated.media_type != MediaType::Json {
-        return Err(Status::not_acceptable(NotAcceptable::Stream));
+        return Err(Status::not_acceptable(NotAcceptable::StreamWithoutProtobuf));
     }
     let shape = match negotiated.transform {
         Transform::None => Shape::Whole,
@@ -88,7 +87,6 @@ pub(super) fn begin(
         group: GROUP.name,
         resource: NODE_COVERAGES.name,
     })?;
-    let lasts = stream::lasts(options.timeout_seconds);
     let mut watch = Watch {
         coverage: Arc::clone(coverage),
         clock: Arc::clone(clock),
@@ -100,7 +98,7 @@ pub(super) fn begin(
         options,
     };
     watch.begin_from(from);
-    Ok(stream::reply(StreamType::Json.content_type(), lasts, watch))
+    Ok(watch)
 }
 
 impl Watch {

@@ -16,11 +16,13 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use http::request::Parts;
 
 use super::route::Target;
+use super::stream;
 use crate::apimachinery::{GroupResource, Reply, RequestInfo, Status};
 use crate::domain::{Clock, Inventory, PodPhase};
 use crate::live::{NodeView, PodView};
@@ -58,8 +60,15 @@ impl MetricsApi {
             snapshots: Arc::new(Snapshots::new(source, Arc::clone(&clock))),
             commits,
             clock,
+            shortest: stream::SHORTEST,
         };
         Self { sources, inventory }
+    }
+
+    /// The same, where watches that ask for no time last `shortest` to twice as long.
+    pub(super) fn with_shortest_watch(mut self, shortest: Duration) -> Self {
+        self.sources.shortest = shortest;
+        self
     }
 
     /// Answers a request for a path below `/apis/metrics.k8s.io/VERSION/`; `None` for every other

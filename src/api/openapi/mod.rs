@@ -4,6 +4,7 @@
 //! The documents never change while the process runs, so they are made once, with their tags.
 
 mod accept;
+mod content;
 mod definitions;
 mod document;
 mod gnostic;
@@ -19,15 +20,16 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, EXPIRES, LAST_MODIFIED};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
 use super::Group;
+use super::compress;
 use super::conditional::Tag;
 use crate::apimachinery::{Query, Status};
 use crate::domain::{Clock, Timestamp};
 
 use accept::{Form, ProtobufNames, accepted};
+use content::http_date;
 use gnostic::Message;
 
 /// Answers `/openapi/v2` and everything at and below `/openapi/v3`.
@@ -68,6 +70,9 @@ const V3_PROTOBUF_NAMES: ProtobufNames = &[
     "com.github.proto-openapi.spec.v3@v1.0+protobuf",
     "com.github.proto-openapi.spec.v3.v1.0+protobuf",
 ];
+
+/// `/openapi/v2` has a compressor of its own in Kubernetes, which takes smaller bodies too.
+const V2_COMPRESSED: usize = 1399;
 
 const YEAR_MILLIS: i64 = 365 * 24 * 60 * 60 * 1000;
 
@@ -113,10 +118,12 @@ impl OpenApi {
     fn get(&self, request: &Parts) -> Option<Response<Bytes>> {
         let path = request.uri.path();
         if path == "/openapi/v2" {
-            return Some(self.document(&self.v2, V2_PROTOBUF_NAMES, request));
+            let response = self.document(&self.v2, V2_PROTOBUF_NAMES, request);
+            return Some(compress::compress_above(V2_COMPRESSED, request, response));
         }
         if path == "/openapi/v3" {
-            return Some(self.dated(self.v3_index.answer(&request.headers)));
+            let whole = self.dated(self.v3_index.answer(&request.headers));
+            return Some(content::serve(&request.headers, whole));
         }
         let document = self.v3.get(path.strip_prefix("/openapi/v3/")?)?;
         let mut response = self.document(document, V3_PROTOBUF_NAMES, request);
@@ -147,7 +154,8 @@ impl OpenApi {
                 return response;
             }
         };
-        self.dated(form.answer(&request.headers))
+        let whole = self.dated(form.answer(&request.headers));
+        content::serve(&request.headers, whole)
     }
 
     fn dated(&self, mut response: Response<Bytes>) -> Response<Bytes> {
@@ -194,14 +202,4 @@ fn index(documents: &BTreeMap<String, Document>) -> Value {
         })
         .collect();
     json!({ "paths": paths })
-}
-
-/// A stamp as HTTP writes it (RFC 9110, 5.6.7); the epoch for one no calendar holds.
-fn http_date(at: Timestamp) -> HeaderValue {
-    let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
-    DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&at)
-        .ok()
-        .and_then(|date| HeaderValue::try_from(date).ok())
-        .unwrap_or_else(|| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }

@@ -80,12 +80,18 @@ pub enum NotAcceptable {
          application/json, application/yaml, application/vnd.kubernetes.protobuf"
     )]
     Parameters,
+    /// The same where a resource has no protobuf, as custom resources have none.
+    #[error("only the following media types are accepted: application/json, application/yaml")]
+    WithoutProtobuf,
     /// What was negotiated is no form of a stream.
     #[error(
         "only the following media types are accepted: \
          application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
     )]
     Stream,
+    /// The same where a resource has no protobuf.
+    #[error("only the following media types are accepted: application/json;stream=watch")]
+    StreamWithoutProtobuf,
 }
 
 impl MediaType {

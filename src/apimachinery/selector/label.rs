@@ -135,6 +135,10 @@ mod tests {
             ("empty notin ()", vec!["db", "bare"]),
             ("app=web,app=db", vec![]),
             (" app = web ,\tn ", vec!["web"]),
+            ("\0", vec!["web", "db", "bare"]),
+            ("app=web\0", vec!["web"]),
+            ("app\0=\0web,\0n", vec!["web"]),
+            ("app \0= nonsense", vec!["web", "db"]),
         ] {
             let selector: LabelSelector = selector.parse().unwrap();
             let selected: Vec<_> = objects

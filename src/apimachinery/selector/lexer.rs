@@ -37,7 +37,8 @@ impl<'a> Words<'a> {
             if token == Token::End {
                 return Self { words, position: 0 };
             }
-            rest = after;
+            // Go takes a NUL that ends a word along with the word.
+            rest = after.strip_prefix('\0').unwrap_or(after);
         }
     }
 
@@ -70,7 +71,8 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The word at the start of `text` and what follows it. A NUL ends a selector, as it does in Go.
+/// The word at the start of `text` and what follows it. A NUL where a word would begin ends the
+/// selector, as it does in Go.
 fn next_word(text: &str) -> (Token, &str, &str) {
     match text.bytes().next() {
         None | Some(0) => (Token::End, "", ""),

@@ -181,7 +181,10 @@ impl Status {
     pub fn not_acceptable(error: NotAcceptable) -> Self {
         let details = match error {
             NotAcceptable::Route => Some(StatusDetails::default()),
-            NotAcceptable::Parameters | NotAcceptable::Stream => None,
+            NotAcceptable::Parameters
+            | NotAcceptable::WithoutProtobuf
+            | NotAcceptable::Stream
+            | NotAcceptable::StreamWithoutProtobuf => None,
         };
         Self::new(StatusReason::NotAcceptable, error.to_string(), details)
     }

@@ -35,13 +35,26 @@ impl Status {
     /// `X-Content-Type-Options` where they belong.
     #[must_use]
     pub fn respond(&self, parts: &Parts) -> Response<Bytes> {
-        let negotiated = Negotiated::for_plain(parts).unwrap_or(Negotiated {
+        Negotiated::for_plain(parts).map_or_else(
+            |_| self.respond_in_json(),
+            |negotiated| self.respond_in(&negotiated),
+        )
+    }
+
+    /// Answers in indented JSON whatever is accepted: for a resource whose encodings do not hold
+    /// what the request asks for.
+    #[must_use]
+    pub fn respond_in_json(&self) -> Response<Bytes> {
+        self.respond_in(&Negotiated {
             media_type: MediaType::Json,
             transform: (),
             pretty: true,
-        });
+        })
+    }
+
+    fn respond_in(&self, negotiated: &Negotiated<()>) -> Response<Bytes> {
         let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = respond(code, self, &negotiated);
+        let mut response = respond(code, self, negotiated);
         let headers = response.headers_mut();
         if self.reason == StatusReason::MethodNotAllowed {
             headers.insert(ALLOW, HeaderValue::from_static("GET"));

@@ -81,6 +81,7 @@ fn the_defaults_are_metrics_servers_but_for_resolution_and_port() {
     assert_eq!(s.limits.max_requests_inflight.unwrap().get(), 400);
     assert_eq!(s.limits.max_mutating_requests_inflight.unwrap().get(), 200);
     assert_eq!(s.limits.request_timeout, Duration::from_secs(60));
+    assert_eq!(s.limits.shortest_watch, Duration::from_secs(1800));
     assert_eq!(s.shutdown.delay, Duration::ZERO);
     assert_eq!(s.logging.format, LogFormat::Text);
     assert_eq!(s.logging.level, LogLevel(0));

@@ -3,11 +3,10 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, HeaderName, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderMap, HeaderValue};
-use uuid::Uuid;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY};
 
-const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+use crate::apimachinery::{AUDIT_ID, audit_id};
 
 /// The ID of a request, for the logs of whatever handles it.
 #[derive(Clone, Debug)]
@@ -32,13 +31,4 @@ pub(super) async fn identify(
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-cache, private"));
     response
-}
-
-fn audit_id(headers: &HeaderMap) -> HeaderValue {
-    if let Some(id) = headers.get(AUDIT_ID).filter(|id| !id.is_empty()) {
-        return id.clone();
-    }
-    let id = Uuid::new_v4().to_string();
-    // Hexadecimal digits and dashes are always a valid value.
-    HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static(""))
 }

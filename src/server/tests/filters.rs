@@ -267,6 +267,7 @@ async fn paths_match_to_the_letter_and_unknown_ones_get_the_index() {
         "/livez",
         "/livez/ping",
         "/metrics",
+        "/metrics/slis",
         "/readyz",
         "/readyz/ping",
         "/version",

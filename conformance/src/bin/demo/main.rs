@@ -12,8 +12,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use conformance::lab::{Lab, LabConfig, Stamps, World};
-use conformance::loadline::{Loadline, Start, program};
+use conformance::loadline::{Loadline, SERVER_NAME, Start, program};
 use conformance::process::free_address;
+use conformance::real::cache;
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,6 +107,7 @@ async fn show(
     let try_these = vec![
         format!("kubectl --kubeconfig {} top pod -A", kubeconfig.display()),
         format!("curl http://{model}/api/v1/model/{metric}"),
+        suite(lab, loadline)?,
     ];
     let client = lab.admin()?.with_deadline(Duration::from_secs(5));
     // Once the only table is printed the cluster is gone, and nothing left to try.
@@ -141,6 +143,30 @@ async fn show(
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+/// The command that holds this Loadline to the contract, complete with the files it needs.
+fn suite(lab: &Lab, loadline: &Loadline) -> Result<String> {
+    let authority = lab.file("serving-ca.crt");
+    std::fs::write(&authority, lab.pki.serving.pem())?;
+    let proxy = lab.front_proxy.write(lab.folder(), "front-proxy-client")?;
+    let mut command = format!(
+        "cargo run -p conformance --bin conformance -- \\\n  --target https://{} --server-name {SERVER_NAME} \\\n  \
+         --ca {} \\\n  --proxy-cert {} \\\n  --proxy-key {}",
+        loadline.address,
+        authority.display(),
+        proxy.certificate.display(),
+        proxy.key.display(),
+    );
+    // The one the lanes have built, if they have.
+    if let Some(kubectl) = cache().ok().map(|cache| cache.join("kubectl"))
+        && kubectl.exists()
+    {
+        let (kubectl, kubeconfig) = (kubectl.display(), lab.admin_kubeconfig());
+        let kubeconfig = kubeconfig.display();
+        command += &format!(" \\\n  --kubectl {kubectl} --kubeconfig {kubeconfig}");
+    }
+    Ok(command)
 }
 
 /// Where tables go: a terminal that is redrawn, or a pipe that gets one after the other.

@@ -9,8 +9,8 @@ use super::numbers::{Node, Numbers, Pod};
 const HISTORY: usize = 16;
 const BAR: usize = 16;
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// Lines of a table that are neither a pod nor a node.
-const FRAME: usize = 9;
+/// Lines of a table that are neither a pod nor a node nor a command to try.
+const FRAME: usize = 7;
 
 /// What is shown.
 #[derive(Debug)]
@@ -85,8 +85,14 @@ impl Table {
             let _ = writeln!(text, "… and {hidden} less busy");
         }
         for (n, command) in self.try_these.iter().enumerate() {
-            let lead = if n == 0 { "\nTry it:" } else { "       " };
-            let _ = writeln!(text, "{lead}  {bold}{command}{plain}");
+            for (line, part) in command.lines().enumerate() {
+                let lead = if n + line == 0 {
+                    "\nTry it:"
+                } else {
+                    "       "
+                };
+                let _ = writeln!(text, "{lead}  {bold}{part}{plain}");
+            }
         }
         text
     }
@@ -102,10 +108,15 @@ impl Table {
         format!("Loadline beside a simulated cluster: {nodes} nodes, {pods} pods, {so_far}")
     }
 
+    fn frame(&self) -> usize {
+        let commands = self.try_these.iter().map(|command| command.lines().count());
+        FRAME + commands.sum::<usize>()
+    }
+
     /// All pods if they fit, else the busiest.
     fn choose_pods(&self, rows: Option<usize>) -> (Vec<&Pod>, usize) {
         let pods = &self.numbers.pods;
-        let taken = FRAME + self.numbers.nodes.len();
+        let taken = self.frame() + self.numbers.nodes.len();
         let room = rows.map_or(usize::MAX, |r| r.saturating_sub(taken).max(1));
         let mut chosen: Vec<&Pod> = pods.iter().collect();
         if chosen.len() > room {
@@ -211,7 +222,7 @@ mod tests {
     }
 
     fn table(pods: Vec<Pod>) -> Table {
-        let mut table = Table::new(vec!["kubectl top".to_owned(), "curl".to_owned()]);
+        let mut table = Table::new(vec!["kubectl top".to_owned(), "curl \\\n  two".to_owned()]);
         table.update(Numbers {
             nodes: Vec::new(),
             pods,
@@ -238,9 +249,9 @@ mod tests {
             pod("busy", Some(2.0)),
             pod("z", None),
         ]);
-        let text = table.render(Some(FRAME + 2), true);
+        let text = table.render(Some(table.frame() + 2), true);
         assert!(text.contains("busy"), "{text}");
         assert!(text.contains("… and 2 less busy"), "{text}");
-        assert!(text.lines().count() <= FRAME + 2, "{text}");
+        assert!(text.lines().count() <= table.frame() + 2, "{text}");
     }
 }

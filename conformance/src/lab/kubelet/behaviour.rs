@@ -36,6 +36,8 @@ pub struct Behaviour {
     pub scrape_error: bool,
     /// `container_start_time_seconds` is left out.
     pub no_start_times: bool,
+    /// The series of swap are left out, as by a kubelet that knows none.
+    pub no_swap: bool,
 }
 
 /// How a question is answered.
@@ -104,6 +106,7 @@ impl Default for Behaviour {
             extra_pods: Vec::new(),
             scrape_error: false,
             no_start_times: false,
+            no_swap: false,
         }
     }
 }

@@ -193,6 +193,9 @@ impl Writer<'_> {
                 self.container(&CONTAINER_START, pod, container, started, None);
             }
         }
+        if self.behaviour.no_swap {
+            return;
+        }
         self.family(&CONTAINER_SWAP_LIMIT);
         for (pod, container) in containers {
             self.container(&CONTAINER_SWAP_LIMIT, pod, container, 0.0, Some(at));
@@ -211,6 +214,9 @@ impl Writer<'_> {
             (&NODE_SWAP, to_float(node.swap)),
         ];
         for (family, value) in values {
+            if self.behaviour.no_swap && family.0 == NODE_SWAP.0 {
+                continue;
+            }
             self.family(family);
             self.text.push_str(family.0);
             self.sample(value, Some(at));
@@ -230,6 +236,9 @@ impl Writer<'_> {
             }),
         ];
         for (family, measure) in families {
+            if self.behaviour.no_swap && family.0 == POD_SWAP.0 {
+                continue;
+            }
             self.family(family);
             for pod in pods {
                 let (namespace, name) = (&pod.meta.namespace, &pod.meta.name);

@@ -1,9 +1,8 @@
 //! The real HorizontalPodAutoscaler, fed by Loadline.
 
-use anyhow::Context;
-use serde_json::json;
+use anyhow::{Context, Result};
 
-use crate::lanes::hpa::{SCALED, autoscaler, scaled};
+use crate::real::hpa::{SCALED, autoscaler, scaled, without_metric};
 use crate::real::{Scratch, until};
 use crate::report::Lane;
 
@@ -17,7 +16,7 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch) {
     let up = "with both versions registered the HPA scales from 1 to 3";
     let scaled_up = lane
         .check(up, SCALED + CALL, async {
-            scene.admin.apply(&deployment("busy")).await?;
+            scene.admin.apply(&deployment("busy", false)).await?;
             scene.admin.apply(&autoscaler(NAMESPACE, "busy")).await?;
             scaled(&scene.admin, NAMESPACE, "busy", 3).await
         })
@@ -35,6 +34,9 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch) {
         scaled(&scene.admin, NAMESPACE, "busy", 1).await
     })
     .await;
+    let name = "with v1 alone the HPA says FailedGetResourceMetric";
+    lane.check(name, SCALED + CALL, v1_alone(scene, scratch, "busy"))
+        .await;
     lane.check("v1 comes back when it is registered again", SCALED, async {
         let port = scene.loadline.address.port();
         super::register(&scene.admin, scratch, port).await?;
@@ -51,28 +53,16 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch) {
     .await;
 }
 
-/// A Deployment of one pod that requests 200m of CPU.
-pub(super) fn deployment(name: &str) -> String {
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": { "name": name, "namespace": NAMESPACE },
-        "spec": {
-            "replicas": 1,
-            "selector": { "matchLabels": { "app": name } },
-            "template": {
-                "metadata": { "labels": { "app": name } },
-                "spec": {
-                    // There is no scheduler, and nobody behind the node who would wait for the pod to end.
-                    "nodeName": "sim-1",
-                    "terminationGracePeriodSeconds": 0,
-                    "containers": [{
-                        "name": "main",
-                        "image": "busy",
-                        "resources": { "requests": { "cpu": "200m", "memory": "64Mi" } },
-                    }],
-                },
-            },
-        },
-    })
-    .to_string()
+/// Leaves v1 alone registered until the autoscaler says that it has no metric: it asks for v1beta1.
+pub(super) async fn v1_alone(scene: &Scene, scratch: &Scratch, target: &str) -> Result<()> {
+    let port = scene.loadline.address.port();
+    super::register(&scene.admin, scratch, port).await?;
+    let call = "delete apiservice v1beta1.metrics.k8s.io";
+    scene.admin.run(call).await?;
+    without_metric(&scene.admin, NAMESPACE, target).await
+}
+
+/// A Deployment of one pod on a simulated node; `beside` it has a container that is idle.
+pub(super) fn deployment(name: &str, beside: bool) -> String {
+    crate::real::hpa::deployment(NAMESPACE, name, "sim-1", beside)
 }

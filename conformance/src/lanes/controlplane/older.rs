@@ -6,17 +6,17 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::lanes::hpa::{SCALED, autoscaler, scaled};
+use crate::real::hpa::{SCALED, autoscaler, scaled};
 use crate::real::{Scratch, Tools, Workload};
 use crate::report::Lane;
 
-use super::autoscaler::deployment;
+use super::autoscaler::{deployment, v1_alone};
 use super::{CALL, Scene};
 
 const NAMESPACE: &str = "elastic";
 /// The Deployment the autoscaler lane has left at one pod, with its autoscaler.
 const WHOLE: &str = "busy";
-/// A Deployment whose autoscaler looks at one container.
+/// A Deployment of pods with two containers whose autoscaler looks at the hot one.
 const SINGLE: &str = "single";
 /// The version the older controllers come from.
 const VERSION: &str = "v1.35.";
@@ -24,9 +24,9 @@ const VERSION: &str = "v1.35.";
 /// Lets the running autoscaler scale by the use of a container. What it returns keeps the pods busy.
 pub(super) async fn container_resource(lane: &Lane, scene: &Scene) -> Workload {
     let single = scene.mirror.run_workload(NAMESPACE, SINGLE, 0.3);
-    let name = "by the use of a container the HPA scales from 1 to 3";
+    let name = "by the use of the hot one of two containers the HPA scales from 1 to 3";
     lane.check(name, SCALED + CALL, async {
-        scene.admin.apply(&deployment(SINGLE)).await?;
+        scene.admin.apply(&deployment(SINGLE, true)).await?;
         scene.admin.apply(&container_autoscaler()?).await?;
         scaled(&scene.admin, NAMESPACE, SINGLE, 3).await
     })
@@ -76,6 +76,9 @@ pub(super) async fn checks(
     whole.set_cores(0.03);
     single.set_cores(0.3);
     both(lane, scene, "with v1beta1 alone", [1, 3]).await;
+    let name = "with v1 alone the HPA of 1.35 says FailedGetResourceMetric";
+    lane.check(name, SCALED + CALL, v1_alone(scene, scratch, WHOLE))
+        .await;
     lane.check("v1 is registered again", CALL, async {
         let port = scene.loadline.address.port();
         super::register(&scene.admin, scratch, port).await

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::lanes::hpa::{SCALED, autoscaler, scaled};
+use crate::real::hpa::{SCALED, autoscaler, scaled};
 use crate::real::until;
 use crate::report::Lane;
 

@@ -2,6 +2,7 @@
 
 mod encoding;
 mod headers;
+mod heads;
 mod negotiation;
 mod partial;
 mod shape;
@@ -18,6 +19,7 @@ pub(super) fn checks() -> Vec<Check> {
         partial::checks(),
         values::checks(),
         headers::checks(),
+        heads::checks(),
     ]
     .concat()
 }

@@ -3,9 +3,16 @@
 mod aggregated;
 mod documents;
 mod openapi;
+mod parts;
 
 use super::check::Check;
 
 pub(super) fn checks() -> Vec<Check> {
-    [documents::checks(), aggregated::checks(), openapi::checks()].concat()
+    [
+        documents::checks(),
+        aggregated::checks(),
+        openapi::checks(),
+        parts::checks(),
+    ]
+    .concat()
 }

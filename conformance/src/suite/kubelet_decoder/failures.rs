@@ -1,5 +1,6 @@
 //! Kubelets that fail, each in its own way, and harm nobody else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -8,9 +9,13 @@ use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
 use crate::suite::semantics::Script;
 use crate::suite::verdict::{Stop, Verdict, ensure, equal, text};
+use crate::suite::world::until;
 
 /// More memory than this nobody needs for the suite's cluster.
 const MEMORY_CAP: u64 = 512 << 20;
+
+/// So many of the failures of a kubelet must have causes of their own.
+const CAUSES: usize = 4;
 
 pub(super) fn checks() -> Vec<Check> {
     let group = Group::KubeletDecoder;
@@ -24,6 +29,15 @@ pub(super) fn checks() -> Vec<Check> {
             )
             .moving()
             .within(400),
+        group
+            .check(
+                119,
+                "failure-causes",
+                "a counter names the cause of a kubelet's failure: refusals, breaks and slowness are told apart",
+                |cx| Box::pin(causes(cx)),
+            )
+            .moving()
+            .within(200),
         group
             .check(
                 120,
@@ -64,6 +78,8 @@ async fn failing(cx: &Context<'_>) -> Verdict {
         Answer::Redirect("https://127.0.0.1:1/".to_owned()),
         Answer::BreakOff,
         Answer::Text(String::new()),
+        // It failed to look at anything, and says so.
+        Answer::Text("resource_scrape_error 1\n".to_owned()),
         Answer::Drip(Duration::from_millis(700)),
         Answer::Hang,
     ];
@@ -91,6 +107,58 @@ async fn failing(cx: &Context<'_>) -> Verdict {
     script.heard(2).await?;
     script.node().await?.is(200)?;
     Ok(())
+}
+
+/// The series of each counter of failures that are above zero, but for the node they are of.
+fn told(metrics: &str) -> BTreeMap<&str, BTreeSet<String>> {
+    let mut told: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+        let Some((series, value)) = line.rsplit_once(' ') else {
+            continue;
+        };
+        let Some((name, labels)) = series.split_once('{') else {
+            continue;
+        };
+        let kubelets = ["kubelet", "scrape"].iter().any(|word| name.contains(word));
+        let failed = ["fail", "error", "false"]
+            .iter()
+            .any(|word| series.contains(word));
+        let above = value.parse::<f64>().is_ok_and(|value| value > 0.0);
+        if kubelets && failed && above && name.ends_with("_total") {
+            let labels = labels.trim_end_matches('}').split(',');
+            let labels: Vec<&str> = labels.filter(|l| !l.starts_with("node=")).collect();
+            told.entry(name).or_default().insert(labels.join(","));
+        }
+    }
+    told
+}
+
+async fn causes(cx: &Context<'_>) -> Verdict {
+    let script = Script::new(cx, "node-causes")?;
+    for answer in [
+        Answer::Status(401),
+        Answer::Status(403),
+        Answer::Status(404),
+        Answer::Status(500),
+        Answer::BreakOff,
+        Answer::Hang,
+    ] {
+        script.say(answer).await?;
+    }
+    // The last one is counted when its time is over.
+    let told_apart = until(20, || async move {
+        let reply = cx.reader().get("/metrics").await?;
+        let body = reply.is(200)?.body();
+        let told = told(&body);
+        ensure(
+            told.values().any(|causes| causes.len() >= CAUSES),
+            format!("{CAUSES} causes told apart by a counter"),
+            format!("{told:?}"),
+        )
+    });
+    let told_apart = told_apart.await;
+    script.set(Answer::Normal)?;
+    told_apart
 }
 
 /// The node's own numbers behind so many series of pods nobody knows.

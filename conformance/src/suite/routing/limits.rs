@@ -9,7 +9,7 @@ use crate::client::Protocol;
 use crate::lab::Fault;
 use crate::suite::check::{Check, Group};
 use crate::suite::context::{Context, send};
-use crate::suite::verdict::{Verdict, ensure, skipped, text};
+use crate::suite::verdict::{Verdict, ensure, text};
 use crate::suite::world::ACCESS_REVIEWS;
 
 /// Reads a server answers at once, by default.
@@ -35,12 +35,6 @@ pub(super) fn checks() -> Vec<Check> {
             )
             .alone()
             .within(90),
-        group.check(
-            57,
-            "panic",
-            "a handler that panics costs its own request a 500 and nobody else anything",
-            |_| Box::pin(async { Err(skipped("no request is known to make a handler panic")) }),
-        ),
         group
             .check(
                 58,

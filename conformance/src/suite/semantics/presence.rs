@@ -53,7 +53,7 @@ pub(super) fn checks() -> Vec<Check> {
             .check(
                 106,
                 "swap",
-                "a node that swaps has swap among its usage",
+                "a node that swaps has swap among its usage, and one that knows of none has no such key, nor have its pods",
                 |cx| Box::pin(swap(cx)),
             )
             .in_world()
@@ -170,6 +170,19 @@ async fn swap(cx: &Context<'_>) -> Verdict {
         return Err(skipped("the server serves no swap"));
     }
     equal("swap", of(cluster::SWAP_NODE), "512Mi".into())?;
+    let unknown = of(cluster::NO_SWAP_NODE);
+    ensure(
+        unknown.is_null(),
+        "no swap of a node that knows of none",
+        unknown,
+    )?;
+    let pods = cx.items("/namespaces/crowd/pods").await?;
+    let swaps = |pod: &&Value| !at(pod, "/containers/0/usage/swap").is_null();
+    ensure(
+        pods.iter().find(swaps).is_none(),
+        "no swap of its pods",
+        pods.len(),
+    )?;
     // Its kubelet says that nothing is swapped out.
     let none = of("node-1");
     ensure(

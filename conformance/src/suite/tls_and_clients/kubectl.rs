@@ -56,16 +56,6 @@ pub(super) fn checks() -> Vec<Check> {
                 |cx| Box::pin(get(cx)),
             )
             .within(120),
-        group.check(
-            116,
-            "hpa",
-            "the HPA scales by both versions",
-            |_| {
-                Box::pin(async {
-                    Err(skipped("needs a real controller manager: the lane controlplane has one, and scales by both versions"))
-                })
-            },
-        ),
     ]
 }
 
@@ -146,6 +136,8 @@ async fn top(cx: &Context<'_>) -> Verdict {
     let (namespace, pod) = cx.some_pod().await?;
     prints(cx, "top node", &["NAME", &node]).await?;
     prints(cx, &format!("top node {node}"), &[&node]).await?;
+    prints(cx, "top node --show-swap", &["SWAP", &node]).await?;
+    prints(cx, "top pod -A --show-swap", &["SWAP", &pod]).await?;
     prints(cx, "top node --use-protocol-buffers=false", &[&node]).await?;
     let all = "top pod -A --containers";
     prints(cx, all, &[&namespace, &pod]).await?;

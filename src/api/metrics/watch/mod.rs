@@ -41,6 +41,8 @@ pub(super) struct Sources {
     pub(super) commits: watch::Receiver<u64>,
     pub(super) freshness: Freshness,
     pub(super) clock: Arc<dyn Clock>,
+    /// How long a watch goes on at least that does not say.
+    pub(super) shortest: Duration,
 }
 
 /// One client's watch of nodes or pods.
@@ -106,7 +108,7 @@ pub(super) fn begin<T: Watched>(
     options: ListOptions,
 ) -> Result<Reply, Status> {
     let content_type = form.stream().content_type();
-    let lasts = stream::lasts(options.timeout_seconds);
+    let lasts = stream::lasts(options.timeout_seconds, sources.shortest);
     let watch = Watch::<T>::new(sources, form, namespace, options, lasts)?;
     Ok(stream::reply(content_type, lasts, watch))
 }

@@ -47,6 +47,7 @@ impl World {
             snapshots: Arc::new(Snapshots::new(source, Arc::clone(&time))),
             commits,
             freshness: Freshness::register(&mut Registry::default(), Arc::clone(&time)),
+            shortest: Duration::from_secs(1800),
             clock: time,
         };
         Self {
