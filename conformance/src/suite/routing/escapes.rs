@@ -1,8 +1,9 @@
 //! Paths and queries with bytes that stand in no name, and what the health checks said.
 
+use crate::client::Protocol;
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
-use crate::suite::verdict::{Verdict, array, ensure, equal};
+use crate::suite::verdict::{Stop, Verdict, array, ensure, equal, skipped};
 
 pub(super) fn checks() -> Vec<Check> {
     let group = Group::Routing;
@@ -45,7 +46,12 @@ async fn names(cx: &Context<'_>) -> Verdict {
         equal("items", array(&list, "/items")?.len(), 0)?;
     }
     for path in ["/%zz", "/apis/%", "/apis/%f"] {
-        cx.reader().get(path).await?.is(400)?;
+        match cx.reader().get(path).await {
+            Ok(reply) => drop(reply.is(400)?),
+            // Go's HTTP/2 ends such a stream without an answer.
+            Err(Stop::Broken(_)) if cx.protocol == Protocol::Http2 => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -80,6 +86,9 @@ async fn selectors(cx: &Context<'_>) -> Verdict {
 async fn slis(cx: &Context<'_>) -> Verdict {
     cx.reader().get("/readyz").await?.is(200)?;
     let reply = cx.reader().get("/metrics/slis").await?;
+    if reply.code() == 404 {
+        return Err(skipped("the server has no /metrics/slis"));
+    }
     reply.is(200)?;
     let body = reply.body();
     for (name, labels) in [
