@@ -11,8 +11,7 @@ use super::context::Context;
 use super::verdict::Verdict;
 
 /// What a check does.
-pub(crate) type Body =
-    for<'a> fn(&'a Context<'a>) -> Pin<Box<dyn Future<Output = Verdict> + 'a>>;
+pub(crate) type Body = for<'a> fn(&'a Context<'a>) -> Pin<Box<dyn Future<Output = Verdict> + 'a>>;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 

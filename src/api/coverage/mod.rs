@@ -70,9 +70,10 @@ impl CoverageApi {
         let answer = self.answer(path, parts);
         Some(answer.unwrap_or_else(|status| {
             // There is no protobuf here, and so none of its own that a refusal could come in.
-            let response = match status.reason() {
-                StatusReason::NotAcceptable => status.respond_in_json(),
-                _ => status.respond(parts),
+            let response = if status.reason() == StatusReason::NotAcceptable {
+                status.respond_in_json()
+            } else {
+                status.respond(parts)
             };
             response.into()
         }))

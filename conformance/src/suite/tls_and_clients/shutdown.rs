@@ -12,7 +12,7 @@ use crate::lab::Fault;
 use crate::suite::check::{Check, Group};
 use crate::suite::context::{Context, send};
 use crate::suite::target::Target;
-use crate::suite::verdict::{Verdict, ensure, failed, skipped};
+use crate::suite::verdict::{Verdict, ensure, failed};
 use crate::suite::world::{ACCESS_REVIEWS, until};
 
 /// How long the aggregator waits for its probe.
@@ -39,16 +39,6 @@ pub(super) fn checks() -> Vec<Check> {
             )
             .alone()
             .within(180),
-        group.check(
-            117,
-            "size",
-            "a list of 100,000 pods begins within a second, with bounded memory",
-            |_| {
-                Box::pin(async {
-                    Err(skipped("needs a cluster of that size: the program compare makes one"))
-                })
-            },
-        ),
     ]
 }
 
