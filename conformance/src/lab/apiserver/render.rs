@@ -1,5 +1,7 @@
 //! Objects as JSON.
 
+use std::fmt::Write;
+
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
@@ -82,6 +84,52 @@ fn metadata(meta: &Meta, version: u64) -> Value {
                  "fieldsType": "FieldsV1", "fieldsV1": { "f:metadata": { "f:labels": {} } } }]),
     );
     Value::Object(fields)
+}
+
+/// Writes a pod with what servers of metrics read of it and no more: in a list of a hundred thousand the rest would cost
+/// minutes and gigabytes.
+pub(super) fn lean_pod(pod: &Pod, form: Form, out: &mut String) {
+    let (meta, created) = (&pod.meta, pod.meta.created.to_rfc3339());
+    let kind = match form {
+        Form::Full => "",
+        Form::Metadata => r#""kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","#,
+    };
+    // Names and labels hold nothing that JSON would escape. Writing to a string cannot fail.
+    let labels = meta
+        .labels
+        .iter()
+        .map(|(key, value)| format!("\"{key}\":\"{value}\""));
+    let _ = write!(
+        out,
+        r#"{{{kind}"metadata":{{"name":"{}","namespace":"{}","uid":"{}","resourceVersion":"{}","creationTimestamp":"{created}","labels":{{{}}}}}"#,
+        meta.name,
+        meta.namespace,
+        meta.uid,
+        meta.version,
+        labels.collect::<Vec<_>>().join(",")
+    );
+    if form == Form::Full {
+        let names = pod
+            .containers
+            .iter()
+            .map(|c| format!(r#"{{"name":"{}"}}"#, c.name));
+        let states = pod.containers.iter().map(|c| {
+            let started = c.started.to_rfc3339();
+            format!(
+                r#"{{"name":"{}","ready":true,"state":{{"running":{{"startedAt":"{started}"}}}}}}"#,
+                c.name
+            )
+        });
+        let _ = write!(
+            out,
+            r#","spec":{{"nodeName":"{}","containers":[{}]}},"status":{{"phase":"{}","startTime":"{created}","containerStatuses":[{}]}}"#,
+            pod.node,
+            names.collect::<Vec<_>>().join(","),
+            pod.phase.as_str(),
+            states.collect::<Vec<_>>().join(",")
+        );
+    }
+    out.push('}');
 }
 
 /// A node's `spec` and `status`.
