@@ -13,6 +13,7 @@ mod heapster_path;
 mod list_options;
 mod protobuf;
 mod request_info;
+mod segment;
 mod selectors;
 mod summary_json;
 
@@ -20,7 +21,7 @@ mod summary_json;
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 12] = [
+pub const PROPERTIES: [(&str, Property); 13] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
     ("core_objects", core_objects::check),
@@ -31,6 +32,7 @@ pub const PROPERTIES: [(&str, Property); 12] = [
     ("list_options", list_options::check),
     ("protobuf", protobuf::check),
     ("request_info", request_info::check),
+    ("segment", segment::check),
     ("selectors", selectors::check),
     ("summary_json", summary_json::check),
 ];
