@@ -40,6 +40,7 @@ pub mod coverage;
 
 // over time
 pub mod history;
+pub mod archive;
 pub mod sinks;
 pub mod rollup;
 pub mod events;

@@ -14,6 +14,7 @@ mod heapster_path;
 mod list_options;
 mod protobuf;
 mod request_info;
+mod segment;
 mod selectors;
 mod summary_json;
 
@@ -33,6 +34,7 @@ pub const PROPERTIES: [(&str, Property); 13] = [
     ("list_options", list_options::check),
     ("protobuf", protobuf::check),
     ("request_info", request_info::check),
+    ("segment", segment::check),
     ("selectors", selectors::check),
     ("summary_json", summary_json::check),
 ];

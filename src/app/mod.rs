@@ -8,6 +8,7 @@ mod asked;
 mod eventer;
 mod ground;
 mod incumbent;
+mod on_disk;
 mod over_time;
 mod readiness;
 mod replicas;
@@ -23,6 +24,7 @@ use futures_util::future::{OptionFuture, join};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
+use crate::archive::Restored;
 use crate::auth::{LiveTrust, TrustLookup};
 use crate::cluster::{self, Cluster, Election};
 use crate::config::Settings;
@@ -37,6 +39,7 @@ use crate::server::{self, SecretKeeper};
 use crate::sinks::Sinks;
 use ground::Ground;
 use incumbent::Incumbent;
+use on_disk::OnDisk;
 use over_time::{Exposed, OverTime, Receiving};
 use replicas::Replicas;
 
@@ -54,6 +57,7 @@ pub struct Bound {
     keeper: Option<SecretKeeper>,
     incumbent: Incumbent,
     pins: Option<(Arc<Pins>, Arc<Inventory>)>,
+    on_disk: Option<OnDisk>,
     taker: Option<Taker>,
     announcer: Announcer,
     rollup: Option<Rollup>,
@@ -114,6 +118,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let election = over_time.elect(&settings, &client, clock, registry);
     let known = (&cluster, &inventory, &live);
     let replicas = Replicas::new(&settings, &mut ground, known, &over_time);
+    let on_disk = OnDisk::new(&over_time, &inventory, replicas::synced(&cluster));
     let api = ground.api(live, inventory, coverage, settings.limits.shortest_watch);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
@@ -130,6 +135,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         keeper,
         incumbent,
         pins,
+        on_disk,
         taker: replicas.map(|replicas| replicas.taker),
         announcer,
         rollup: over_time.rollup,
@@ -163,14 +169,16 @@ impl Bound {
         let watches = async move { cluster.run(until).await };
         tasks.spawn_vital("cluster", quit.clone(), watches);
         let others = self.incumbent.shared();
-        let over = start_scrapes(self.taker, self.scraper, others, &tasks, &quit);
+        let restored = self.on_disk.map(|on_disk| on_disk.start(&tasks, &quit));
+        let taker = (self.taker, restored.clone());
+        let over = start_scrapes(taker, self.scraper, others, &tasks, &quit);
         for trust in self.trust {
             tasks.spawn_vital("trust", quit.clone(), trust.run(quit.clone()));
         }
         start_keepers(self.keeper, self.pins, self.incumbent, &tasks, &quit);
         tasks.spawn_vital("events", quit.clone(), self.announcer.run(quit.clone()));
         let readers = (self.sinks, self.exposed, self.election);
-        start_columns(self.rollup, readers, over, &tasks, &quit);
+        start_columns(self.rollup, readers, (restored, over), &tasks, &quit);
         let (server, heapster, until) = (self.server, self.heapster, stop.clone());
         tasks.spawn_vital("server", stop.clone(), async move {
             let heapster = OptionFuture::from(heapster.map(|port| port.run(until.clone())));
@@ -230,9 +238,10 @@ fn start_keepers(
     drop(tasks.spawn_passing("incumbent", incumbent.run(quit.clone())));
 }
 
-/// Starts taking over from another replica, and scrapes when that is over; tells when it is.
+/// Starts taking over from another replica, once what was on disk is there, and scrapes when that is
+/// over; tells when it is.
 fn start_scrapes(
-    taker: Option<Taker>,
+    (taker, restored): (Option<Taker>, Option<Restored>),
     scraper: Scraper<KubeletClient>,
     others: Arc<incumbent::Shared>,
     tasks: &Tasks,
@@ -240,7 +249,12 @@ fn start_scrapes(
 ) -> Option<Done> {
     let over = taker.as_ref().map(Taker::done);
     if let Some(taker) = taker {
-        drop(tasks.spawn_passing("peers", taker.run(quit.clone())));
+        let until = quit.clone();
+        let take = async move {
+            on_disk::over(restored).await;
+            taker.run(until).await;
+        };
+        drop(tasks.spawn_passing("peers", take));
     }
     let (until, may_scrape) = (quit.clone(), replicas::may_scrape(over.clone(), others));
     tasks.spawn_vital("scrape", quit.clone(), async move {
@@ -254,7 +268,7 @@ fn start_scrapes(
 fn start_columns(
     rollup: Option<Rollup>,
     readers: (Option<Receiving>, Option<Exposed>, Option<Election>),
-    after: Option<Done>,
+    (restored, after): (Option<Restored>, Option<Done>),
     tasks: &Tasks,
     quit: &Stop,
 ) {
@@ -269,6 +283,7 @@ fn start_columns(
     if let Some(rollup) = rollup {
         let until = quit.clone();
         let run = async move {
+            on_disk::over(restored).await;
             replicas::over(after).await;
             rollup.run(until).await;
         };

@@ -10,12 +10,13 @@ use tracing::{info, warn};
 
 use super::settings;
 use crate::apimachinery::{RequestInfo, ResourceInfo};
+use crate::archive::Archive;
 use crate::auth::{AllowedUsers, LiveTrust, TrustConfig, TrustLookup};
 use crate::cluster::{Election, Leadership};
 use crate::config::{HeapsterPort, HeapsterTls, Settings};
 use crate::domain::{Batch, Clock, Inventory, MetricSet, Timestamp};
 use crate::heapster::{self, Heapster, RouteTable};
-use crate::history::{self, HistoricalSource, History};
+use crate::history::{self, HistoricalSource, History, Layered};
 use crate::lifecycle::Stop;
 use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};
@@ -34,6 +35,8 @@ pub(super) struct OverTime {
     pub(super) exposed: Option<Exposed>,
     /// Where columns are kept, if they are.
     pub(super) history: Option<Arc<History>>,
+    /// Where they are kept on disk, if they are.
+    pub(super) archive: Option<Arc<Archive>>,
     pub(super) heapster: Arc<Heapster>,
 }
 
@@ -118,17 +121,18 @@ impl OverTime {
             export: settings.heapster.export,
             labelling: Labelling::new(settings.rollup.labels.clone()),
         };
-        let historical = history
-            .clone()
-            .map(|history| history as Arc<dyn HistoricalSource>);
-        let inventory = Arc::clone(inventory);
-        let heapster = Heapster::new(config, history, historical, inventory, Arc::clone(clock));
+        let archive = settings.history_dir.clone();
+        let archive = archive.map(|config| Archive::new(config, Arc::clone(clock), registry));
+        let historical = kept.clone().map(|ring| historical(ring, archive.as_ref()));
+        let (inventory, clock) = (Arc::clone(inventory), Arc::clone(clock));
+        let heapster = Heapster::new(config, history, historical, inventory, clock);
         let heapster = Arc::new(heapster);
         Ok(Self {
             rollup,
             sinks,
             exposed,
             history: kept,
+            archive,
             heapster,
         })
     }
@@ -184,6 +188,14 @@ pub(super) async fn while_leading(
         if stop.until(sinks.send(batch)).await.is_none() {
             return;
         }
+    }
+}
+
+/// What answers of the past: the ring, and what is on disk of the time before it.
+fn historical(history: Arc<History>, archive: Option<&Arc<Archive>>) -> Arc<dyn HistoricalSource> {
+    match archive {
+        None => history,
+        Some(archive) => Arc::new(Layered::new(history, Arc::clone(archive) as _)),
     }
 }
 

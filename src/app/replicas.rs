@@ -48,13 +48,11 @@ impl Replicas {
             Arc::clone(&identities),
             Arc::clone(&metrics),
         );
-        let checks = cluster.checks();
-        let synced = checks.into_iter().find(|c| c.name() == INVENTORY);
         let deps = peer::Deps {
             live: Arc::clone(live),
             history,
             inventory: Arc::clone(inventory),
-            synced: Arc::new(move || synced.as_ref().is_none_or(|c| c.ask().is_ok())),
+            synced: synced(cluster),
             selects: settings::scrape(settings).selects,
             identities: Arc::clone(&identities),
             giver: Arc::clone(&giver),
@@ -70,6 +68,15 @@ impl Replicas {
             identities,
         })
     }
+}
+
+/// Tells whether the inventory holds the whole cluster.
+pub(super) type Synced = Arc<dyn Fn() -> bool + Send + Sync>;
+
+pub(super) fn synced(cluster: &Cluster) -> Synced {
+    let checks = cluster.checks();
+    let synced = checks.into_iter().find(|c| c.name() == INVENTORY);
+    Arc::new(move || synced.as_ref().is_none_or(|c| c.ask().is_ok()))
 }
 
 /// The check that passes once nodes and pods are known.

@@ -13,6 +13,7 @@ mod flag;
 mod generic;
 mod given;
 mod heapster;
+mod history_dir;
 mod inert;
 mod kubelet;
 mod leader;
@@ -57,6 +58,7 @@ pub use tls::CertificatePaths;
 use flag::Topic;
 use given::{Environment, Given};
 
+use crate::archive;
 use crate::cluster;
 
 /// Everything the command line says.
@@ -72,6 +74,8 @@ pub struct Settings {
     pub rollup: Rollup,
     /// How much of them is kept.
     pub history: History,
+    /// `--history-dir`: where it is kept on disk as well.
+    pub history_dir: Option<archive::Config>,
     /// What is served of Heapster.
     pub heapster: Heapster,
     /// `--leader-elect`: the Lease without which nothing is sent to sinks.
@@ -196,6 +200,8 @@ fn read(given: &mut Given) -> Option<Settings> {
     let rollup = rollup::read(given, asked.and_then(|source| source.host_id_annotation));
     let history = rollup::read_history(given, rollup.as_ref().map(|rollup| rollup.resolution));
     let heapster = heapster::read(given);
+    let kept = heapster.as_ref().is_none_or(|heapster| heapster.model);
+    let history_dir = history_dir::read(given, history.as_ref(), kept);
     let leader_elect = leader::read(given);
     let max_procs = heapster::read_max_procs(given);
     let serving = serving::read(given);
@@ -214,6 +220,7 @@ fn read(given: &mut Given) -> Option<Settings> {
         kubelet: kubelet?,
         rollup: rollup?,
         history: history?,
+        history_dir,
         heapster: heapster?,
         leader_elect: leader_elect?,
         serving: serving?,

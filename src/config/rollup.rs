@@ -10,6 +10,7 @@ use crate::rollup::{LabelCopying, StoredLabel};
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
+use super::history_dir;
 use super::scrape::METRIC_RESOLUTION;
 
 /// The sums over pods, namespaces and nodes that are made at one instant for all.
@@ -118,6 +119,9 @@ const LABEL_SEPARATOR: Flag = Flag::new(
 pub(super) const TOPIC: Topic = Topic {
     title: "Roll-up and history",
     flags: &[
+        &history_dir::FOLDER,
+        &history_dir::MOST,
+        &history_dir::RETENTION,
         &LENGTH,
         &MEMORY_LIMIT,
         &PROCESS_LIMIT,

@@ -185,7 +185,7 @@ impl Family {
 impl Lives {
     /// Takes out the life a set belongs to, or begins it: that of its pod's UID; without a UID on
     /// either side, the current one.
-    fn take(&mut self, about: &About) -> Life {
+    pub(super) fn take(&mut self, about: &About) -> Life {
         let uid = about.pod.as_ref().map(|pod| &pod.uid);
         let of_uid = |life: &Life| uid.is_some() && life.uid() == uid;
         if let Some(at) = self.0.iter().rposition(of_uid) {
@@ -196,7 +196,7 @@ impl Lives {
     }
 
     /// Puts a life back as the current one.
-    fn put(&mut self, life: Life) {
+    pub(super) fn put(&mut self, life: Life) {
         self.0.reserve_exact(1);
         self.0.push(life);
     }
@@ -217,7 +217,7 @@ impl Life {
     }
 
     /// Takes over what is said of it now. Somebody who knows less makes it forget nothing.
-    fn learn(&mut self, about: &About) {
+    pub(super) fn learn(&mut self, about: &About) {
         let About {
             node,
             pod,
@@ -258,7 +258,7 @@ impl Life {
         true
     }
 
-    fn track_of(&self, subject: &Subject) -> Option<&Track> {
+    pub(super) fn track_of(&self, subject: &Subject) -> Option<&Track> {
         let member = match subject {
             Subject::Entity(key) => Member::of(key),
             Subject::PodId(uid) => {

@@ -7,8 +7,8 @@ use crate::domain::{ContainerName, EntityKey, NodeName, Timestamp};
 use super::family::{Life, Member};
 use super::index::Named;
 use super::record::Records;
-use super::ring::Writer;
-use super::track::{NEVER, Stamps, Track};
+use super::shape::Shapes;
+use super::track::{NEVER, Stamps, Track, Workbench};
 use super::{History, Series};
 
 /// The columns of a ring.
@@ -25,6 +25,9 @@ pub struct RingColumns {
 pub struct Handing {
     columns: RingColumns,
     families: std::vec::IntoIter<Named>,
+    /// The first and the last column whose rows are handed over, if not all are.
+    stretch: Option<(u32, u32)>,
+    bench: Workbench,
 }
 
 /// Everything of one entity and its parts.
@@ -74,9 +77,9 @@ pub struct HandedTrack {
 /// Why a ring, or a part of one, is not taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotTaken {
-    /// We have columns of our own.
-    #[error("the history is not empty")]
-    NotEmpty,
+    /// A column of our own is being made.
+    #[error("the history has begun a column of its own")]
+    Begun,
     /// The columns are none that follow each other.
     #[error("the columns are not in order")]
     Columns,
@@ -100,6 +103,30 @@ impl History {
             (self.columns.load_full(), writer.begun?)
         };
         finished.last()?;
+        let columns = RingColumns {
+            finished: finished.numbered().collect(),
+            begun,
+        };
+        Some(self.handing(columns, None))
+    }
+
+    /// What there is of the finished columns later than `after`, and of no other; `None` without
+    /// any. What the ring forgets while it is handed over is missing: ask afterwards for its
+    /// [`oldest`](super::Recent::oldest).
+    #[must_use]
+    pub fn hand_off_after(&self, after: Option<Timestamp>) -> Option<Handing> {
+        let columns = self.columns.load_full();
+        let later = |(_, tick): &(u32, Timestamp)| after.is_none_or(|after| *tick > after);
+        let finished: Vec<_> = columns.numbered().filter(later).collect();
+        let (first, last) = (*finished.first()?, *finished.last()?);
+        let columns = RingColumns {
+            finished,
+            begun: last,
+        };
+        Some(self.handing(columns, Some((first.0, last.0))))
+    }
+
+    fn handing(&self, columns: RingColumns, stretch: Option<(u32, u32)>) -> Handing {
         let mut families = Vec::new();
         self.index.each(|named| {
             families.push(Named {
@@ -107,13 +134,12 @@ impl History {
                 family: Arc::clone(&named.family),
             });
         });
-        Some(Handing {
-            columns: RingColumns {
-                finished: finished.numbered().collect(),
-                begun,
-            },
+        Handing {
+            columns,
             families: families.into_iter(),
-        })
+            stretch,
+            bench: Workbench::default(),
+        }
     }
 }
 
@@ -130,10 +156,22 @@ impl Iterator for Handing {
 
     /// The next family that has rows, with those it has now. Its lock is held while they are copied.
     fn next(&mut self) -> Option<HandedFamily> {
-        let newest = self.columns.begun.0;
-        self.families.find_map(|Named { key, family }| {
+        let Self {
+            columns,
+            families,
+            stretch,
+            bench,
+        } = self;
+        let mut wanted = |track: Track| match *stretch {
+            // Rows of columns begun since the columns were told are left out with their whole
+            // track: that happens to what is handed over while a column is made, once a tick.
+            None => (track.newest <= columns.begun.0).then_some(track),
+            Some((first, last)) => track.within(first, last, bench),
+        };
+        families.find_map(|Named { key, family }| {
             let lives = family.lives.lock().0.clone();
-            let handed = lives.into_iter().map(|life| HandedLife::of(life, newest));
+            let lives = lives.into_iter();
+            let handed = lives.map(|life| HandedLife::of(life, &mut wanted));
             let lives: Vec<_> = handed.filter(HandedLife::is_any).collect();
             (!lives.is_empty()).then_some(HandedFamily { key, lives })
         })
@@ -141,22 +179,24 @@ impl Iterator for Handing {
 }
 
 impl HandedLife {
-    /// Rows of columns begun since the columns were told are left out with their whole track: that
-    /// happens to what is handed over while a column is made, once a tick.
-    fn of(life: Life, newest: u32) -> Self {
+    /// A life with what is `wanted` of each of its tracks.
+    pub(super) fn of(life: Life, mut wanted: impl FnMut(Track) -> Option<Track>) -> Self {
         let Life {
             about,
             own,
             members,
         } = life;
-        let known = |track: &Track| track.newest <= newest;
-        let members = members.into_iter().filter(|(_, track)| known(track));
+        let node = about.node.as_ref().map(|node| &node.name);
+        let node = node.or_else(|| about.pod.as_ref()?.node.as_ref());
         Self {
             uid: about.pod.as_ref().map(|pod| Arc::clone(&pod.uid)),
-            node: about.node.as_ref().map(|node| node.name.clone()),
-            own: own.filter(known).map(HandedTrack::of),
+            node: node.cloned(),
+            own: own.and_then(&mut wanted).map(HandedTrack::of),
             members: members
-                .map(|(member, track)| (member.into(), HandedTrack::of(track)))
+                .into_iter()
+                .filter_map(|(member, track)| {
+                    Some((member.into(), HandedTrack::of(wanted(track)?)))
+                })
                 .collect(),
         }
     }
@@ -202,7 +242,13 @@ impl HandedTrack {
             && series.len() <= MOST_SERIES
     }
 
-    pub(super) fn into_track(self, begun: u32, writer: &mut Writer) -> Result<Track, NotTaken> {
+    /// Tells whether it has a row of this column.
+    pub(super) fn has(&self, number: u32) -> bool {
+        let mut records = Records::new(&self.rows, self.newest);
+        records.any(|record| record.tick == number)
+    }
+
+    pub(super) fn into_track(self, begun: u32, shapes: &mut Shapes) -> Result<Track, NotTaken> {
         if !self.is_sound(begun) {
             return Err(NotTaken::Rows);
         }
@@ -213,7 +259,7 @@ impl HandedTrack {
                 started: millis(started),
                 sampled: millis(sampled),
             }),
-            shape: writer.bench.shapes.shape(&self.series),
+            shape: shapes.shape(&self.series),
             bytes: self.rows,
         })
     }

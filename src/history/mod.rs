@@ -6,20 +6,26 @@
 //!
 //! Requests look through a [`View`]: what was finished when it was taken, the same instant for all
 //! of its answers. Questions that a store outside could answer as well go through
-//! [`HistoricalSource`].
+//! [`HistoricalSource`]; [`Layered`] joins two of them, one for what the other has forgotten.
 //!
-//! [`History::hand_off`] and [`History::take_over`] hand a ring from one replica to another, packed
-//! as it is.
+//! [`History::hand_off`] and [`History::take_over`] hand a ring from one replica to another, or to
+//! the disk and back, packed as it is.
 
 mod aggregate;
 mod bits;
 mod columns;
 mod family;
+mod format;
 mod hand_off;
+mod handed;
 mod index;
+mod joining;
+mod layered;
+mod merging;
 mod metrics;
 mod record;
 mod ring;
+mod ring_format;
 mod series;
 mod shape;
 mod source;
@@ -36,10 +42,14 @@ use crate::domain::Bytes;
 use crate::lifecycle::MemoryLimit;
 
 pub use aggregate::{Aggregation, Bucket, aggregate};
+pub use format::{FormatError, FormatReader, FormatWriter};
 pub use hand_off::{
     HandedFamily, HandedLife, HandedMember, HandedTrack, Handing, NotTaken, RingColumns,
 };
+pub use layered::{Layered, Recent};
+pub use merging::Merging;
 pub use ring::{History, Refused};
+pub use ring_format::{RingPart, RingReader, RingWriter, read_key, write_key};
 pub use series::{Series, Span, Subject};
 pub use source::{Answer, HistoricalError, HistoricalSource, Listed, NoResults, Query};
 pub use taking::Taking;

@@ -1,9 +1,11 @@
 //! The ring: what writes it, and what makes it forget.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::domain::{MetricSet, Timestamp};
@@ -30,6 +32,7 @@ pub struct History {
     pub(super) index: Index,
     pub(super) columns: ArcSwap<Columns>,
     pub(super) writer: Mutex<Writer>,
+    newest: watch::Sender<Option<Timestamp>>,
     metrics: Metrics,
 }
 
@@ -66,6 +69,7 @@ impl History {
             index: Index::default(),
             columns: ArcSwap::default(),
             writer: Mutex::default(),
+            newest: watch::Sender::new(None),
             metrics: Metrics::register(registry),
         }
     }
@@ -117,6 +121,7 @@ impl History {
         self.shed(writer);
         let columns = self.columns.load().len();
         self.metrics.held(writer.held(), writer.totals, columns);
+        self.newest.send_replace(Some(tick));
     }
 
     /// Forgets every column, because the wall clock was set back: what comes next may be earlier
@@ -139,6 +144,18 @@ impl History {
     #[must_use]
     pub fn view(&self) -> View<'_> {
         View::new(self)
+    }
+
+    /// Follows the newest tick.
+    #[must_use]
+    pub fn finished(&self) -> watch::Receiver<Option<Timestamp>> {
+        self.newest.subscribe()
+    }
+
+    /// How long a column is kept.
+    #[must_use]
+    pub const fn retention(&self) -> Duration {
+        self.config.retention
     }
 
     /// Bytes held, by our own account.

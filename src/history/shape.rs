@@ -50,6 +50,11 @@ impl Shape {
         })
     }
 
+    /// The series, and what the qualified ones are told apart by.
+    pub(super) const fn parts(&self) -> (&Arc<Vec<Column>>, &Arc<[Arc<str>]>) {
+        (&self.columns, &self.by)
+    }
+
     pub(super) fn by(&self, column: Column) -> Option<&Arc<str>> {
         self.by.get(usize::from(column.by).checked_sub(1)?)
     }

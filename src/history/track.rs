@@ -33,8 +33,8 @@ pub(super) struct Stamps {
 pub(super) struct Workbench {
     pub(super) shapes: Shapes,
     new: Row,
-    packed: Vec<u8>,
-    record: Vec<u8>,
+    pub(super) packed: Vec<u8>,
+    pub(super) record: Vec<u8>,
 }
 
 pub(super) const NEVER: i64 = i64::MIN;
@@ -230,7 +230,12 @@ impl Track {
 
     /// Packs the rows from `first` on anew, with a new one in front, into a shape that has just
     /// their series.
-    fn rebuild(&mut self, first: u32, new: Option<(u32, &MetricSet)>, bench: &mut Workbench) {
+    pub(super) fn rebuild(
+        &mut self,
+        first: u32,
+        new: Option<(u32, &MetricSet)>,
+        bench: &mut Workbench,
+    ) {
         let columns = self.shape.columns();
         let mut old = Vec::new();
         let mut rows = Rows::new(columns, columns.len(), &self.bytes, self.newest);
@@ -274,7 +279,7 @@ impl Track {
         self.pack(&old, bench);
     }
 
-    fn pack(&mut self, rows: &[Row], bench: &mut Workbench) {
+    pub(super) fn pack(&mut self, rows: &[Row], bench: &mut Workbench) {
         let columns = self.shape.columns();
         bench.packed.clear();
         let newer = std::iter::once(None).chain(rows.iter().map(Some));

@@ -16,10 +16,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::format::FormatError;
 use super::frames::{Content, Frames};
 use super::identity::Identity;
-use crate::history::NotTaken;
+use crate::history::{FormatError, NotTaken};
 use crate::lifecycle::Tasks;
 
 /// Why a replica did not hand over.

@@ -12,9 +12,8 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::format::FormatError;
-use super::history_format::RingReader;
 use super::live_format;
+use crate::history::{FormatError, RingReader};
 
 /// What a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,15 +13,13 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Metrics;
-use super::format::Writer;
 use super::frames::{self, Content};
-use super::history_format::RingWriter;
 use super::identity::Identities;
 use super::live_format;
 use super::metrics::Answered;
 use crate::apimachinery::{Piece, Pieces, Reply, Stream, plain};
 use crate::domain::Timestamp;
-use crate::history::{Handing, History};
+use crate::history::{FormatWriter, Handing, History, RingWriter};
 use crate::live::Live;
 
 /// Hands what we know to replicas that start.
@@ -144,7 +142,7 @@ impl Giver {
             let Some(points) = names.find_map(|name| live.points_of(&name)) else {
                 return false;
             };
-            let mut writer = Writer::default();
+            let mut writer = FormatWriter::default();
             live_format::write(&mut writer, &points);
             *part = writer.out;
             true
@@ -156,7 +154,7 @@ impl Giver {
         let mut ring = RingWriter::default();
         let mut begun = false;
         Some(Box::new(move |part| {
-            let mut writer = Writer::default();
+            let mut writer = FormatWriter::default();
             if begun {
                 write_families(&mut handing, &mut ring, &mut writer);
             } else {
@@ -169,7 +167,7 @@ impl Giver {
     }
 }
 
-fn write_families(handing: &mut Handing, ring: &mut RingWriter, writer: &mut Writer) {
+fn write_families(handing: &mut Handing, ring: &mut RingWriter, writer: &mut FormatWriter) {
     while writer.out.len() < PIECE {
         let Some(family) = handing.next() else { return };
         ring.family(writer, &family);

@@ -6,10 +6,8 @@
 
 use std::time::Duration;
 
-use super::format::{FormatError, Reader, Writer};
-use crate::domain::{
-    Bytes, ContainerName, CpuTime, Namespace, NodeName, PodKey, PodName, Timestamp,
-};
+use crate::domain::{Bytes, ContainerName, CpuTime, NodeName, Timestamp};
+use crate::history::{FormatError, FormatReader, FormatWriter};
 use crate::live::{ContainerPoints, LifePoints, NodePoints, OlderPoint};
 
 const OTHER_POD: u8 = 1;
@@ -19,7 +17,7 @@ const PAIR: u8 = 8;
 const ALL: u8 = OTHER_POD | STARTED | SWAP | PAIR;
 
 /// Writes the points of a node.
-pub(super) fn write(writer: &mut Writer, node: &NodePoints) {
+pub(super) fn write(writer: &mut FormatWriter, node: &NodePoints) {
     let first = node.containers.first().map(|c| c.points.at);
     let base = node.own.map(|own| own.at).or(first).unwrap_or_default();
     writer.text(node.node.as_str());
@@ -53,7 +51,7 @@ fn flags(life: &LifePoints) -> u8 {
     life.pair.map_or(0, |_| PAIR) | swap
 }
 
-fn write_life(writer: &mut Writer, life: &LifePoints, base: Timestamp) {
+fn write_life(writer: &mut FormatWriter, life: &LifePoints, base: Timestamp) {
     writer.number(life.cpu.as_nanos());
     writer.number(life.memory.get());
     if let Some(swap) = life.swap {
@@ -74,7 +72,7 @@ fn millis(duration: Duration) -> u64 {
 
 /// Reads the points of a node.
 pub(super) fn read(part: &[u8]) -> Result<NodePoints, FormatError> {
-    let mut reader = Reader::new(part);
+    let mut reader = FormatReader::new(part);
     let node = NodeName::new(reader.text()?).map_err(|_| FormatError::Malformed)?;
     let base = Timestamp::from_millis(reader.signed()?);
     let own = match reader.byte()? {
@@ -89,7 +87,7 @@ pub(super) fn read(part: &[u8]) -> Result<NodePoints, FormatError> {
     while !reader.is_empty() {
         let flags = read_flags(&mut reader)?;
         let pod = match containers.last() {
-            _ if flags & OTHER_POD != 0 => read_pod(&mut reader)?,
+            _ if flags & OTHER_POD != 0 => reader.pod()?,
             Some(last) => last.pod.clone(),
             None => return Err(FormatError::Malformed),
         };
@@ -111,7 +109,7 @@ pub(super) fn read(part: &[u8]) -> Result<NodePoints, FormatError> {
     })
 }
 
-fn read_flags(reader: &mut Reader<'_>) -> Result<u8, FormatError> {
+fn read_flags(reader: &mut FormatReader<'_>) -> Result<u8, FormatError> {
     let flags = reader.byte()?;
     if flags & !ALL != 0 {
         return Err(FormatError::Malformed);
@@ -119,14 +117,8 @@ fn read_flags(reader: &mut Reader<'_>) -> Result<u8, FormatError> {
     Ok(flags)
 }
 
-pub(super) fn read_pod(reader: &mut Reader<'_>) -> Result<PodKey, FormatError> {
-    let namespace = Namespace::new(reader.text()?).map_err(|_| FormatError::Malformed)?;
-    let name = PodName::new(reader.text()?).map_err(|_| FormatError::Malformed)?;
-    Ok(PodKey::new(namespace, name))
-}
-
 fn read_life(
-    reader: &mut Reader<'_>,
+    reader: &mut FormatReader<'_>,
     flags: u8,
     base: Timestamp,
 ) -> Result<LifePoints, FormatError> {

@@ -10,10 +10,8 @@
 //! answer. Everything is bounded; a peer that is broken, older or hostile costs the hand-off alone.
 
 mod dial;
-mod format;
 mod frames;
 mod giver;
-mod history_format;
 mod identity;
 mod live_format;
 mod metrics;
@@ -22,7 +20,6 @@ mod taker;
 #[cfg(test)]
 mod tests;
 
-pub use format::FormatError;
 pub use frames::read_any;
 pub use giver::Giver;
 pub use identity::{Identities, Identity, PEER_NAME};

@@ -10,14 +10,12 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::dial::{Answer, DialError, Dialed};
-use super::format::FormatError;
 use super::frames::Content;
 use super::giver::{Giver, HISTORY, LIVE};
-use super::history_format::{RingPart, RingReader};
 use super::identity::{Identities, Identity};
 use super::{Metrics, live_format};
 use crate::domain::{Clock, Inventory, NodeRecord};
-use crate::history::{History, NotTaken};
+use crate::history::{FormatError, History, NotTaken, RingPart, RingReader};
 use crate::lifecycle::{Check, Probe, Stop, Tasks};
 use crate::live::Live;
 
@@ -257,8 +255,9 @@ impl Taker {
             match (reader.read(&part)?, &mut taking) {
                 (RingPart::Columns(columns), None) => {
                     self.ensure_past(columns.begun.1)?;
-                    taken.columns = columns.finished.len();
-                    taking = Some(history.take_over(columns, &self.deps.inventory)?);
+                    let begun = history.take_over(columns, &self.deps.inventory)?;
+                    taken.columns = begun.columns();
+                    taking = Some(begun);
                 }
                 (RingPart::Families(families), Some(taking)) => {
                     for family in families {

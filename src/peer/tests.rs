@@ -9,14 +9,14 @@ use proptest::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use super::format::Writer;
 use super::frames::{Content, Frames};
 use super::giver::{HISTORY, LIVE};
-use super::history_format::{RingPart, RingReader};
 use super::*;
 use crate::apimachinery::{Piece, Reply};
 use crate::domain::*;
-use crate::history::{self, History, Series, Span};
+use crate::history::{
+    self, FormatError, FormatWriter, History, RingPart, RingReader, Series, Span,
+};
 use crate::live::{self, Live, NodePoints};
 use crate::telemetry::Registry;
 use std::sync::Arc;
@@ -399,7 +399,7 @@ fn points_without_anything_optional_are_read_back() {
             container("b/p", "c", early),
         ],
     };
-    let mut writer = Writer::default();
+    let mut writer = FormatWriter::default();
     live_format::write(&mut writer, &points);
     assert_eq!(live_format::read(&writer.out), Ok(points));
 }

@@ -147,14 +147,14 @@ fn what_the_inventory_knows_is_joined_and_what_it_does_not_keeps_its_uid() {
 }
 
 #[test]
-fn only_an_empty_ring_takes_over_and_only_columns_in_order() {
+fn only_columns_in_order_are_taken_over_and_not_while_one_is_made() {
     let inventory = Inventory::new();
     let from = filled();
     let columns = from.hand_off().unwrap().columns().clone();
-    assert_eq!(
-        filled().take_over(columns.clone(), &inventory).unwrap_err(),
-        NotTaken::NotEmpty
-    );
+    let making = ring(15);
+    making.append(minute(1), &column(1)).unwrap();
+    let refused = making.take_over(columns.clone(), &inventory).unwrap_err();
+    assert_eq!(refused, NotTaken::Begun);
     assert!(ring(15).hand_off().is_none());
     let spoiled: [fn(&mut RingColumns); 5] = [
         |columns| columns.finished.clear(),
@@ -268,4 +268,107 @@ proptest! {
         }
         tick(&to, 6, &column(6));
     }
+}
+
+/// Hands on what is later than `after`, or later than all the other one has.
+fn hand_on(from: &History, to: &History, after: Option<i64>) -> Result<usize, NotTaken> {
+    let inventory = Inventory::new();
+    let Some(mut handing) = from.hand_off_after(after.map(minute)) else {
+        return Ok(0);
+    };
+    let mut taking = to.take_over(handing.columns().clone(), &inventory)?;
+    let columns = taking.columns();
+    handing.by_ref().try_for_each(|family| taking.add(family))?;
+    taking.finish();
+    Ok(columns)
+}
+
+/// A column whose series and entities are others by turns.
+fn changing(at: i64) -> Vec<MetricSet> {
+    let mut sets = column(at);
+    if at % 3 == 0 {
+        sets[0].set(Point::int(Metric::CpuUsage, at * 11));
+        sets.push(with_uid(usage(pod("b", "sometimes"), at), "s"));
+    }
+    if at % 4 == 0 {
+        sets.remove(5);
+    }
+    sets
+}
+
+#[test]
+fn a_ring_handed_on_piece_by_piece_says_the_same() {
+    for step in 1..=4 {
+        let (from, to) = (ring(15), ring(15));
+        for at in 1..=9 {
+            tick(&from, at, &changing(at));
+            if at % step == 0 {
+                let newest = to.view().newest().map(|tick| tick.as_millis() / 60_000);
+                let columns = usize::try_from(step).unwrap();
+                assert_eq!(hand_on(&from, &to, newest), Ok(columns));
+            }
+        }
+        hand_on(&from, &to, None).unwrap();
+        assert_same(&from, &to);
+        for ring in [&from, &to] {
+            tick(ring, 10, &changing(10));
+        }
+        assert_same(&from, &to);
+        let cpu = Series::of(Metric::CpuUsage);
+        assert_eq!(read(&to, node("n"), &cpu), [(3, 33), (6, 66), (9, 99)]);
+    }
+}
+
+#[test]
+fn only_what_is_later_is_taken_and_nothing_twice() {
+    let (from, to) = (ring(15), ring(15));
+    (1..=6).for_each(|at| tick(&from, at, &changing(at)));
+    (2..=4).for_each(|at| tick(&to, at, &changing(at)));
+    assert_eq!(hand_on(&from, &to, None), Ok(2));
+    assert_eq!(hand_on(&from, &to, None), Ok(0));
+    let ticks = [2, 3, 4, 5, 6].map(minute);
+    assert_eq!(to.view().ticks(), ticks);
+    let points = [2, 3, 4, 5, 6].map(|at| (at, at * 4096));
+    assert_eq!(memory(&to, node("n")), points);
+    assert_eq!(
+        memory(&to, Subject::PodId("new".into())),
+        [(3, 6), (4, 8), (5, 10), (6, 12)]
+    );
+}
+
+#[test]
+fn what_follows_and_is_given_up_leaves_what_was_there() {
+    let (from, to) = (ring(15), ring(15));
+    (1..=6).for_each(|at| tick(&from, at, &changing(at)));
+    (1..=4).for_each(|at| tick(&to, at, &changing(at)));
+    let inventory = Inventory::new();
+    let mut handing = from.hand_off_after(None).unwrap();
+    let mut taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
+    taking.add(handing.next().unwrap()).unwrap();
+    taking.add(handing.next().unwrap()).unwrap();
+    assert_eq!(to.view().newest(), Some(minute(4)));
+    drop(taking);
+    tick(&to, 5, &changing(5));
+    let points = [1, 2, 3, 4, 5].map(|at| (at, at * 4096));
+    assert_eq!(memory(&to, node("n")), points);
+    assert_eq!(hand_on(&from, &to, None), Ok(1));
+    let points = [1, 2, 3, 4, 5, 6].map(|at| (at, at * 4096));
+    assert_eq!(memory(&to, node("n")), points);
+}
+
+#[test]
+fn a_column_being_made_is_no_part_of_the_finished_ones() {
+    let (from, to) = (ring(15), ring(15));
+    (1..=4).for_each(|at| tick(&from, at, &changing(at)));
+    let handing = from.hand_off_after(Some(minute(2))).unwrap();
+    // Begun after the columns were told, while families are being handed over.
+    from.append(minute(5), &changing(5)).unwrap();
+    let inventory = Inventory::new();
+    let mut taking = to.take_over(handing.columns().clone(), &inventory).unwrap();
+    handing.for_each(|family| taking.add(family).unwrap());
+    taking.finish();
+    assert_eq!(to.view().ticks(), [minute(3), minute(4)]);
+    assert_eq!(memory(&to, node("n")), [(3, 3 * 4096), (4, 4 * 4096)]);
+    let cpu = Series::of(Metric::CpuUsage);
+    assert_eq!(read(&to, node("n"), &cpu), [(3, 33)]);
 }

@@ -6,29 +6,30 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::format::{FormatError, Reader, Writer};
-use super::live_format::read_pod;
+use super::format::{FormatError, FormatReader, FormatWriter};
+use super::{HandedFamily, HandedLife, HandedMember, HandedTrack, RingColumns, Series};
 use crate::domain::{ContainerName, EntityKey, Namespace, NodeName, Timestamp};
-use crate::history::{HandedFamily, HandedLife, HandedMember, HandedTrack, RingColumns, Series};
 
 /// Writes a ring, part by part.
 #[derive(Debug, Default)]
-pub(super) struct RingWriter {
+pub struct RingWriter {
     columns: RingColumns,
     known: HashMap<Vec<Series>, usize>,
 }
 
 /// Reads a ring, part by part.
 #[derive(Debug, Default)]
-pub(super) struct RingReader {
+pub struct RingReader {
     columns: Option<RingColumns>,
     known: Vec<Arc<[Series]>>,
 }
 
 /// What a part of a ring holds.
 #[derive(Debug)]
-pub(super) enum RingPart {
+pub enum RingPart {
+    /// Its columns, which come first.
     Columns(RingColumns),
+    /// Some of its entities.
     Families(Vec<HandedFamily>),
 }
 
@@ -45,7 +46,15 @@ const OWN: u8 = 4;
 const MOST: usize = 100_000;
 
 impl RingWriter {
-    pub(super) fn columns(&mut self, writer: &mut Writer, columns: RingColumns) {
+    /// Writes entities of a ring with these columns, beginning with none that is known.
+    #[must_use]
+    pub fn of(columns: RingColumns) -> Self {
+        let known = HashMap::new();
+        Self { columns, known }
+    }
+
+    /// Writes the columns, which come first.
+    pub fn columns(&mut self, writer: &mut FormatWriter, columns: RingColumns) {
         let (number, tick) = columns.begun;
         writer.number(number.into());
         writer.signed(tick.as_millis());
@@ -56,33 +65,15 @@ impl RingWriter {
         self.columns = columns;
     }
 
-    pub(super) fn family(&mut self, writer: &mut Writer, family: &HandedFamily) {
-        match &family.key {
-            EntityKey::Node(node) => {
-                writer.byte(NODE);
-                writer.text(node.as_str());
-            }
-            EntityKey::Namespace(namespace) => {
-                writer.byte(NAMESPACE);
-                writer.text(namespace.as_str());
-            }
-            EntityKey::Pod(pod) => {
-                writer.byte(POD);
-                writer.text(pod.namespace.as_str());
-                writer.text(pod.name.as_str());
-            }
-            // Parts of others stand with those.
-            EntityKey::Cluster | EntityKey::SystemContainer(..) | EntityKey::Container(..) => {
-                writer.byte(CLUSTER);
-            }
-        }
+    /// Writes an entity.
+    pub fn family(&mut self, writer: &mut FormatWriter, family: &HandedFamily) {
+        write_key(writer, &family.key);
         writer.count(family.lives.len());
         for life in &family.lives {
             self.life(writer, life);
         }
     }
-
-    fn life(&mut self, writer: &mut Writer, life: &HandedLife) {
+    fn life(&mut self, writer: &mut FormatWriter, life: &HandedLife) {
         let flag = |has: bool, flag: u8| if has { flag } else { 0 };
         let (uid, node) = (life.uid.is_some(), life.node.is_some());
         let own = flag(life.own.is_some(), OWN);
@@ -106,7 +97,7 @@ impl RingWriter {
         }
     }
 
-    fn track(&mut self, writer: &mut Writer, track: &HandedTrack) {
+    fn track(&mut self, writer: &mut FormatWriter, track: &HandedTrack) {
         let (number, tick) = self.columns.begun;
         writer.number(number.wrapping_sub(track.newest).into());
         for stamp in track.stamps.iter().flat_map(|(a, b)| [a, b]) {
@@ -120,7 +111,7 @@ impl RingWriter {
     }
 
     /// The number of a list of series; the list itself follows a number nothing has yet.
-    fn series(&mut self, writer: &mut Writer, series: &[Series]) {
+    fn series(&mut self, writer: &mut FormatWriter, series: &[Series]) {
         if let Some(known) = self.known.get(series) {
             return writer.count(*known);
         }
@@ -140,8 +131,21 @@ impl RingWriter {
 }
 
 impl RingReader {
-    pub(super) fn read(&mut self, part: &[u8]) -> Result<RingPart, FormatError> {
-        let mut reader = Reader::new(part);
+    /// Reads entities of a ring with these columns, as [`RingWriter::of`] writes them.
+    #[must_use]
+    pub fn of(columns: RingColumns) -> Self {
+        Self {
+            columns: Some(columns),
+            known: Vec::new(),
+        }
+    }
+
+    /// Reads the next part.
+    ///
+    /// # Errors
+    /// [`FormatError`].
+    pub fn read(&mut self, part: &[u8]) -> Result<RingPart, FormatError> {
+        let mut reader = FormatReader::new(part);
         let Some(columns) = &self.columns else {
             let columns = read_columns(&mut reader)?;
             self.columns = Some(columns.clone());
@@ -157,19 +161,10 @@ impl RingReader {
 
     fn family(
         &mut self,
-        reader: &mut Reader<'_>,
+        reader: &mut FormatReader<'_>,
         begun: (u32, Timestamp),
     ) -> Result<HandedFamily, FormatError> {
-        let malformed = FormatError::Malformed;
-        let key = match reader.byte()? {
-            CLUSTER => EntityKey::Cluster,
-            NODE => EntityKey::Node(NodeName::new(reader.text()?).map_err(|_| malformed)?),
-            NAMESPACE => {
-                EntityKey::Namespace(Namespace::new(reader.text()?).map_err(|_| malformed)?)
-            }
-            POD => EntityKey::Pod(read_pod(reader)?),
-            _ => return Err(malformed),
-        };
+        let key = read_key(reader)?;
         let mut lives = Vec::new();
         // What is not there cannot be read: a count of any size ends with the part.
         for _ in 0..reader.number()? {
@@ -180,7 +175,7 @@ impl RingReader {
 
     fn life(
         &mut self,
-        reader: &mut Reader<'_>,
+        reader: &mut FormatReader<'_>,
         key: &EntityKey,
         begun: (u32, Timestamp),
     ) -> Result<HandedLife, FormatError> {
@@ -215,7 +210,7 @@ impl RingReader {
 
     fn track(
         &mut self,
-        reader: &mut Reader<'_>,
+        reader: &mut FormatReader<'_>,
         (number, tick): (u32, Timestamp),
     ) -> Result<HandedTrack, FormatError> {
         let newest = number.checked_sub(reader.small()?);
@@ -236,7 +231,7 @@ impl RingReader {
         })
     }
 
-    fn series(&mut self, reader: &mut Reader<'_>) -> Result<&[Series], FormatError> {
+    fn series(&mut self, reader: &mut FormatReader<'_>) -> Result<&[Series], FormatError> {
         let at = usize::try_from(reader.number()?).map_err(|_| FormatError::Malformed)?;
         if at == self.known.len() && at < MOST {
             let mut series = Vec::new();
@@ -257,7 +252,45 @@ impl RingReader {
     }
 }
 
-fn read_columns(reader: &mut Reader<'_>) -> Result<RingColumns, FormatError> {
+/// Writes the name of an entity that is no part of another.
+pub fn write_key(writer: &mut FormatWriter, key: &EntityKey) {
+    match key {
+        EntityKey::Node(node) => {
+            writer.byte(NODE);
+            writer.text(node.as_str());
+        }
+        EntityKey::Namespace(namespace) => {
+            writer.byte(NAMESPACE);
+            writer.text(namespace.as_str());
+        }
+        EntityKey::Pod(pod) => {
+            writer.byte(POD);
+            writer.text(pod.namespace.as_str());
+            writer.text(pod.name.as_str());
+        }
+        // Parts of others stand with those.
+        EntityKey::Cluster | EntityKey::SystemContainer(..) | EntityKey::Container(..) => {
+            writer.byte(CLUSTER);
+        }
+    }
+}
+
+/// Reads what [`write_key`] wrote.
+///
+/// # Errors
+/// [`FormatError::Malformed`].
+pub fn read_key(reader: &mut FormatReader<'_>) -> Result<EntityKey, FormatError> {
+    let malformed = FormatError::Malformed;
+    Ok(match reader.byte()? {
+        CLUSTER => EntityKey::Cluster,
+        NODE => EntityKey::Node(NodeName::new(reader.text()?).map_err(|_| malformed)?),
+        NAMESPACE => EntityKey::Namespace(Namespace::new(reader.text()?).map_err(|_| malformed)?),
+        POD => EntityKey::Pod(reader.pod()?),
+        _ => return Err(malformed),
+    })
+}
+
+fn read_columns(reader: &mut FormatReader<'_>) -> Result<RingColumns, FormatError> {
     let number = reader.small()?;
     let tick = Timestamp::from_millis(reader.signed()?);
     let mut finished = Vec::new();

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::Timestamp;
+use crate::domain::{Namespace, PodKey, PodName, Timestamp};
 
-/// Why what a peer sent cannot be read.
+/// Why what was written elsewhere, or before, cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// It is no hand-off at all, or of something else.
@@ -29,21 +29,23 @@ pub enum FormatError {
 
 /// Appends numbers and texts to bytes.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
-    pub(super) out: Vec<u8>,
+pub struct FormatWriter {
+    /// What was appended.
+    pub out: Vec<u8>,
 }
 
-/// Reads what a [`Writer`] wrote.
+/// Reads what a [`FormatWriter`] wrote.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub struct FormatReader<'a>(&'a [u8]);
 
-impl Writer {
-    pub(super) fn byte(&mut self, byte: u8) {
+impl FormatWriter {
+    /// A byte.
+    pub fn byte(&mut self, byte: u8) {
         self.out.push(byte);
     }
 
     /// Seven bits a byte, the lowest first, the last below 128.
-    pub(super) fn number(&mut self, mut number: u64) {
+    pub fn number(&mut self, mut number: u64) {
         while number > 0x7f {
             self.out
                 .extend(u8::try_from(number & 0x7f).map(|b| b | 0x80));
@@ -52,45 +54,61 @@ impl Writer {
         self.out.extend(u8::try_from(number));
     }
 
-    pub(super) fn signed(&mut self, number: i64) {
+    /// Small numbers of either sign take few bytes.
+    pub fn signed(&mut self, number: i64) {
         self.number(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
 
-    pub(super) fn count(&mut self, count: usize) {
+    /// How many of something there are.
+    pub fn count(&mut self, count: usize) {
         self.number(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    /// Bytes and how many they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
         self.out.extend_from_slice(bytes);
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    /// A text and how long it is.
+    pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
     /// A time by its distance to another.
-    pub(super) fn time(&mut self, at: Timestamp, from: Timestamp) {
+    pub fn time(&mut self, at: Timestamp, from: Timestamp) {
         self.signed(at.as_millis().wrapping_sub(from.as_millis()));
     }
 }
 
-impl<'a> Reader<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+impl<'a> FormatReader<'a> {
+    /// Reads these bytes.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Tells whether all of it was read.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, FormatError> {
+    /// A byte.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`], as all of these, when it is not there.
+    pub fn byte(&mut self) -> Result<u8, FormatError> {
         let (first, rest) = self.0.split_first().ok_or(FormatError::Malformed)?;
         self.0 = rest;
         Ok(*first)
     }
 
-    pub(super) fn number(&mut self) -> Result<u64, FormatError> {
+    /// A number.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn number(&mut self) -> Result<u64, FormatError> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -106,16 +124,28 @@ impl<'a> Reader<'a> {
         Err(FormatError::Malformed)
     }
 
-    pub(super) fn signed(&mut self) -> Result<i64, FormatError> {
+    /// A number of either sign.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn signed(&mut self) -> Result<i64, FormatError> {
         let zigzag = self.number()?;
         Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
     }
 
-    pub(super) fn small(&mut self) -> Result<u32, FormatError> {
+    /// A number of 32 bits.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn small(&mut self) -> Result<u32, FormatError> {
         u32::try_from(self.number()?).map_err(|_| FormatError::Malformed)
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], FormatError> {
+    /// Bytes.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn bytes(&mut self) -> Result<&'a [u8], FormatError> {
         let length = usize::try_from(self.number()?).map_err(|_| FormatError::Malformed)?;
         let (bytes, rest) = self
             .0
@@ -125,12 +155,31 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    pub(super) fn text(&mut self) -> Result<Arc<str>, FormatError> {
+    /// A text.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn text(&mut self) -> Result<Arc<str>, FormatError> {
         let text = std::str::from_utf8(self.bytes()?);
         text.map(Arc::from).map_err(|_| FormatError::Malformed)
     }
 
-    pub(super) fn time(&mut self, from: Timestamp) -> Result<Timestamp, FormatError> {
+    /// A pod's namespace and name.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn pod(&mut self) -> Result<PodKey, FormatError> {
+        let malformed = FormatError::Malformed;
+        let namespace = Namespace::new(self.text()?).map_err(|_| malformed)?;
+        let name = PodName::new(self.text()?).map_err(|_| malformed)?;
+        Ok(PodKey::new(namespace, name))
+    }
+
+    /// A time by its distance to another.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn time(&mut self, from: Timestamp) -> Result<Timestamp, FormatError> {
         let millis = from.as_millis().checked_add(self.signed()?);
         millis
             .map(Timestamp::from_millis)
@@ -147,13 +196,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(numbers in prop::collection::vec(any::<u64>(), 0..20), text in ".{0,40}") {
-            let mut writer = Writer::default();
+            let mut writer = FormatWriter::default();
             for (at, number) in numbers.iter().enumerate() {
                 writer.number(number >> (at * 7 % 64));
                 writer.signed(number.cast_signed());
             }
             writer.text(&text);
-            let mut reader = Reader::new(&writer.out);
+            let mut reader = FormatReader::new(&writer.out);
             for (at, number) in numbers.iter().enumerate() {
                 prop_assert_eq!(reader.number(), Ok(number >> (at * 7 % 64)));
                 prop_assert_eq!(reader.signed(), Ok(number.cast_signed()));
@@ -167,13 +216,13 @@ mod tests {
     #[test]
     fn what_is_none_is_refused() {
         let malformed = Err(FormatError::Malformed);
-        assert_eq!(Reader::new(&[]).number(), malformed);
-        assert_eq!(Reader::new(&[0x80]).number(), malformed);
-        assert_eq!(Reader::new(&[0xff; 10]).number(), malformed);
-        assert_eq!(Reader::new(&[0x80; 11]).number(), malformed);
-        assert!(Reader::new(&[2, 1]).bytes().is_err());
-        assert!(Reader::new(&[1, 0xff]).text().is_err());
+        assert_eq!(FormatReader::new(&[]).number(), malformed);
+        assert_eq!(FormatReader::new(&[0x80]).number(), malformed);
+        assert_eq!(FormatReader::new(&[0xff; 10]).number(), malformed);
+        assert_eq!(FormatReader::new(&[0x80; 11]).number(), malformed);
+        assert!(FormatReader::new(&[2, 1]).bytes().is_err());
+        assert!(FormatReader::new(&[1, 0xff]).text().is_err());
         let late = Timestamp::from_millis(i64::MAX);
-        assert!(Reader::new(&[2]).time(late).is_err());
+        assert!(FormatReader::new(&[2]).time(late).is_err());
     }
 }

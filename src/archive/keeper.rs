@@ -1,0 +1,254 @@
+//! Writes columns as they are finished, joins small segments, and removes what is too old or too
+//! much.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use super::Config;
+use super::folder::{Closed, Disk, Folder, Volume};
+use super::merge;
+use super::metrics::{Failing, Metrics};
+use crate::domain::{Clock, Timestamp};
+use crate::history::{History, Recent};
+use crate::lifecycle::Stop;
+use crate::telemetry::Registry;
+
+/// The columns on disk.
+#[derive(Debug)]
+pub struct Archive {
+    pub(super) config: Config,
+    pub(super) folder: Arc<Folder>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Questions at once.
+    pub(super) places: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Held while the directory is ours.
+    lock: Option<File>,
+    /// The number of the next write.
+    next: u64,
+    /// The newest column that is on disk, and its number in the ring if it was written by us.
+    newest: Option<(Option<u32>, Timestamp)>,
+    /// What was wrong when it was last tried.
+    unwell: Option<String>,
+    /// Removing the oldest segment for room did not help; it is not tried again before something
+    /// was written.
+    in_vain: bool,
+    /// Joining failed; so many writes until it is tried again.
+    patience: u32,
+}
+
+/// Why something is not on disk that should be.
+#[derive(Debug, thiserror::Error)]
+enum Unwell {
+    #[error("cannot be used: {0}")]
+    Closed(#[from] Closed),
+    #[error("cannot be written to: {0}")]
+    Write(#[source] io::Error),
+    #[error("small segments cannot be joined: {0}")]
+    Join(#[source] io::Error),
+}
+
+const AT_ONCE: usize = 2;
+/// Writes after which joining is tried again.
+const PATIENCE: u32 = 10;
+/// How long is waited for the next column before the directory is looked at anyway: it may be well
+/// again.
+const PAUSE: Duration = Duration::from_secs(60);
+
+impl Archive {
+    /// The columns of a directory. Nothing is looked at yet.
+    pub fn new(config: Config, clock: Arc<dyn Clock>, registry: &mut Registry) -> Arc<Self> {
+        Self::on(Box::new(Disk), config, clock, registry)
+    }
+
+    pub(super) fn on(
+        volume: Box<dyn Volume>,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Arc<Self> {
+        let metrics = Metrics::register(registry);
+        Arc::new(Self {
+            folder: Arc::new(Folder::new(config.folder.clone(), volume, metrics)),
+            config,
+            clock,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Writes what `history` finishes until `stop`, on threads that may block.
+    pub async fn run(self: Arc<Self>, history: Arc<History>, stop: Stop) {
+        let mut finished = history.finished();
+        while !stop.is_stopping() {
+            finished.mark_unchanged();
+            self.step(&history).await;
+            let next = tokio::time::timeout(PAUSE, finished.changed());
+            let _ = stop.until(next).await;
+        }
+        if finished.has_changed().unwrap_or(false) {
+            self.step(&history).await;
+        }
+    }
+
+    async fn step(self: &Arc<Self>, history: &Arc<History>) {
+        let (this, history) = (Arc::clone(self), Arc::clone(history));
+        // An error is a panic, which was told.
+        let _ = spawn_blocking(move || this.keep_up(&history)).await;
+    }
+
+    /// Does all there is to do now. Blocks.
+    pub(super) fn keep_up(&self, history: &History) {
+        let mut state = self.state.lock();
+        let outcome = self.try_keep_up(&mut state, history);
+        let unwell = outcome.err().map(|error| error.to_string());
+        match &unwell {
+            Some(error) if state.unwell.as_ref() != Some(error) => {
+                let directory = self.config.folder.display();
+                warn!(%directory, %error, "the history on disk is unwell; the ring goes on in memory");
+            }
+            None if state.unwell.is_some() => info!("the history on disk is well again"),
+            _ => {}
+        }
+        state.unwell = unwell;
+    }
+
+    /// Makes the directory ours and looks at it, if that was not done. Blocks.
+    pub(super) fn open(&self) -> Result<(), Closed> {
+        self.open_with(&mut self.state.lock())
+    }
+
+    fn open_with(&self, state: &mut State) -> Result<(), Closed> {
+        if state.lock.is_some() {
+            return Ok(());
+        }
+        let opened = self.folder.lock().and_then(|lock| {
+            self.folder.scan(true)?;
+            Ok(lock)
+        });
+        let metrics = &self.folder.metrics;
+        let lock = opened.inspect_err(|_| metrics.failed(Failing::Open))?;
+        let entries = self.folder.entries();
+        state.next = entries.last().map_or(0, |last| last.writes.1 + 1);
+        let newest = entries.iter().rev().find_map(|entry| entry.meta);
+        state.newest = newest.map(|meta| (None, meta.last));
+        state.lock = Some(lock);
+        Ok(())
+    }
+
+    fn try_keep_up(&self, state: &mut State, history: &History) -> Result<(), Unwell> {
+        self.open_with(state)?;
+        let written = self.write(state, history);
+        let metrics = &self.folder.metrics;
+        written.map_err(|error| {
+            metrics.failed(Failing::Write);
+            Unwell::Write(error)
+        })?;
+        self.expire(state);
+        let joined = self.join(state);
+        joined.map_err(|error| {
+            metrics.failed(Failing::Join);
+            Unwell::Join(error)
+        })
+    }
+
+    /// Writes the columns that are not on disk yet.
+    fn write(&self, state: &mut State, history: &History) -> io::Result<()> {
+        let Some(tick) = history.view().newest() else {
+            return Ok(());
+        };
+        if state.newest.is_some_and(|(_, newest)| tick < newest) {
+            info!("the history on disk begins anew, as the wall clock was set back");
+            state.newest = None;
+        }
+        let newest = state.newest.map(|(_, newest)| newest);
+        let written = match self.write_after(state, history, newest) {
+            Err(error) if is_full(&error) && !state.in_vain => {
+                // What is new is worth more than what is oldest.
+                self.folder.remove_oldest();
+                let again = self.write_after(state, history, newest);
+                state.in_vain = again.is_err();
+                again
+            }
+            written => written,
+        };
+        if written? {
+            state.in_vain = false;
+        }
+        Ok(())
+    }
+
+    fn write_after(
+        &self,
+        state: &mut State,
+        history: &History,
+        after: Option<Timestamp>,
+    ) -> io::Result<bool> {
+        let Some(mut handing) = history.hand_off_after(after) else {
+            return Ok(false);
+        };
+        let columns = handing.columns().clone();
+        let (Some(first), Some(last)) = (columns.finished.first(), columns.finished.last()) else {
+            return Ok(false);
+        };
+        let whole = || history.oldest() <= Some(first.1);
+        let writes = (state.next, state.next);
+        self.folder.write(writes, &columns, &mut handing, &whole)?;
+        if let Some((Some(number), _)) = state.newest {
+            let lost = first.0.saturating_sub(number).saturating_sub(1);
+            self.folder.metrics.dropped(lost);
+        }
+        state.next += 1;
+        state.newest = Some((Some(last.0), last.1));
+        Ok(true)
+    }
+
+    /// Removes what is too old or too much; the newest segment stays.
+    fn expire(&self, state: &State) {
+        let Some((_, newest)) = state.newest else {
+            return;
+        };
+        loop {
+            let entries = self.folder.entries();
+            let Some(oldest) = entries.first().filter(|_| entries.len() > 1) else {
+                return;
+            };
+            let age = oldest.meta.and_then(|meta| newest.since(meta.last));
+            let old = age.is_some_and(|age| age >= self.config.retention);
+            let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
+            if !old && bytes <= self.config.most.get() {
+                return;
+            }
+            self.folder.remove_oldest();
+        }
+    }
+
+    fn join(&self, state: &mut State) -> io::Result<()> {
+        state.patience = state.patience.saturating_sub(1);
+        if state.patience > 0 {
+            return Ok(());
+        }
+        let entries = self.folder.entries();
+        let Some(run) = merge::due(&entries) else {
+            return Ok(());
+        };
+        let joined = merge::join(&self.folder, run);
+        joined.inspect_err(|_| state.patience = PATIENCE)
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::StorageFull || kind == io::ErrorKind::QuotaExceeded
+}

@@ -1,0 +1,146 @@
+//! Disks that are full, somebody else's or not there.
+
+use std::io::{self, Write};
+use std::sync::atomic::AtomicU64;
+
+use super::super::folder::Durable;
+use super::*;
+
+/// A disk with so many bytes left for what is being written.
+#[derive(Clone)]
+struct Small(Arc<AtomicU64>);
+
+struct Limited(fs::File, Small);
+
+impl Volume for Small {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Durable>> {
+        Ok(Box::new(Limited(fs::File::create(path)?, self.clone())))
+    }
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.1.0.load(Ordering::Relaxed);
+        if left == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let fits = bytes.len().min(usize::try_from(left).unwrap());
+        self.0.write_all(&bytes[..fits])?;
+        self.1.0.fetch_sub(fits as u64, Ordering::Relaxed);
+        Ok(fits)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Durable for Limited {
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+const WRITE_ERRORS: &str = "loadline_history_dir_errors_total{operation=\"write\"}";
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_the_ring_still_holds() {
+    let folder = Temporary::new();
+    let left = Small(Arc::new(AtomicU64::new(1 << 30)));
+    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(left.clone()));
+    process.run(0..20);
+    for room in [0, 1, 300] {
+        left.0.store(room, Ordering::Relaxed);
+        let before = process.on_disk(node()).await;
+        let next = before.last().unwrap().0 + 1;
+        process.run(next..next + 5);
+        assert!(!folder.0.join("unfinished").exists());
+        assert!(process.metric(WRITE_ERRORS) > 0);
+        // The oldest was given up for the new, once, and that did not help.
+        assert_eq!(process.on_disk(node()).await, before[1..]);
+        let expected = of_node(before[1].0..next + 5);
+        assert_eq!(process.ask(node(), 0, 1000).await, expected);
+        left.0.store(1 << 30, Ordering::Relaxed);
+        process.run(next + 5..next + 6);
+        let expected = of_node(before[1].0..next + 6);
+        assert_eq!(process.on_disk(node()).await, expected);
+    }
+    assert_eq!(
+        process.metric("loadline_history_dir_dropped_ticks_total"),
+        0
+    );
+}
+
+/// A disk that all segments must fit on.
+struct Whole(PathBuf, u64);
+
+impl Volume for Whole {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Durable>> {
+        let sizes = segments(&self.0);
+        let used: u64 = sizes.iter().map(|f| fs::metadata(f).unwrap().len()).sum();
+        let left = Small(Arc::new(AtomicU64::new(self.1.saturating_sub(used))));
+        left.create(path)
+    }
+}
+
+#[tokio::test]
+async fn on_a_disk_smaller_than_its_limit_the_newest_stay() {
+    let folder = Temporary::new();
+    let volume = Whole(folder.0.clone(), 40_000);
+    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(volume));
+    process.run(0..300);
+    let there = process.on_disk(node()).await;
+    assert!(there.len() > 20, "{there:?}");
+    assert_eq!(there.last(), Some(&(299, node_uses(299))));
+    assert_eq!(there, of_node(there[0].0..300));
+}
+
+#[tokio::test]
+async fn a_directory_has_one_user() {
+    let folder = Temporary::new();
+    let first = Process::start(&folder.0);
+    first.run(0..5);
+    let second = Process::start(&folder.0);
+    // Both agree on what was before.
+    assert_eq!(second.restore(5), 5);
+    second.run(5..8);
+    assert_eq!(segments(&folder.0).len(), 5);
+    let errors = "loadline_history_dir_errors_total{operation=\"open\"}";
+    assert!(second.metric(errors) > 0);
+    drop(first);
+    second.run(8..9);
+    assert_eq!(second.on_disk(node()).await, of_node(0..9));
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_is_waited_for() {
+    let folder = Temporary::new();
+    let path = folder.0.join("volume");
+    fs::write(&path, "a file").unwrap();
+    let process = Process::start(&path);
+    assert_eq!(process.restore(0), 0);
+    process.run(0..5);
+    assert_eq!(process.ask(node(), 0, 10).await, of_node(0..5));
+    fs::remove_file(&path).unwrap();
+    process.run(5..6);
+    assert_eq!(process.on_disk(node()).await, of_node(0..6));
+}
+
+#[tokio::test]
+async fn columns_come_to_disk_as_they_are_finished() {
+    let folder = Temporary::new();
+    let process = Process::start(&folder.0);
+    let (stop, stopped) = crate::lifecycle::Stop::channel();
+    let run = Arc::clone(&process.archive).run(Arc::clone(&process.ring), stopped);
+    let ticks = async {
+        for at in 0..20 {
+            process.tick(at);
+            while process.archive.folder.ticks().map(|(_, newest)| newest) != Some(tick(at)) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        stop.stop();
+    };
+    tokio::join!(run, ticks);
+    assert_eq!(process.on_disk(node()).await, of_node(0..20));
+}
