@@ -41,6 +41,7 @@ pub mod coverage;
 // over time
 pub mod history;
 pub mod sinks;
+pub mod stores;
 pub mod rollup;
 pub mod events;
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms, ground first. The path of a number decides: what receives stands before what feeds
 /// it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "domain",
     "lifecycle",
     "telemetry",
@@ -28,6 +28,7 @@ const ORDER: [&str; 23] = [
     "coverage",
     "history",
     "sinks",
+    "stores",
     "rollup",
     "events",
     "api",
