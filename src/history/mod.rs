@@ -6,7 +6,7 @@
 //!
 //! Requests look through a [`View`]: what was finished when it was taken, the same instant for all
 //! of its answers. Questions that a store outside could answer as well go through
-//! [`HistoricalSource`].
+//! [`HistoricalSource`]; [`Layered`] joins two of them, one for what the other has forgotten.
 //!
 //! [`History::hand_off`] and [`History::take_over`] hand a ring from one replica to another, packed
 //! as it is.
@@ -17,6 +17,7 @@ mod columns;
 mod family;
 mod hand_off;
 mod index;
+mod layered;
 mod metrics;
 mod record;
 mod ring;
@@ -39,6 +40,7 @@ pub use aggregate::{Aggregation, Bucket, aggregate};
 pub use hand_off::{
     HandedFamily, HandedLife, HandedMember, HandedTrack, Handing, NotTaken, RingColumns,
 };
+pub use layered::{Layered, Recent};
 pub use ring::{History, Refused};
 pub use series::{Series, Span, Subject};
 pub use source::{Answer, HistoricalError, HistoricalSource, Listed, NoResults, Query};

@@ -127,14 +127,7 @@ pub fn aggregate(
     span: Span,
     size: Option<Duration>,
 ) -> Vec<Bucket> {
-    let size = size.and_then(|size| i64::try_from(size.as_millis()).ok());
-    let start = |at: Timestamp| match size {
-        Some(size) if size > 0 => {
-            let millis = at.as_millis();
-            Timestamp::from_millis(millis.saturating_sub(millis.rem_euclid(size)))
-        }
-        _ => span.start,
-    };
+    let start = |at: Timestamp| start_of_bucket(at, span, size);
     let mut buckets: Vec<Bucket> = points
         .chunk_by(|(a, _), (b, _)| start(*a) == start(*b))
         .filter_map(|chunk| {
@@ -143,10 +136,25 @@ pub fn aggregate(
             Some(bucket(start(*first), values, aggregations))
         })
         .collect();
-    for aggregation in aggregations {
-        decide_kind(&mut buckets, *aggregation);
-    }
+    decide_kinds(&mut buckets, aggregations);
     buckets
+}
+
+/// Where the bucket of an instant begins.
+pub(super) fn start_of_bucket(at: Timestamp, span: Span, size: Option<Duration>) -> Timestamp {
+    let size = size.and_then(|size| i64::try_from(size.as_millis()).ok());
+    let Some(size) = size.filter(|size| *size > 0) else {
+        return span.start;
+    };
+    let millis = at.as_millis();
+    Timestamp::from_millis(millis.saturating_sub(millis.rem_euclid(size)))
+}
+
+/// Decides of each aggregation whether it is whole numbers or floats.
+pub(super) fn decide_kinds(buckets: &mut [Bucket], aggregations: &[Aggregation]) {
+    for aggregation in aggregations {
+        decide_kind(buckets, *aggregation);
+    }
 }
 
 fn bucket(start: Timestamp, mut values: Vec<Value>, aggregations: &[Aggregation]) -> Bucket {

@@ -1,5 +1,6 @@
 mod concurrency;
 mod hand_off;
+mod layered;
 mod lives;
 mod memory;
 mod model;
