@@ -15,12 +15,13 @@ use crate::cluster::{Election, Leadership};
 use crate::config::{HeapsterPort, HeapsterTls, Settings};
 use crate::domain::{Batch, Clock, Inventory, MetricSet, Timestamp};
 use crate::heapster::{self, Heapster, RouteTable};
-use crate::history::{self, HistoricalSource, History};
+use crate::history::{self, HistoricalSource, History, Layered};
 use crate::lifecycle::Stop;
 use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};
 use crate::server::{self, Handler, OpenDeps, Route, Server};
 use crate::sinks::{self, Exposition, Labeller, Sinks};
+use crate::stores::Store;
 use crate::telemetry::Registry;
 
 /// The columns' maker and who reads them.
@@ -34,6 +35,8 @@ pub(super) struct OverTime {
     pub(super) exposed: Option<Exposed>,
     /// Where columns are kept, if they are.
     pub(super) history: Option<Arc<History>>,
+    /// Whether there is anything Heapster's API can tell: what is kept, or what a store has.
+    pub(super) answers: bool,
     pub(super) heapster: Arc<Heapster>,
 }
 
@@ -118,9 +121,8 @@ impl OverTime {
             export: settings.heapster.export,
             labelling: Labelling::new(settings.rollup.labels.clone()),
         };
-        let historical = history
-            .clone()
-            .map(|history| history as Arc<dyn HistoricalSource>);
+        let historical = historical(settings, history.clone(), clock, registry)?;
+        let has_historical = historical.is_some();
         let inventory = Arc::clone(inventory);
         let heapster = Heapster::new(config, history, historical, inventory, Arc::clone(clock));
         let heapster = Arc::new(heapster);
@@ -129,6 +131,7 @@ impl OverTime {
             sinks,
             exposed,
             history: kept,
+            answers: has_historical,
             heapster,
         })
     }
@@ -214,13 +217,31 @@ fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -
     sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
 }
 
+/// Who is asked for what was: what is kept here, and a store for what was before that.
+fn historical(
+    settings: &Settings,
+    history: Option<Arc<History>>,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<Option<Arc<dyn HistoricalSource>>> {
+    let Some(written) = settings.heapster.historical.clone() else {
+        return Ok(history.map(|history| history as Arc<dyn HistoricalSource>));
+    };
+    let store = Store::new(written, clock, registry).context("--historical-source")?;
+    let store: Arc<dyn HistoricalSource> = Arc::new(store);
+    Ok(Some(match history {
+        Some(history) => Arc::new(Layered::new(history, store)),
+        None => store,
+    }))
+}
+
 impl rollup::Columns for Unkept {
     fn append(&self, _: Timestamp, _: &[MetricSet]) {}
     fn finish(&self, _: Timestamp) {}
     fn begin_anew(&self) {}
 }
 
-/// Heapster's API on the secure port, none when nothing is kept, and the columns for who scrapes.
+/// Heapster's API on the secure port, none when it has nothing to tell, and the columns for who scrapes.
 /// They tell of all pods, so their callers must be allowed to list their metrics.
 pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
     let lists_pods = Arc::new(RequestInfo {
@@ -242,7 +263,7 @@ pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
         handler,
     };
     let mut routes = Vec::new();
-    if over_time.history.is_some() {
+    if over_time.answers {
         let heapster = || handler(&over_time.heapster, RouteTable::SecurePort);
         routes.extend(Heapster::PREFIXES.iter().map(|p| route(p, heapster())));
     }
