@@ -7,6 +7,7 @@
 mod elasticsearch;
 mod expected;
 mod graphite;
+mod historical;
 mod influxdb;
 mod kafka;
 mod opentsdb;
@@ -71,6 +72,7 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
     let groups = [
         elasticsearch::CHECKS,
         kafka::CHECKS,
+        historical::CHECKS,
         outage::CHECKS,
         prometheus::CHECKS,
         slow::CHECKS,
