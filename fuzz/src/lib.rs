@@ -14,13 +14,14 @@ mod list_options;
 mod protobuf;
 mod request_info;
 mod selectors;
+mod store_texts;
 mod summary_json;
 
 /// Panics when it does not hold of these bytes.
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 12] = [
+pub const PROPERTIES: [(&str, Property); 13] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
     ("core_objects", core_objects::check),
@@ -32,6 +33,7 @@ pub const PROPERTIES: [(&str, Property); 12] = [
     ("protobuf", protobuf::check),
     ("request_info", request_info::check),
     ("selectors", selectors::check),
+    ("store_texts", store_texts::check),
     ("summary_json", summary_json::check),
 ];
 

@@ -4,6 +4,7 @@
 //! its end. What the kubelets measure is a straight line in time, so what every query must answer is known
 //! beforehand; which columns there are is asked of Loadline's own history.
 
+mod dashboards;
 mod elasticsearch;
 mod expected;
 mod graphite;
@@ -76,6 +77,7 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
         outage::CHECKS,
         prometheus::CHECKS,
         slow::CHECKS,
+        dashboards::CHECKS,
         influxdb::CHECKS,
         graphite::CHECKS,
         opentsdb::CHECKS,
