@@ -241,8 +241,8 @@ impl rollup::Columns for Unkept {
     fn begin_anew(&self) {}
 }
 
-/// Heapster's API on the secure port, none when it has nothing to tell, and the columns for who scrapes.
-/// They tell of all pods, so their callers must be allowed to list their metrics.
+/// Heapster's API on the secure port, none when it has nothing to tell, and the columns for who
+/// scrapes. They tell of all pods, so their callers must be allowed to list their metrics.
 pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
     let lists_pods = Arc::new(RequestInfo {
         path: "/apis/metrics.k8s.io/v1/pods".to_owned(),
@@ -285,10 +285,7 @@ fn scraped(exposition: &Arc<Exposition>) -> Handler {
 
 pub(super) fn handler(heapster: &Arc<Heapster>, table: RouteTable) -> Handler {
     let heapster = Arc::clone(heapster);
-    Arc::new(move |_, parts| {
-        let answer = heapster.respond(table, &parts.method, &parts.uri, &parts.headers);
-        Some(answer.into())
-    })
+    Arc::new(move |_, parts| Some(heapster.reply(table, &parts.method, &parts.uri, &parts.headers)))
 }
 
 impl OpenPort {

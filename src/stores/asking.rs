@@ -16,12 +16,15 @@ use crate::history::HistoricalError;
 pub(super) struct Asking {
     store: &'static str,
     turns: Semaphore,
+    seats: Semaphore,
     metrics: Metrics,
     fails: AtomicBool,
 }
 
 /// Questions at a time; whoever comes then waits, within the time of the question.
 const AT_A_TIME: usize = 4;
+/// Questions there may be with those that wait for their turn; the next one fails at once.
+pub(super) const SEATS: usize = 64;
 /// How long a question may take, its turn included: less than a server gives a request.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -30,6 +33,7 @@ impl Asking {
         Self {
             store,
             turns: Semaphore::new(AT_A_TIME),
+            seats: Semaphore::new(SEATS),
             metrics,
             fails: AtomicBool::new(false),
         }
@@ -45,8 +49,13 @@ impl Asking {
             let _turn = self.turns.acquire().await.ok();
             question.await
         };
-        let answer = timeout(DEADLINE, turn).await;
-        let answer = answer.unwrap_or(Err(Failure::Slow(DEADLINE)));
+        let answer = match self.seats.try_acquire() {
+            Ok(_seat) => {
+                let answer = timeout(DEADLINE, turn).await;
+                answer.unwrap_or(Err(Failure::Slow(DEADLINE)))
+            }
+            Err(_) => Err(Failure::Busy),
+        };
         self.tell(answer.as_ref().err());
         answer.map_err(|failure| HistoricalError::Failed {
             store: self.store,
@@ -55,6 +64,11 @@ impl Asking {
     }
 
     fn tell(&self, failure: Option<&Failure>) {
+        if let Some(Failure::Busy) = failure {
+            // That says nothing of the store.
+            self.metrics.failed.inc();
+            return;
+        }
         let failed_before = self.fails.swap(failure.is_some(), Ordering::Relaxed);
         self.metrics.up.set(i64::from(failure.is_none()));
         let store = self.store;

@@ -12,6 +12,8 @@ pub(super) enum Failure {
     /// The time of the question was over.
     #[error("no answer within {} s", .0.as_secs())]
     Slow(Duration),
+    #[error("too many questions at a time")]
+    Busy,
     /// The store understood that it was asked, and says what is wrong.
     #[error("{0}")]
     Said(String),

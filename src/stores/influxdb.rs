@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value as Json};
 
+use super::body;
 use super::failure::Failure;
 use super::influxql;
 use super::labels::List;
@@ -142,7 +143,7 @@ impl Influxdb {
     }
 
     /// Has statements executed; the series each of them gives, in their order.
-    async fn ask<R: DeserializeOwned>(
+    async fn ask<R: DeserializeOwned + Send + 'static>(
         &self,
         statements: &[String],
     ) -> Result<Vec<Vec<Rows<R>>>, Failure> {
@@ -152,17 +153,13 @@ impl Influxdb {
         let database = query_escape(&self.layout.database);
         let request = Request::post(format!("/query?db={database}&epoch=ms"));
         let request = request.header(CONTENT_TYPE, FORM);
-        let body = format!("q={}", query_escape(&statements.join("; ")));
-        let answer = self.http.fetch(request, body.into_bytes(), LONGEST).await?;
-        read(&answer, statements.len())
+        let form = format!("q={}", query_escape(&statements.join("; ")));
+        let answer = self.http.fetch(request, form.into_bytes(), LONGEST).await?;
+        by_statement(body::read(answer).await?, statements.len())
     }
 }
 
-fn read<R: DeserializeOwned>(
-    answer: &[u8],
-    statements: usize,
-) -> Result<Vec<Vec<Rows<R>>>, Failure> {
-    let body: Body<R> = serde_json::from_slice(answer)?;
+fn by_statement<R>(body: Body<R>, statements: usize) -> Result<Vec<Vec<Rows<R>>>, Failure> {
     if let Some(error) = body.error {
         return Err(Failure::said(&error));
     }

@@ -9,10 +9,12 @@
 //! [`influxql_identifier`], [`promql_string`], [`promql_pattern`]), and nothing else puts a text into
 //! a question.
 //!
-//! Bounds: four questions at a time and 20 s for each, waiting for its turn included; 32 MiB for one
-//! answer of the store, two million points for one question. Beyond any of them the question fails.
+//! Bounds: four questions at a time, 64 with those that wait, and 20 s for each, waiting included;
+//! 32 MiB for one answer of the store, a million points for one question. Beyond any of them the
+//! question fails.
 
 mod asking;
+mod body;
 mod failure;
 mod influxdb;
 mod influxql;

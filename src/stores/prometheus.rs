@@ -7,6 +7,7 @@ use http::{Request, request};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::body;
 use super::failure::Failure;
 use super::labels::{List, Named};
 use super::promql;
@@ -175,16 +176,16 @@ impl Prometheus {
         self.ask(Request::get(path), String::new()).await
     }
 
-    async fn ask<T: DeserializeOwned>(
+    async fn ask<T: DeserializeOwned + Send + 'static>(
         &self,
         mut request: request::Builder,
-        body: String,
+        form: String,
     ) -> Result<T, Failure> {
         if let Some((name, value)) = &self.layout.tenant {
             request = request.header(name, value);
         }
-        let answer = self.http.fetch(request, body.into_bytes(), LONGEST).await?;
-        let body: Body<T> = serde_json::from_slice(&answer)?;
+        let answer = self.http.fetch(request, form.into_bytes(), LONGEST).await?;
+        let body: Body<T> = body::read(answer).await?;
         if body.status != "success" {
             return Err(Failure::said(body.error.as_deref().unwrap_or("no success")));
         }

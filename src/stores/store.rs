@@ -52,7 +52,7 @@ pub(super) struct Stretch {
 }
 
 /// The most points one question may have to do with.
-pub(super) const MOST_POINTS: usize = 2_000_000;
+pub(super) const MOST_POINTS: usize = 1_000_000;
 /// The longest answer of a store that is read.
 pub(super) const LONGEST: usize = 32 << 20;
 /// How far from now points may lie: stores are not asked for other centuries.

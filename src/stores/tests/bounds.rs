@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::domain::Metric;
 use crate::history::{HistoricalError, HistoricalSource};
-use crate::stores::asking::{Asking, DEADLINE};
+use crate::stores::asking::{Asking, DEADLINE, SEATS};
 use crate::stores::failure::Failure;
 use crate::stores::metrics::Metrics;
 use crate::stores::store::{MOST_POINTS, count};
@@ -102,15 +102,20 @@ async fn a_question_without_an_answer_ends_with_its_turn_within_the_deadline() {
     let asking = Arc::new(Asking::new("InfluxDB", metrics.clone()));
     let begun = tokio::time::Instant::now();
     let never = || asking.ask::<()>(std::future::pending());
-    let questions = futures_util::future::join_all((0..12).map(|_| never())).await;
-    for answer in questions {
+    let most = SEATS + 1;
+    let questions = futures_util::future::join_all((0..most).map(|_| never())).await;
+    for (at, answer) in questions.into_iter().enumerate() {
         let Err(HistoricalError::Failed { source, .. }) = answer else {
             panic!("answered");
         };
-        assert_eq!(source.to_string(), "no answer within 20 s");
+        let why = match at < SEATS {
+            true => "no answer within 20 s",
+            false => "too many questions at a time",
+        };
+        assert_eq!(source.to_string(), why);
     }
     assert_eq!(begun.elapsed(), DEADLINE);
-    assert_eq!((metrics.failed.get(), metrics.up.get()), (12, 0));
+    assert_eq!((metrics.failed.get(), metrics.up.get()), (most as u64, 0));
     let answer = asking.ask(async { Ok::<_, Failure>(7) }).await;
     assert!(matches!(answer, Ok(7)));
     assert_eq!((metrics.answered.get(), metrics.up.get()), (1, 1));
