@@ -4,16 +4,21 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::super::told::{PATIENCE, columns};
 use super::super::{Ground, RESOLUTION};
 use super::told::{START, counter, place, tell};
 use super::{FORGOTTEN, PASSWORD};
-use crate::databases::{Database, escape};
+use crate::databases::{Database, Pace, Proxy, escape};
 use crate::real::until;
 use crate::simulated::Stage;
 
+/// More than there are places to compute, and less than may wait.
+const QUESTIONS: usize = 24;
+/// How long the live numbers are asked for meanwhile.
+const ASKING: Duration = Duration::from_secs(10);
 /// How long a question to a store that is away may take; Loadline gives it 20 s.
 const REFUSED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -110,6 +115,61 @@ pub(super) async fn alone(stage: &Stage, ground: &Ground, source: &str) -> Resul
     let model = other.get("/api/v1/model/nodes").await?;
     ensure!(model.status == 404, "the model answers {}", model.status);
     Ok(())
+}
+
+/// While the store takes questions and answers none, more of them than there are places to compute wait, and the live
+/// numbers and what the ring has are answered all the same.
+pub(super) async fn hangs(stage: &Stage, proxy: &Proxy) -> Result<()> {
+    let series = counter();
+    let place = place(series.of);
+    let told = async || tell(&stage.viewer, "historical", &place, &series).await;
+    until(PATIENCE, async || {
+        let points = told().await?.len();
+        ensure!(points > FORGOTTEN, "{points} points");
+        Ok(())
+    })
+    .await?;
+    proxy.set(Pace::Held);
+    let old = format!(
+        "/api/v1/historical{place}/metrics/{}?start={START}",
+        series.metric
+    );
+    let patient = stage.viewer.clone().with_deadline(REFUSED_WITHIN * 2);
+    let questions = join_all((0..QUESTIONS).map(|_| patient.get(&old)));
+    let live = async {
+        let began = Instant::now();
+        let mut answered = 0;
+        while began.elapsed() < ASKING {
+            let pods = stage
+                .viewer
+                .get_json("/apis/metrics.k8s.io/v1/pods")
+                .await?;
+            ensure!(
+                pods["items"].as_array().is_some_and(|pods| pods.len() == 6),
+                "{pods}"
+            );
+            let model = stage.viewer.get("/api/v1/model/nodes").await?;
+            ensure!(model.status == 200, "the model answers {}", model.status);
+            answered += 1;
+        }
+        ensure!(answered >= 5, "{answered} lists in {ASKING:?}");
+        Ok(())
+    };
+    let (answers, live) = tokio::join!(questions, live);
+    live?;
+    for answer in answers {
+        let answer = answer?;
+        let text = answer.text();
+        ensure!(answer.status == 500, "{} {text}", answer.status);
+        ensure!(text.contains("no answer within 20 s"), "{text}");
+    }
+    proxy.set(Pace::Free);
+    until(PATIENCE, async || {
+        let points = told().await?.len();
+        ensure!(points > FORGOTTEN, "{points} points");
+        Ok(())
+    })
+    .await
 }
 
 /// While the store is away, what is kept is answered and what is not is refused in time; once it is back, all is.

@@ -7,13 +7,13 @@ mod told;
 use anyhow::{Context, Result};
 
 use self::compare::{aggregations, by_uid, seam};
-use self::edges::{alone, away, hostile};
+use self::edges::{alone, away, hangs, hostile};
 use self::told::{counter, place, tell};
 use super::expected::{Series, hold};
 use super::influxdb::condition;
 use super::prometheus::points as prometheus_points;
 use super::{Check, Ground};
-use crate::databases::{Database, Influxdb, Point, Prometheus, Victoria};
+use crate::databases::{Database, Influxdb, Pace, Point, Prometheus, Proxy, Victoria};
 use crate::simulated::Stage;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -37,6 +37,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check::new(
         "historical: VictoriaMetrics answers what was forgotten",
         |ground| Box::pin(victoria(ground)),
+    ),
+    Check::new(
+        "historical: a store that hangs keeps nobody from the live numbers",
+        |ground| Box::pin(hanging(ground)),
     ),
 ];
 
@@ -137,6 +141,23 @@ async fn victoria(ground: &Ground) -> Result<()> {
         .beside(std::slice::from_ref(&uri), &flags, &[], async |stage| {
             let own = async |series: &Series| prometheus_points(ask, "k8s_", series).await;
             answers(stage, ground, &mut victoria.database, &uri, own).await
+        })
+        .await
+}
+
+async fn hanging(ground: &Ground) -> Result<()> {
+    let mut influxdb = Influxdb::new(&ground.programs, ground.scratch.folder(), false)?;
+    influxdb.database.start().await?;
+    let proxy = Proxy::start(influxdb.address, Pace::Free).await?;
+    let sink = format!("influxdb:http://{}", influxdb.address);
+    let source = format!("influxdb:http://{}", proxy.address);
+    let flags = [
+        ("historical-source", source.as_str()),
+        ("history-length", KEPT),
+    ];
+    ground
+        .beside(std::slice::from_ref(&sink), &flags, &[], async |stage| {
+            hangs(stage, &proxy).await
         })
         .await
 }
