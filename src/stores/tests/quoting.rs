@@ -183,10 +183,9 @@ fn statements(text: &str) {
             influxql_tokens(&statement).unwrap()
         };
         let kept = Token::Text(layout.tag_value(text));
-        let expected = tokens(harmless).into_iter().map(|token| match token {
-            Token::Text(name) if name == harmless => kept.clone(),
-            other => other,
-        });
+        let place = Token::Text(harmless.into());
+        let filled = |token| if token == place { kept.clone() } else { token };
+        let expected = tokens(harmless).into_iter().map(filled);
         assert_eq!(tokens(text), expected.collect::<Vec<_>>());
     }
     let selector = |text: &str| {
