@@ -42,6 +42,7 @@ pub mod coverage;
 pub mod history;
 pub mod archive;
 pub mod sinks;
+pub mod stores;
 pub mod rollup;
 pub mod events;
 

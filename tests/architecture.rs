@@ -29,6 +29,7 @@ const ORDER: [&str; 24] = [
     "history",
     "archive",
     "sinks",
+    "stores",
     "rollup",
     "events",
     "api",

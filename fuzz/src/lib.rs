@@ -16,6 +16,7 @@ mod protobuf;
 mod request_info;
 mod segment;
 mod selectors;
+mod store_texts;
 mod summary_json;
 
 /// Panics when it does not hold of these bytes.
@@ -36,6 +37,7 @@ pub const PROPERTIES: [(&str, Property); 13] = [
     ("request_info", request_info::check),
     ("segment", segment::check),
     ("selectors", selectors::check),
+    ("store_texts", store_texts::check),
     ("summary_json", summary_json::check),
 ];
 

@@ -93,7 +93,7 @@ impl Api {
                 let response = compress::compress(parts, response);
                 Some(Reply::Whole(response))
             }
-            stream @ Reply::Stream(_) => Some(stream),
+            other @ (Reply::Stream(_) | Reply::Later(_)) => Some(other),
         }
     }
 

@@ -22,7 +22,7 @@ fn answer(uri: &str, accept_encoding: &str) -> Option<Response<Bytes>> {
     let info = RequestInfo::new(&parts.method, parts.uri.path(), parts.uri.query()).unwrap();
     match api.respond(&info, &parts)? {
         Reply::Whole(response) => Some(response),
-        Reply::Stream(stream) => panic!("{stream:?}"),
+        other @ (Reply::Stream(_) | Reply::Later(_)) => panic!("{other:?}"),
     }
 }
 

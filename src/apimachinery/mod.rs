@@ -39,7 +39,7 @@ pub use partial_object_metadata::{PartialObjectMetadata, PartialObjectMetadataLi
 pub use quantity::{CanonicalQuantity, InvalidQuantity, Quantity};
 pub use query::{InvalidEscape, Query, decode_path, decode_path_lossily};
 pub use quote::Quoted;
-pub use reply::{Piece, Pieces, Reply, Stream};
+pub use reply::{Later, Piece, Pieces, Reply, Stream};
 pub use request_info::{InvalidRequest, RequestInfo, ResourceInfo};
 pub use selector::{
     FieldOperator, FieldRequirement, FieldSelector, InvalidFieldSelector, InvalidLabelSelector,

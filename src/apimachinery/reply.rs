@@ -14,7 +14,13 @@ pub enum Reply {
     Whole(Response<Bytes>),
     /// Bit by bit, as things happen.
     Stream(Stream),
+    /// Once somebody else has answered.
+    Later(Later),
 }
+
+/// An answer that has to wait for somebody else, and computes nothing meanwhile: whoever bounds how
+/// much is computed at a time need not count it. Dropping it gives up.
+pub struct Later(BoxFuture<'static, Response<Bytes>>);
 
 /// An answer whose body goes on.
 pub struct Stream {
@@ -46,6 +52,25 @@ pub enum Piece {
     Later,
     /// The body is complete.
     End,
+}
+
+impl Later {
+    /// What `answer` will be.
+    #[must_use]
+    pub fn new(answer: impl Future<Output = Response<Bytes>> + Send + 'static) -> Self {
+        Self(Box::pin(answer))
+    }
+
+    /// Waits for it.
+    pub async fn answer(self) -> Response<Bytes> {
+        self.0.await
+    }
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Later").finish_non_exhaustive()
+    }
 }
 
 impl From<Response<Bytes>> for Reply {

@@ -22,6 +22,7 @@ use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};
 use crate::server::{self, Handler, OpenDeps, Route, Server};
 use crate::sinks::{self, Exposition, Labeller, Sinks};
+use crate::stores::Store;
 use crate::telemetry::Registry;
 
 /// The columns' maker and who reads them.
@@ -37,6 +38,8 @@ pub(super) struct OverTime {
     pub(super) history: Option<Arc<History>>,
     /// Where they are kept on disk, if they are.
     pub(super) archive: Option<Arc<Archive>>,
+    /// Whether there is anything Heapster's API can tell: what is kept, or what a store has.
+    pub(super) answers: bool,
     pub(super) heapster: Arc<Heapster>,
 }
 
@@ -123,7 +126,11 @@ impl OverTime {
         };
         let archive = settings.history_dir.clone();
         let archive = archive.map(|config| Archive::new(config, Arc::clone(clock), registry));
-        let historical = kept.clone().map(|ring| historical(ring, archive.as_ref()));
+        let store = store(settings, clock, registry)?;
+        let on_disk = archive.clone().map(|archive| archive as Arc<dyn Recent>);
+        let ring = kept.clone().map(|ring| ring as Arc<dyn Recent>);
+        let historical = layered(ring, layered(on_disk, store));
+        let answers = historical.is_some();
         let (inventory, clock) = (Arc::clone(inventory), Arc::clone(clock));
         let heapster = Heapster::new(config, history, historical, inventory, clock);
         let heapster = Arc::new(heapster);
@@ -133,6 +140,7 @@ impl OverTime {
             exposed,
             history: kept,
             archive,
+            answers,
             heapster,
         })
     }
@@ -191,14 +199,6 @@ pub(super) async fn while_leading(
     }
 }
 
-/// What answers of the past: the ring, and what is on disk of the time before it.
-fn historical(history: Arc<History>, archive: Option<&Arc<Archive>>) -> Arc<dyn HistoricalSource> {
-    match archive {
-        None => history,
-        Some(archive) => Arc::new(Layered::new(history, Arc::clone(archive) as _)),
-    }
-}
-
 /// Sets up what is scraped; it is told until three more columns should have been there.
 fn expose(settings: &Settings, rollup: &Rollup, clock: &Arc<dyn Clock>) -> Exposed {
     let labelling = Labelling::new(settings.rollup.labels.clone());
@@ -226,14 +226,39 @@ fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -
     sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
 }
 
+/// The store that knows of the time before what is kept here, where one is named.
+fn store(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<Option<Arc<dyn HistoricalSource>>> {
+    let Some(written) = settings.heapster.historical.clone() else {
+        return Ok(None);
+    };
+    let store = Store::new(written, clock, registry).context("--historical-source")?;
+    Ok(Some(Arc::new(store)))
+}
+
+/// One past out of what there is of the two.
+fn layered(
+    newer: Option<Arc<dyn Recent>>,
+    older: Option<Arc<dyn HistoricalSource>>,
+) -> Option<Arc<dyn HistoricalSource>> {
+    match (newer, older) {
+        (Some(newer), Some(older)) => Some(Arc::new(Layered::new(newer, older))),
+        (Some(newer), None) => Some(newer),
+        (None, older) => older,
+    }
+}
+
 impl rollup::Columns for Unkept {
     fn append(&self, _: Timestamp, _: &[MetricSet]) {}
     fn finish(&self, _: Timestamp) {}
     fn begin_anew(&self) {}
 }
 
-/// Heapster's API on the secure port, none when nothing is kept, and the columns for who scrapes.
-/// They tell of all pods, so their callers must be allowed to list their metrics.
+/// Heapster's API on the secure port, none when it has nothing to tell, and the columns for who
+/// scrapes. They tell of all pods, so their callers must be allowed to list their metrics.
 pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
     let lists_pods = Arc::new(RequestInfo {
         path: "/apis/metrics.k8s.io/v1/pods".to_owned(),
@@ -254,7 +279,7 @@ pub(super) fn routes(over_time: &OverTime) -> Vec<Route> {
         handler,
     };
     let mut routes = Vec::new();
-    if over_time.history.is_some() {
+    if over_time.answers {
         let heapster = || handler(&over_time.heapster, RouteTable::SecurePort);
         routes.extend(Heapster::PREFIXES.iter().map(|p| route(p, heapster())));
     }
@@ -276,10 +301,7 @@ fn scraped(exposition: &Arc<Exposition>) -> Handler {
 
 pub(super) fn handler(heapster: &Arc<Heapster>, table: RouteTable) -> Handler {
     let heapster = Arc::clone(heapster);
-    Arc::new(move |_, parts| {
-        let answer = heapster.respond(table, &parts.method, &parts.uri, &parts.headers);
-        Some(answer.into())
-    })
+    Arc::new(move |_, parts| Some(heapster.reply(table, &parts.method, &parts.uri, &parts.headers)))
 }
 
 impl OpenPort {

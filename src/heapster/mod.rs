@@ -25,6 +25,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -32,7 +33,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
-use crate::apimachinery::Query;
+use crate::apimachinery::{Later, Query, Reply};
 use crate::domain::{Clock, Inventory, NodeName, Timestamp};
 use crate::history::{HistoricalSource, History, View};
 use crate::rollup::Labelling;
@@ -127,10 +128,55 @@ impl Heapster {
 
     /// Answers a request, compressed if the client takes it.
     ///
-    /// Long lists take tens of milliseconds of computing, and a historical source that is not the
-    /// ring is waited for: call this on a thread that may block (`spawn_blocking`).
+    /// Long lists take tens of milliseconds of computing: call this on a thread that may block
+    /// (`spawn_blocking`). A historical source that has no answer at once is not waited for here:
+    /// then the answer comes [`Later`], and computes little.
+    #[must_use]
+    pub fn reply(
+        self: &Arc<Self>,
+        table: RouteTable,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Reply {
+        let heapster = Arc::clone(self);
+        let asked = (method.clone(), uri.clone(), headers.clone());
+        let mut answer = Box::pin(async move {
+            let (method, uri, headers) = asked;
+            heapster.answer(table, &method, &uri, &headers).await
+        });
+        if let Some(response) = at_once(answer.as_mut()) {
+            return accept::compress(headers, response).into();
+        }
+        let headers = headers.clone();
+        Reply::Later(Later::new(async move {
+            let response = answer.await;
+            let compress = move || accept::compress(&headers, response);
+            let compressed = tokio::task::spawn_blocking(compress).await;
+            compressed.unwrap_or_else(|_| nobody_waits())
+        }))
+    }
+
+    /// Answers a request on this thread, which waits where [`reply`](Self::reply) does not; with the
+    /// runtime it belongs to.
     #[must_use]
     pub fn respond(
+        &self,
+        table: RouteTable,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Response<Bytes> {
+        let mut answer = std::pin::pin!(self.answer(table, method, uri, headers));
+        let response = at_once(answer.as_mut());
+        let response = response.unwrap_or_else(|| match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime.block_on(answer),
+            Err(_) => nobody_waits(),
+        });
+        accept::compress(headers, response)
+    }
+
+    async fn answer(
         &self,
         table: RouteTable,
         method: &Method,
@@ -144,24 +190,28 @@ impl Heapster {
             now: self.clock.now(),
             resolution: self.config.resolution,
         };
-        let response = match Location::of(uri) {
-            Location::Path(path) => self.route(&asked, table, &path),
+        match Location::of(uri) {
+            Location::Path(path) => match location::segments(&path).as_slice() {
+                ["api", "v1", "historical", rest @ ..] => self.historical(&asked, rest).await,
+                segments => self.route(&asked, table, &path, segments),
+            },
             Location::Elsewhere(location) => answer::moved(method, &location),
             Location::Undecodable => answer::text(StatusCode::BAD_REQUEST, "400: Bad Request"),
             Location::TooLong => answer::text(StatusCode::URI_TOO_LONG, "414: URI Too Long"),
-        };
-        accept::compress(headers, response)
+        }
     }
 
-    fn route(&self, asked: &Asked<'_>, table: RouteTable, path: &str) -> Response<Bytes> {
-        let segments = location::segments(path);
+    fn route(
+        &self,
+        asked: &Asked<'_>,
+        table: RouteTable,
+        path: &str,
+        segments: &[&str],
+    ) -> Response<Bytes> {
         let here = table == RouteTable::HeapsterPort;
         let view = self.history.as_deref().map(History::view);
-        match (segments.as_slice(), view) {
+        match (segments, view) {
             (["api", "v1", "model", rest @ ..], Some(view)) => self.model(asked, &view, rest),
-            (["api", "v1", "historical", rest @ ..], view) => {
-                self.historical(asked, view.as_ref(), rest)
-            }
             (["api", "v1", "metric-export"], Some(view)) => asked.json(|| self.export(&view)),
             (["api", "v1", "metric-export-schema"], _) => asked.json(schema::answer),
             (["api", "v1", "dashboard", rest @ ..], Some(view)) => {
@@ -187,23 +237,25 @@ impl Heapster {
         }
     }
 
-    fn historical(
-        &self,
-        asked: &Asked<'_>,
-        view: Option<&View<'_>>,
-        rest: &[&str],
-    ) -> Response<Bytes> {
+    async fn historical(&self, asked: &Asked<'_>, rest: &[&str]) -> Response<Bytes> {
         let Some(source) = self.historical.as_deref() else {
             return answer::no_api();
         };
-        let known = |node: &str, name: &str| view.is_some_and(|view| is_known(view)(node, name));
+        let view = self.history.as_deref().map(History::view);
+        let known = |node: &str, name: &str| {
+            let view = view.as_ref();
+            view.is_some_and(|view| is_known(view)(node, name))
+        };
         let Some(route) = Route::find(Api::Historical, rest, &known) else {
             return answer::no_route();
         };
-        asked.json(|| match (&route, view) {
-            (Route::Containers(..), Some(view)) => model::answer(asked, view, route),
-            _ => wait(historical::answer(asked, source, route)),
-        })
+        if let Some(refused) = asked.refused() {
+            return refused;
+        }
+        match (&route, view) {
+            (Route::Containers(..), Some(view)) => model::answer(asked, &view, route),
+            _ => historical::answer(asked, source, route).await,
+        }
     }
 
     fn export(&self, view: &View<'_>) -> Response<Bytes> {
@@ -230,15 +282,17 @@ impl Heapster {
 }
 
 impl Asked<'_> {
-    /// Runs a handler of a route: only GET, and only for who takes JSON.
+    /// Runs a handler of a route, unless it is refused.
     fn json(&self, handler: impl FnOnce() -> Response<Bytes>) -> Response<Bytes> {
+        self.refused().unwrap_or_else(handler)
+    }
+
+    /// Routes are there for GET alone, and for who takes JSON.
+    fn refused(&self) -> Option<Response<Bytes>> {
         if self.method != Method::GET {
-            return answer::no_method();
+            return Some(answer::no_method());
         }
-        if !accept::takes_json(self.headers) {
-            return answer::no_json();
-        }
-        handler()
+        (!accept::takes_json(self.headers)).then(answer::no_json)
     }
 }
 
@@ -250,16 +304,15 @@ fn is_known<'v>(view: &'v View<'_>) -> impl Fn(&str, &str) -> bool + 'v {
     }
 }
 
-/// Waits for an answer on this thread. The ring has it at once; a store outside, which bounds its
-/// own time, is waited for with the runtime the thread belongs to.
-fn wait(answer: impl Future<Output = Response<Bytes>>) -> Response<Bytes> {
-    let mut answer = std::pin::pin!(answer);
-    let mut context = Context::from_waker(Waker::noop());
-    if let Poll::Ready(response) = answer.as_mut().poll(&mut context) {
-        return response;
+/// The answer, if there is nobody to wait for.
+fn at_once<F: Future>(answer: Pin<&mut F>) -> Option<F::Output> {
+    match answer.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(response) => Some(response),
+        Poll::Pending => None,
     }
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => runtime.block_on(answer),
-        Err(_) => answer::text(StatusCode::INTERNAL_SERVER_ERROR, "no runtime to wait with"),
-    }
+}
+
+/// The process is ending.
+fn nobody_waits() -> Response<Bytes> {
+    answer::text(StatusCode::INTERNAL_SERVER_ERROR, "no runtime to wait with")
 }

@@ -68,7 +68,7 @@ impl Endpoints {
         let connection = parts.extensions.get::<Arc<Connection>>().cloned();
         let admitted = parts.extensions.get::<Arc<Admitted>>().cloned();
         let reply = self.reply(info, parts).await;
-        self.carry(reply, connection, admitted)
+        self.carry(reply, connection, admitted).await
     }
 
     /// Has one handler answer; what it has no answer to is not found.
@@ -81,10 +81,11 @@ impl Endpoints {
         let connection = parts.extensions.get::<Arc<Connection>>().cloned();
         let reply = self.handle(handler, info, parts).await;
         let nothing = || plain::plain_text(StatusCode::NOT_FOUND, "404 page not found").into();
-        self.carry(reply.unwrap_or_else(nothing), connection, None)
+        let reply = reply.unwrap_or_else(nothing);
+        self.carry(reply, connection, None).await
     }
 
-    fn carry(
+    async fn carry(
         &self,
         reply: Reply,
         connection: Option<Arc<Connection>>,
@@ -92,6 +93,8 @@ impl Endpoints {
     ) -> Response<Body> {
         match (reply, connection) {
             (Reply::Whole(response), _) => finished(response),
+            // Whoever computed before has given its place back.
+            (Reply::Later(later), _) => finished(later.answer().await),
             (Reply::Stream(stream), Some(connection)) => {
                 self.streams.answer(stream, connection, admitted)
             }

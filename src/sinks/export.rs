@@ -22,15 +22,20 @@ use super::webhook::Webhook;
 use super::worker::Delivery;
 use crate::domain::{Batch, Clock, Timestamp};
 
-/// Why a batch did not get through as a whole. All of it may be tried again.
+/// Why a batch did not get through as a whole, or a question is not answered. Either may be tried
+/// again. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ExportError {
+pub enum ExportError {
+    /// There is no connection, or it broke.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
+    /// Its time was over.
     #[error("did not take the batch in time")]
     Slow,
+    /// We are not who may do this.
     #[error("refuses our credentials: {0}")]
     Denied(String),
+    /// It works, and not as it should.
     #[error("answers with an error: {0}")]
     Failing(String),
     /// What we write to is not there, and has to be made again.

@@ -30,14 +30,14 @@ use super::trust::{AnyServer, ClockTime};
 use super::uri::SinkUri;
 use crate::domain::Clock;
 
-/// How a server is spoken to.
+/// How a server is spoken to. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HttpConfig {
+pub struct HttpConfig {
     /// `host:port`.
-    pub authority: String,
+    pub(super) authority: String,
     /// TLS, when it is spoken.
-    pub tls: Option<TlsConfig>,
-    pub credentials: Credentials,
+    pub(super) tls: Option<TlsConfig>,
+    pub(super) credentials: Credentials,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,9 +59,9 @@ pub(super) enum Credentials {
     Bearer(Secret),
 }
 
-/// One server.
+/// One server. Prints no secret.
 #[derive(Debug)]
-pub(super) struct Http {
+pub struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     authorization: Option<HeaderValue>,
@@ -125,8 +125,11 @@ impl HttpConfig {
 }
 
 impl Http {
-    /// Reads the CA file; asks nothing over the network. The error is for a person to mend.
-    pub(super) fn new(config: &HttpConfig, clock: &Arc<dyn Clock>) -> Result<Self, String> {
+    /// Reads the CA file; asks nothing over the network.
+    ///
+    /// # Errors
+    /// What is wrong with the file or the credentials, for a person to mend.
+    pub fn new(config: &HttpConfig, clock: &Arc<dyn Clock>) -> Result<Self, String> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -189,25 +192,7 @@ impl Http {
         request: request::Builder,
         body: Vec<u8>,
     ) -> Result<Answer, ExportError> {
-        let impossible = |error: http::Error| ExportError::Unreachable(error.to_string());
-        let request = request.body(Full::new(Bytes::from(body)));
-        let mut request = request.map_err(impossible)?;
-        let uri = Uri::try_from(format!("{}{}", self.base, request.uri()));
-        *request.uri_mut() = uri.map_err(|error| impossible(error.into()))?;
-        let headers = request.headers_mut();
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if let Some(authorization) = &self.authorization {
-            let own = headers.entry(AUTHORIZATION);
-            own.or_insert_with(|| authorization.clone());
-        }
-        let unreachable = |error: &dyn Error| ExportError::Unreachable(chain(error));
-        let answer = self.client.request(request).await;
-        let answer = answer.map_err(|error| unreachable(&error))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-        let bytes = body
-            .map_err(|error| unreachable(error.as_ref()))?
-            .to_bytes();
+        let (status, headers, bytes) = self.exchange(request, body, LONGEST).await?;
         let body = String::from_utf8_lossy(&bytes).into_owned();
         let answer = Answer {
             status,
@@ -224,16 +209,61 @@ impl Http {
             _ => Ok(answer),
         }
     }
+
+    /// Asks for something and reads at most `longest` bytes of it; the caller sets the deadline by
+    /// dropping the future.
+    ///
+    /// # Errors
+    /// [`ExportError`], for whatever is no success, with the beginning of what the server said.
+    pub async fn fetch(
+        &self,
+        request: request::Builder,
+        body: Vec<u8>,
+        longest: usize,
+    ) -> Result<Bytes, ExportError> {
+        let (status, _, bytes) = self.exchange(request, body, longest).await?;
+        match status {
+            status if status.is_success() => Ok(bytes),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(ExportError::Denied(shown(status, &bytes)))
+            }
+            _ => Err(ExportError::Failing(shown(status, &bytes))),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: request::Builder,
+        body: Vec<u8>,
+        longest: usize,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), ExportError> {
+        let impossible = |error: http::Error| ExportError::Unreachable(error.to_string());
+        let request = request.body(Full::new(Bytes::from(body)));
+        let mut request = request.map_err(impossible)?;
+        let uri = Uri::try_from(format!("{}{}", self.base, request.uri()));
+        *request.uri_mut() = uri.map_err(|error| impossible(error.into()))?;
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Some(authorization) = &self.authorization {
+            let own = headers.entry(AUTHORIZATION);
+            own.or_insert_with(|| authorization.clone());
+        }
+        let unreachable = |error: &dyn Error| ExportError::Unreachable(chain(error));
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|error| unreachable(&error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = Limited::new(answer.into_body(), longest).collect().await;
+        let bytes = body
+            .map_err(|error| unreachable(error.as_ref()))?
+            .to_bytes();
+        Ok((status, headers, bytes))
+    }
 }
 
 impl Answer {
     /// Status and the beginning of the body, on one line.
     pub(super) fn shown(&self) -> String {
-        let body = self.body.trim().chars().take(SHOWN);
-        let body: String = body.map(|c| if c.is_control() { ' ' } else { c }).collect();
-        format!("{} {body}", self.status.as_u16())
-            .trim_end()
-            .to_owned()
+        shown(self.status, &self.bytes)
     }
 
     /// What became of what was sent, as HTTP has it: taken, not to be sent again (with as many
@@ -256,8 +286,18 @@ impl Answer {
     }
 }
 
+fn shown(status: StatusCode, body: &[u8]) -> String {
+    // A character may take four bytes.
+    let body = body.get(..4 * SHOWN).unwrap_or(body);
+    let body = String::from_utf8_lossy(body);
+    let body = body.trim().chars().take(SHOWN);
+    let body: String = body.map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("{} {body}", status.as_u16()).trim_end().to_owned()
+}
+
 /// Escapes a query's component as Go's `url.QueryEscape` does.
-pub(super) fn query_escape(text: &str) -> String {
+#[must_use]
+pub fn query_escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -42,6 +42,7 @@ mod trust;
 mod uri;
 mod webhook;
 mod worker;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -56,10 +57,14 @@ pub use events::{
     EVENT_KEYS, EventBatch, EventFilter, EventInlets, EventSinkConfig, EventSinks, Fate,
     Outstanding,
 };
+pub use export::ExportError;
+pub use http::{Http, HttpConfig, query_escape};
+pub use influxdb::InfluxdbLayout;
 pub use options::{Problem, Problems};
-pub use prometheus::Exposition;
+pub use prometheus::{Exposition, PrometheusLayout};
 pub use secret::Secret;
 pub use uri::{InvalidUri, SinkUri, expand};
+pub use written::{Layout, Written};
 
 use crate::domain::{Batch, Bytes, Clock};
 use crate::lifecycle::{Backoff, Stop, Tasks};

@@ -81,14 +81,14 @@ impl Bench {
                 let body = serde_json::from_slice(response.body()).unwrap_or_default();
                 (response.status().as_u16(), body)
             }
-            Reply::Stream(stream) => panic!("{stream:?}"),
+            other @ (Reply::Stream(_) | Reply::Later(_)) => panic!("{other:?}"),
         }
     }
 
     fn watch(&self, uri: &str, accept: &str) -> Box<dyn crate::apimachinery::Pieces> {
         match self.ask(uri, accept) {
             Reply::Stream(stream) => stream.pieces,
-            Reply::Whole(response) => panic!("{response:?}"),
+            other @ (Reply::Whole(_) | Reply::Later(_)) => panic!("{other:?}"),
         }
     }
 

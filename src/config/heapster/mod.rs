@@ -22,7 +22,7 @@ use std::time::Duration;
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
 use crate::cluster;
-use crate::sinks::SinkConfig;
+use crate::sinks::{SinkConfig, Written};
 
 /// What is served of Heapster, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Heapster {
     pub sinks: Vec<SinkConfig>,
     /// Where they keep what they could not send; `None` when that is dropped.
     pub spool: Option<SinkSpool>,
+    /// The store that is asked for what was before our own history; `None` for none.
+    pub historical: Option<Written>,
     /// `--sink-export-data-timeout`: the longest time one attempt to send may take.
     pub export_timeout: Duration,
 }
@@ -137,7 +139,7 @@ pub(super) fn read(given: &mut Given) -> Option<Heapster> {
     let sinks = sinks::read(given);
     let spool = sinks::read_spool(given);
     let export_timeout = given.positive_duration(&EXPORT_TIMEOUT);
-    sinks::read_historical(given);
+    let historical = sinks::read_historical(given);
     let disable_metric_sink = given.flag(&DISABLE_METRIC_SINK);
     let disable_export = given.flag(&DISABLE_EXPORT);
     let port = port::read(given);
@@ -147,6 +149,7 @@ pub(super) fn read(given: &mut Given) -> Option<Heapster> {
         port: port?,
         sinks,
         spool,
+        historical,
         export_timeout: export_timeout?,
     })
 }

@@ -7,7 +7,7 @@ use super::super::given::Given;
 use super::uri::KeyedUri;
 use crate::apimachinery::{InvalidQuantity, Quantity};
 use crate::domain::Bytes;
-use crate::sinks::{self, SinkConfig};
+use crate::sinks::{self, SinkConfig, Written};
 
 pub(super) const SINK: Flag = Flag::new(
     "sink",
@@ -19,7 +19,7 @@ pub(super) const HISTORICAL_SOURCE: Flag = Flag::new(
     "historical-source",
     Kind::Text,
     "",
-    "The sink that is asked for what was; without one, or as metric, the history kept here; no other can be asked yet",
+    "The sink whose store is asked for what was before the history kept here, influxdb or prometheus, in the form of --sink; without one, or as metric, that history alone",
 );
 
 pub(super) const SPOOL_DIR: Flag = Flag::new(
@@ -110,15 +110,26 @@ pub(super) fn read_spool(given: &mut Given) -> Option<SinkSpool> {
     most.map(|most| SinkSpool { folder, most })
 }
 
-/// Reads the sink that is to be asked for what was.
-pub(super) fn read_historical(given: &mut Given) {
+/// Reads the store that is to be asked for what was before our own history; `None` for none.
+pub(super) fn read_historical(given: &mut Given) -> Option<Written> {
     let value = given.text(&HISTORICAL_SOURCE);
     let key = value.split(':').next().unwrap_or_default();
-    if !matches!(key, "" | METRIC) {
-        given.refuse(format!(
-            "--{}: {key} cannot be asked for what was in this version; \
-             only metric can, the history kept here",
+    if matches!(key, "" | METRIC) {
+        return None;
+    }
+    let mut sinks = given.words(&SINK).into_iter();
+    if !sinks.any(|sink| sink.split(':').next() == Some(key)) {
+        given.note(format!(
+            "--{} is asked, but no --sink={key} writes there: what the history kept here forgets \
+             may be nowhere",
             HISTORICAL_SOURCE.name
         ));
     }
+    let read = Written::read(&value, &|name| given.variable(name));
+    read.map_err(|problems| {
+        for problem in problems.0 {
+            given.refuse(format!("--{} {problem}", HISTORICAL_SOURCE.name));
+        }
+    })
+    .ok()
 }

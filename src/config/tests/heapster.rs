@@ -9,6 +9,7 @@ use super::{errors, settings};
 use crate::cluster::Identity;
 use crate::domain::{AddressType, Bytes};
 use crate::rollup::StoredLabel;
+use crate::sinks::Layout;
 
 /// Heapster's flags that metrics-server has not, each with a value a manifest could hold.
 pub(super) const ITS_OWN_FLAGS: [&str; 24] = [
@@ -244,7 +245,7 @@ fn sinks_that_are_not_built_are_named_and_their_secrets_are_not() {
         "--sink=librato:http://other",
         "--sink=influxdb:http://db:8086?pw=s3cret&withfields=s3cret",
         "--sink=nowhere:?pw=s3cret",
-        "--historical-source=influxdb:http://db?pw=s3cret",
+        "--historical-source=kafka:?password=s3cret",
     ]);
     assert_eq!(told.len(), 4, "{told:?}");
     assert_eq!(told[0], "--sink: Sink not recognized: nowhere");
@@ -253,11 +254,41 @@ fn sinks_that_are_not_built_are_named_and_their_secrets_are_not() {
         told[2],
         "--sink influxdb: option withfields: is neither true nor false"
     );
-    assert!(
-        told[3].contains("--historical-source: influxdb"),
-        "{told:?}"
+    assert_eq!(
+        told[3],
+        "--historical-source kafka: cannot be asked for what was in this version"
     );
     assert!(!told.concat().contains("s3cret"));
+}
+
+#[test]
+fn the_historical_source_is_our_own_history_or_a_store_by_its_sinks_uri() {
+    for flag in ["--historical-source=", "--historical-source=metric"] {
+        assert_eq!(settings(&[flag]).heapster.historical, None);
+    }
+    let uri = "influxdb:http://db:8086?pw=s3cret&db=x";
+    let (sink, source) = (
+        format!("--sink={uri}"),
+        format!("--historical-source={uri}"),
+    );
+    let both = settings(&[&sink, &source]);
+    let Some(Layout::Influxdb(layout)) = both.heapster.historical.map(|h| h.layout) else {
+        panic!("no InfluxDB");
+    };
+    assert_eq!((layout.database.as_str(), both.notes), ("x", Vec::new()));
+    let alone = settings(&["--historical-source=prometheus:http://p:9090?cluster_name=a"]);
+    assert!(
+        alone.notes[0].contains("no --sink=prometheus"),
+        "{:?}",
+        alone.notes
+    );
+    assert_eq!(
+        errors(&["--historical-source=influxdb:http://db?withfields=s3cret&secure=s3cret"]),
+        [
+            "--historical-source influxdb: option secure: is neither true nor false",
+            "--historical-source influxdb: option withfields: is neither true nor false",
+        ]
+    );
 }
 
 #[test]

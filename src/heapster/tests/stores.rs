@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Uri};
 
 use super::{Config, FIRST, Heapster, RouteTable, Stopped, Timestamp, inventory, ring};
+use crate::apimachinery::Reply;
 use crate::domain::{EntityKey, Namespace, NodeName, PodName, Value};
 use crate::history::{
     Aggregation, Answer, Bucket, HistoricalError, HistoricalSource, History, Listed, Query,
@@ -96,6 +97,35 @@ async fn a_store_that_takes_its_time_is_waited_for() {
     let expected = paths.map(|path| ask(&at_once, path));
     assert_eq!(answered.await.unwrap(), expected);
     assert!(expected.iter().all(|(status, _)| *status == 200));
+}
+
+#[tokio::test]
+async fn whoever_computes_does_not_wait_for_a_store() {
+    let paths = ["nodes", "metrics", POINTS];
+    let at_once = Arc::new(super::heapster());
+    let remote = Arc::new(over(Remote(Some(ring()))));
+    for path in paths {
+        let uri: Uri = format!("/api/v1/historical/{path}").parse().unwrap();
+        let reply = |heapster: &Arc<Heapster>| {
+            heapster.reply(
+                RouteTable::SecurePort,
+                &Method::GET,
+                &uri,
+                &HeaderMap::new(),
+            )
+        };
+        let Reply::Whole(expected) = reply(&at_once) else {
+            panic!("the ring is waited for");
+        };
+        let Reply::Later(later) = reply(&remote) else {
+            panic!("{path} has its answer at once");
+        };
+        let answer = later.answer().await;
+        assert_eq!(
+            (answer.status(), answer.body()),
+            (expected.status(), expected.body())
+        );
+    }
 }
 
 #[tokio::test]

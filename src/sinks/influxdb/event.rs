@@ -90,6 +90,7 @@ mod tests {
         let mut lines = Lines {
             cluster_name: "c".into(),
             with_fields: false,
+            pod_ids: false,
             counters: true,
         };
         assert_eq!(
@@ -122,6 +123,7 @@ mod tests {
         let lines = Lines {
             cluster_name: String::new(),
             with_fields: true,
+            pod_ids: false,
             counters: true,
         };
         assert_eq!(

@@ -15,25 +15,38 @@ pub(super) struct Lines {
     pub with_fields: bool,
     /// Whether counters are written of which there is a rate.
     pub counters: bool,
+    /// Whether pods' UIDs are tags, which they were not in Heapster.
+    pub pod_ids: bool,
 }
 
 /// The labels Heapster did not make tags of.
-const NO_TAGS: [&str; 4] = ["namespace_id", "pod_id", "hostname", "host_id"];
+const NO_TAGS: [&str; 4] = ["namespace_id", POD_ID, "hostname", "host_id"];
+const POD_ID: &str = "pod_id";
+
+impl Lines {
+    /// The measurement and the field a metric's values stand in.
+    pub(super) fn place<'a>(&self, metric: &'a str) -> (&'a str, &'a str) {
+        match metric.split_once('/') {
+            Some(parts) if self.with_fields => parts,
+            _ => (metric, "value"),
+        }
+    }
+}
 
 impl Encoder for Lines {
     fn encode<'a>(&self, column: Column<'a>, set: &'a MetricSet, records: &mut Records) {
         let mut labels = column.labels(set);
         labels.insert("cluster_name", self.cluster_name.as_str().into());
-        labels.retain(|name, value| !NO_TAGS.contains(name) && !value.is_empty());
+        labels.retain(|name, value| {
+            let is_tag = !NO_TAGS.contains(name) || (self.pod_ids && *name == POD_ID);
+            is_tag && !value.is_empty()
+        });
         let nanos = i128::from(column.timestamp().as_millis()) * 1_000_000;
         for sample in column.samples(set) {
             if !self.counters && sample.metric.rate().is_some() {
                 continue;
             }
-            let (measurement, field) = match sample.name.split_once('/') {
-                Some(parts) if self.with_fields => parts,
-                _ => (sample.name.as_ref(), "value"),
-            };
+            let (measurement, field) = self.place(&sample.name);
             let line = records.bytes();
             escape(measurement, ", ", line);
             let mut resource = sample.resource.map(|resource| ("resource_id", resource));
@@ -59,14 +72,24 @@ impl Encoder for Lines {
 }
 
 pub(super) fn tag(name: &str, value: &str, line: &mut Vec<u8>) {
-    // A backslash at the end would take away the meaning of what follows.
-    let value = value.trim_end_matches('\\');
+    let value = without_end(value);
     if !value.is_empty() {
         line.push(b',');
         escape(name, ",= ", line);
         line.push(b'=');
         escape(value, ",= ", line);
     }
+}
+
+/// A backslash at the end would take away the meaning of what follows.
+fn without_end(value: &str) -> &str {
+    value.trim_end_matches('\\')
+}
+
+/// A tag's value as it can be found: what a line cannot hold stands for nothing or for `_`.
+pub(super) fn as_kept(value: &str) -> String {
+    let kept = |c: char| if c.is_control() { '_' } else { c };
+    without_end(value).chars().map(kept).collect()
 }
 
 /// Writes a text with a backslash before what has a meaning where it stands.
@@ -102,6 +125,7 @@ mod tests {
             cluster_name: "c 1".into(),
             with_fields: false,
             counters: true,
+            pod_ids: false,
         };
         let tags =
             "cluster_name=c\\ 1,labels=app:web\\,x:a\\=b,namespace_name=a,nodename=n1,pod_name=p";
@@ -130,6 +154,7 @@ mod tests {
             cluster_name: String::new(),
             with_fields: true,
             counters: false,
+            pod_ids: false,
         };
         assert_eq!(
             text(&lines, set),

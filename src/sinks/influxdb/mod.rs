@@ -1,6 +1,7 @@
 //! `influxdb`: InfluxDB 1.x, 2.x, and whatever else takes its line protocol over HTTP.
 
 mod event;
+mod layout;
 mod line;
 mod retention;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use tracing::warn;
 
+pub use self::layout::InfluxdbLayout;
 use self::line::Lines;
 use self::retention::Retention;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
@@ -100,6 +102,7 @@ impl Config {
                 cluster_name: options.text_or("cluster_name", "default"),
                 with_fields: options.flag("withfields", false),
                 counters: !options.flag("disable_counter_metrics", false),
+                pod_ids: options.flag("pod_id", false),
             },
             concurrency: options.number("concurrency", 1, 1..=64),
         }

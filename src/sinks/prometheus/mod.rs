@@ -1,6 +1,7 @@
 //! `prometheus`: remote write, versions 1.0 and 2.0; and what a scrape gets.
 
 mod exposition;
+mod layout;
 mod naming;
 mod series;
 mod write;
@@ -11,6 +12,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 
 pub use self::exposition::Exposition;
+pub use self::layout::PrometheusLayout;
 use self::naming::{Names, valid};
 use self::series::Told;
 use self::write::Version;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::domain::{Metric, MetricKind, Units, Value};
+use crate::domain::{Metric, MetricKind, Point, Units, Value};
 
 /// The name of every metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,12 @@ impl Names {
     pub(in super::super) fn new(prefix: &str) -> Self {
         let named = Metric::all().map(|metric| (metric, Named::new(prefix, metric)));
         Self(named.collect())
+    }
+
+    /// The metric that is told under this name.
+    pub(super) fn find(&self, name: &str) -> Option<Metric> {
+        let mut all = self.0.iter();
+        all.find_map(|(metric, named)| (named.name == name).then_some(*metric))
     }
 
     /// The name of a metric; the catalogue has all.
@@ -66,6 +72,16 @@ impl Named {
     /// A value of Heapster's in the unit of the name.
     pub(in super::super) fn value(&self, value: Value) -> f64 {
         value.as_f64() / f64::from(self.divisor)
+    }
+
+    /// The value of Heapster's that was told as this one, in the kind of its metric. Dividing may
+    /// have moved a float by its last digits, so one that is whole but for those is whole.
+    pub(super) fn heapster(&self, metric: Metric, told: f64) -> Value {
+        let value = told * f64::from(self.divisor);
+        let whole = value.round();
+        let is_whole = !metric.is_float() || (value - whole).abs() <= whole.abs() * 1e-12;
+        let value = if is_whole { whole } else { value };
+        Point::float(metric, value).value()
     }
 }
 
@@ -154,6 +170,25 @@ mod tests {
             let named = names.of(metric).unwrap();
             assert_eq!(named.name, format!("heapster_{name}"));
             assert!((named.value(Value::Int(from)) - to).abs() < 1e-12, "{name}");
+            assert_eq!(names.find(&named.name), Some(metric));
+            let back = named.heapster(metric, to);
+            assert!((back.as_f64() - Value::Int(from).as_f64()).abs() < 1e-12);
+            assert_eq!(matches!(back, Value::Float(_)), metric.is_float(), "{name}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_told_is_read_back_as_it_was(whole in 0_i64..1 << 50, part in -1e9..1e9_f64) {
+            let names = Names::new("heapster_");
+            for metric in Metric::all() {
+                let named = names.of(metric).unwrap();
+                let back = named.heapster(metric, named.value(Value::Int(whole)));
+                proptest::prop_assert_eq!(back, Point::int(metric, whole).value());
+                let back = named.heapster(metric, named.value(Value::Float(part))).as_f64();
+                let off = if metric.is_float() { part.abs() * 1e-12 } else { 0.5 };
+                proptest::prop_assert!((back - part).abs() <= off, "{back} for {part}");
+            }
         }
     }
 

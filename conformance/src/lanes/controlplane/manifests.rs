@@ -141,7 +141,7 @@ fn folders(root: &Path) -> Result<Vec<PathBuf>> {
     for folder in files(&root.join("deploy/overlays"), "")? {
         folders.push(folder);
     }
-    for folder in ["monitoring", "take-over", "take-back"] {
+    for folder in ["monitoring", "monitoring/sinks", "take-over", "take-back"] {
         folders.push(root.join("deploy").join(folder));
     }
     Ok(folders)

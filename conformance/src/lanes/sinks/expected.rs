@@ -74,7 +74,7 @@ impl Entity {
 }
 
 impl Series {
-    const fn new(metric: &'static str, of: Entity, want: f64, off: f64) -> Self {
+    pub(super) const fn new(metric: &'static str, of: Entity, want: f64, off: f64) -> Self {
         Self {
             metric,
             of,

@@ -46,7 +46,7 @@ async fn guarded(ground: &Ground) -> Result<(Influxdb, Influxql)> {
     Ok((influxdb, admin))
 }
 
-fn condition(series: &Series) -> String {
+pub(super) fn condition(series: &Series) -> String {
     let labels = series.labels().into_iter();
     let labels = labels.map(|(name, value)| format!("\"{name}\" = {}", quoted(value)));
     labels.collect::<Vec<_>>().join(" AND ")

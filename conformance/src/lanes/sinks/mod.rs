@@ -4,9 +4,11 @@
 //! its end. What the kubelets measure is a straight line in time, so what every query must answer is known
 //! beforehand; which columns there are is asked of Loadline's own history.
 
+mod dashboards;
 mod elasticsearch;
 mod expected;
 mod graphite;
+mod historical;
 mod influxdb;
 mod kafka;
 mod opentsdb;
@@ -71,9 +73,11 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
     let groups = [
         elasticsearch::CHECKS,
         kafka::CHECKS,
+        historical::CHECKS,
         outage::CHECKS,
         prometheus::CHECKS,
         slow::CHECKS,
+        dashboards::CHECKS,
         influxdb::CHECKS,
         graphite::CHECKS,
         opentsdb::CHECKS,

@@ -26,6 +26,7 @@ fn name(metric: &str) -> Result<(&'static str, f64)> {
         "cpu/node_allocatable" => ("cpu_node_allocatable_cores", 1000.0),
         "memory/usage" => ("memory_usage_bytes", 1.0),
         "memory/working_set" => ("memory_working_set_bytes", 1.0),
+        "network/rx" => ("network_rx_bytes_total", 1.0),
         "network/rx_rate" => ("network_rx_bytes_per_second", 1.0),
         "network/tx_rate" => ("network_tx_bytes_per_second", 1.0),
         "filesystem/usage" => ("filesystem_usage_bytes", 1.0),
@@ -33,7 +34,7 @@ fn name(metric: &str) -> Result<(&'static str, f64)> {
     })
 }
 
-async fn points(promql: Promql, prefix: &str, series: &Series) -> Result<Vec<Point>> {
+pub(super) async fn points(promql: Promql, prefix: &str, series: &Series) -> Result<Vec<Point>> {
     let (name, units) = name(series.metric)?;
     let labels = series.labels().into_iter();
     let labels = labels.map(|(name, value)| format!("{name}=\"{value}\""));

@@ -1,0 +1,151 @@
+//! What sinks have written, for who reads it back.
+
+use super::config::{Given, read_all};
+use super::filter::Filter;
+use super::http::HttpConfig;
+use super::influxdb::{self, InfluxdbLayout};
+use super::options::{Options, Problems};
+use super::prometheus::{self, PrometheusLayout};
+use super::uri::SinkUri;
+
+/// A store that can be asked for what a sink wrote there, by the sink's own URI. Prints no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The options nobody knows.
+    pub ignored: Vec<String>,
+    /// How the store is spoken to.
+    pub server: HttpConfig,
+    /// Where what stands in it.
+    pub layout: Layout,
+}
+
+/// Where what stands in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// What the sink `influxdb` writes.
+    Influxdb(InfluxdbLayout),
+    /// What the sink `prometheus` writes.
+    Prometheus(Box<PrometheusLayout>),
+}
+
+impl Written {
+    /// The sinks whose stores can be asked, by their keys.
+    pub const KEYS: [&'static str; 2] = ["influxdb", "prometheus"];
+
+    /// Reads a sink's `KEY[:URI]`; `env` are the variables that stand in it. Options that are about
+    /// writing mean nothing here and are no mistake.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, by option. No problem holds a value.
+    pub fn read(value: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let mut read = read_all(&[value], env, of)?;
+        let problem = || Problems(Vec::new());
+        let Given { ignored, sink, .. } = read.pop().ok_or_else(problem)?;
+        let (server, layout) = sink;
+        Ok(Self {
+            ignored,
+            server,
+            layout,
+        })
+    }
+}
+
+fn of(uri: &SinkUri, options: &mut Options<'_>) -> Option<(HttpConfig, Layout)> {
+    let read = match uri.key.as_str() {
+        "influxdb" => {
+            let (server, layout) = influxdb::Config::read(uri, options).layout();
+            Some((server, Layout::Influxdb(layout)))
+        }
+        "prometheus" => {
+            let (server, layout) = prometheus::Config::read(uri, options).layout();
+            Some((server, Layout::Prometheus(Box::new(layout))))
+        }
+        _ => {
+            options.refuse(None, "cannot be asked for what was in this version");
+            None
+        }
+    };
+    // What all sinks have.
+    let _ = Filter::read(options);
+    let _ = options.text("queue");
+    read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> Result<Written, Problems> {
+        Written::read(value, &|name| (name == "PW").then(|| "s3cret".to_owned()))
+    }
+
+    fn prometheus(uri: &str) -> PrometheusLayout {
+        match read(&format!("prometheus:{uri}")).unwrap().layout {
+            Layout::Prometheus(layout) => *layout,
+            Layout::Influxdb(layout) => panic!("{layout:?}"),
+        }
+    }
+
+    #[test]
+    fn a_store_is_asked_by_the_uri_of_the_sink_that_writes_there() {
+        let written = read(
+            "influxdb:https://db:8086?pw=$PW&db=x&withfields=true&cluster_name=c&queue=3\
+             &concurrency=2&metrics=cpu/*&nonsense=1",
+        )
+        .unwrap();
+        assert_eq!(written.ignored, ["nonsense"]);
+        assert_eq!(written.server.authority, "db:8086");
+        assert!(!format!("{written:?}").contains("s3cret"));
+        let Layout::Influxdb(layout) = written.layout else {
+            panic!("{:?}", written.layout);
+        };
+        assert_eq!(
+            (layout.database.as_str(), layout.cluster_name()),
+            ("x", "c")
+        );
+        assert_eq!(layout.policy, Some("default"));
+        assert_eq!(layout.place("cpu/usage_rate"), ("cpu", "usage_rate"));
+        assert_eq!(layout.place("uptime"), ("uptime", "value"));
+        assert_eq!(layout.tag_value("a\nb\\\\"), "a_b");
+    }
+
+    #[test]
+    fn where_a_store_takes_writes_says_where_it_is_asked() {
+        for (uri, base) in [
+            ("", ""),
+            ("http://p:9090/", ""),
+            ("http://p:9090/api/v1/write", ""),
+            ("http://t/api/v1/receive", ""),
+            ("http://m/api/v1/push", "/prometheus"),
+            ("http://m/prometheus", "/prometheus"),
+            ("http://v/select/0/prometheus/", "/select/0/prometheus"),
+        ] {
+            assert_eq!(prometheus(uri).base, base, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused_by_name_and_without_its_values() {
+        for (value, problem) in [
+            (
+                "kafka:?brokers=s3cret",
+                "kafka: cannot be asked for what was in this version",
+            ),
+            (
+                "influxdb:http://db?withfields=s3cret",
+                "influxdb: option withfields: is neither true nor false",
+            ),
+            (
+                "prometheus:ftp://s3cret",
+                "prometheus: the address must begin with http:// or https://",
+            ),
+            (
+                "influxdb:http://db:s3cret",
+                "influxdb: invalid port after host",
+            ),
+        ] {
+            let problems = read(value).unwrap_err().to_string();
+            assert_eq!(problems, problem);
+        }
+    }
+}
