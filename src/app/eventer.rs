@@ -13,10 +13,12 @@ use super::ground::Ground;
 use super::{Ended, LEFTOVERS, Signals, settings, tell, wind_down};
 use crate::cluster::{self, Election, Leadership};
 use crate::config::EventerSettings;
+use crate::domain::Clock;
 use crate::events::{self, Eventer, EventerHealth};
 use crate::lifecycle::{Stop, StopSender, Tasks};
 use crate::server::{self, Handler, OpenConfig, OpenDeps, Server};
 use crate::sinks::{self, EventSinks};
+use crate::telemetry::Registry;
 
 /// An eventer with its port taken and nothing running yet.
 #[derive(Debug)]
@@ -41,13 +43,7 @@ pub async fn bind_eventer(settings: EventerSettings) -> Result<BoundEventer> {
     tell(&settings.notes, &settings.inert);
     let (client, _) = cluster::connect(settings.api_server.clone()).await?;
     let (clock, registry) = (&ground.clock, &mut ground.registry);
-    let config = sinks::Config {
-        export_timeout: settings.export_timeout,
-        flush: FLUSH,
-        ..sinks::Config::default()
-    };
-    let sinks = EventSinks::new(config, settings.sinks.clone(), clock, registry)
-        .map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))?;
+    let sinks = sinks(&settings, clock, registry)?;
     let lease = settings::lease(&settings.lease);
     let config = events::Config {
         frequency: settings.frequency,
@@ -93,6 +89,25 @@ pub async fn bind_eventer(settings: EventerSettings) -> Result<BoundEventer> {
         tasks: ground.tasks,
         stop: ground.stop,
     })
+}
+
+/// Sets up the sinks that were given.
+fn sinks(
+    settings: &EventerSettings,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<EventSinks> {
+    let config = sinks::Config {
+        export_timeout: settings.export_timeout,
+        flush: FLUSH,
+        ..sinks::Config::default()
+    };
+    let sinks = EventSinks::new(config, settings.sinks.clone(), clock, registry);
+    let sinks = sinks.and_then(|sinks| match &settings.spool {
+        Some(spool) => sinks.with_spool(&spool.folder, spool.most),
+        None => Ok(sinks),
+    });
+    sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
 }
 
 impl BoundEventer {

@@ -16,7 +16,7 @@ use crate::cluster::{Election, Leadership};
 use crate::config::{HeapsterPort, HeapsterTls, Settings};
 use crate::domain::{Batch, Clock, Inventory, MetricSet, Timestamp};
 use crate::heapster::{self, Heapster, RouteTable};
-use crate::history::{self, HistoricalSource, History, Layered};
+use crate::history::{self, HistoricalSource, History, Layered, Recent};
 use crate::lifecycle::Stop;
 use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};

@@ -10,7 +10,7 @@ use super::flag::{Flag, Kind, Topic};
 use super::given::{Environment, Given};
 use super::leader::{self, LeaseReference};
 use super::logging::{self, Logging};
-use super::{Exit, heapster, read_flags, scrape};
+use super::{Exit, SinkSpool, heapster, read_flags, scrape};
 use crate::cluster;
 use crate::sinks::{EventFilter, EventSinkConfig};
 
@@ -21,6 +21,8 @@ pub struct EventerSettings {
     pub api_server: cluster::Config,
     /// `--sink`: at least one.
     pub sinks: Vec<EventSinkConfig>,
+    /// `--sink-spool-dir` and `--sink-spool-size`: where sinks keep what they could not send.
+    pub spool: Option<SinkSpool>,
     /// `--frequency`: from 5 s to 3 min.
     pub frequency: Duration,
     /// `--namespaces`, `--exclude-namespaces`, `--types`.
@@ -114,6 +116,8 @@ pub(super) const TOPIC: Topic = Topic {
         &NAMESPACES,
         &SINK,
         &heapster::EXPORT_TIMEOUT,
+        &heapster::SPOOL_DIR,
+        &heapster::SPOOL_SIZE,
         &SOURCE,
         &TYPES,
         &scrape::VERSION,
@@ -154,6 +158,7 @@ fn read(given: &mut Given) -> Option<EventerSettings> {
     let source = heapster::read_source_api_server(given);
     let kubeconfig = given.path(&scrape::KUBECONFIG);
     let sinks = read_sinks(given);
+    let spool = heapster::read_spool(given);
     let frequency = given.duration(&FREQUENCY);
     if frequency.is_some_and(|every| !(SHORTEST..=LONGEST).contains(&every)) {
         given.refuse("--frequency must be from 5s to 3m0s");
@@ -177,6 +182,7 @@ fn read(given: &mut Given) -> Option<EventerSettings> {
     Some(EventerSettings {
         api_server,
         sinks,
+        spool,
         frequency: frequency?,
         filter: filter?,
         export_timeout: export_timeout?,
@@ -270,7 +276,7 @@ mod tests {
             (read.lease.name.as_str(), read.leader_elect),
             ("loadline-eventer", false)
         );
-        assert_eq!(read.filter, EventFilter::default());
+        assert_eq!((read.filter, read.spool), (EventFilter::default(), None));
     }
 
     #[test]
@@ -284,7 +290,8 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let known = crate::sinks::EVENT_KEYS.join(", ");
-        let gcl = format!("--sink gcl: takes no events in this version; those that do: {known}");
+        let comb = "--sink honeycomb: takes no events in this version; those that do:";
+        let comb = format!("{comb} {known}");
         for (line, expected) in [
             ("eventer", &["--sink: give at least one, such as log"][..]),
             (
@@ -297,9 +304,9 @@ mod tests {
                 ],
             ),
             (
-                "eventer --sink=gcl --sink=graphite:tcp://x --sink=webhook:tcp://x",
+                "eventer --sink=honeycomb --sink=graphite:tcp://x --sink=webhook:tcp://x",
                 &[
-                    &gcl,
+                    &comb,
                     "--sink graphite: is no sink of events",
                     "--sink webhook: the address must begin with http:// or https://",
                 ],

@@ -123,7 +123,7 @@ impl SinkConfig {
                 let config = prometheus::Config::read(uri, options);
                 Backend::Prometheus(Box::new(config))
             }
-            "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, options))),
+            "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, otlp::METRICS, options))),
             "gcm" => Backend::Gcm(Box::new(gcm::Config::read(uri, options))),
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             #[cfg(feature = "kafka")]

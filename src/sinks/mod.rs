@@ -19,7 +19,9 @@ mod elasticsearch;
 mod events;
 mod export;
 mod filter;
+mod gcl;
 mod gcm;
+mod google;
 mod graphite;
 mod http;
 mod influxdb;
@@ -163,17 +165,13 @@ impl Sinks {
     /// # Errors
     /// When the folder cannot be used; with the name of the sink.
     pub fn with_spool(mut self, folder: &Path, most: Bytes) -> Result<Self, (String, SetupError)> {
+        let codec = || Codec {
+            pack: spool::pack,
+            unpack: spool::unpack,
+            lost: |_| {},
+        };
         for (inlet, worker) in self.inlets.iter_mut().zip(&mut self.workers) {
-            let codec = Codec {
-                pack: spool::pack,
-                unpack: spool::unpack,
-            };
-            let (name, metrics) = (&inlet.name, self.metrics.of_spool(&inlet.name));
-            let spool = Spool::open(name, folder, most.get(), codec, metrics);
-            let spool = spool.map_err(|error| (name.clone(), SetupError::spool(folder, &error)))?;
-            let spool = Arc::new(spool);
-            inlet.spool = Some(Arc::clone(&spool));
-            worker.spool = Some(spool);
+            open_spool(inlet, worker, (folder, most), codec(), &self.metrics)?;
         }
         Ok(self)
     }
@@ -241,7 +239,30 @@ fn set_up<D: Delivery>(
     (inlet, worker)
 }
 
+/// Gives a sink a spool below the folder, of so many bytes.
+fn open_spool<D: Delivery>(
+    inlet: &mut Inlet<D::Batch>,
+    worker: &mut Worker<D>,
+    (folder, most): (&Path, Bytes),
+    codec: Codec<D::Batch>,
+    metrics: &Metrics,
+) -> Result<(), (String, SetupError)> {
+    let (name, metrics) = (&inlet.name, metrics.of_spool(&inlet.name));
+    let spool = Spool::open(name, folder, most.get(), codec, metrics);
+    let spool = spool.map_err(|error| (name.clone(), SetupError::spool(folder, &error)))?;
+    let spool = Arc::new(spool);
+    inlet.spool = Some(Arc::clone(&spool));
+    worker.spool = Some(spool);
+    Ok(())
+}
+
 impl<B: Send + Sync + 'static> Inlet<B> {
+    /// Tells, whenever it is asked, whether another batch finds room without costing an older one.
+    fn room(&self) -> impl Fn() -> bool + Send + use<B> {
+        let (queue, spool) = (Arc::clone(&self.queue), self.spool.clone());
+        move || queue.has_room() || spool.as_ref().is_some_and(|spool| spool.has_room())
+    }
+
     fn put(&mut self, batch: Arc<B>) {
         let (spool, metrics) = (&self.spool, &self.metrics);
         let over = self.queue.push(batch, |oldest| match spool {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{Database, Programs, address, escape, launch, subfolder};
@@ -56,5 +56,28 @@ impl Elastic {
         let answer = answer.json()?;
         ensure!(answer["_shards"]["failed"] == 0, "{answer}");
         Ok(answer)
+    }
+
+    /// The IDs of all documents of an alias, each as often as it is there.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn ids(address: SocketAddr, alias: &str) -> Result<Vec<String>> {
+        let mut path = format!("/{alias}/_search?scroll=1m&size=5000&_source=false");
+        let mut ids = Vec::new();
+        loop {
+            let answer = get_plain(address, &path).await?;
+            ensure!(answer.status == 200, "{path}: {}", answer.text());
+            let answer = answer.json()?;
+            ensure!(answer["_shards"]["failed"] == 0, "{answer}");
+            let hits = answer["hits"]["hits"].as_array().context("no hits")?;
+            if hits.is_empty() {
+                return Ok(ids);
+            }
+            let id = |hit: &Value| hit["_id"].as_str().map(str::to_owned);
+            ids.extend(hits.iter().filter_map(id));
+            let scroll = answer["_scroll_id"].as_str().context("no scroll")?;
+            path = format!("/_search/scroll?scroll=1m&scroll_id={}", escape(scroll));
+        }
     }
 }

@@ -57,15 +57,28 @@ struct Value {
     value: f64,
 }
 
+/// One message of an event, as Heapster wrote them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct EventMessage {
+    event_value: String,
+    event_timestamp: String,
+    event_tags: BTreeMap<String, String>,
+}
+
 #[derive(Debug, Default)]
 struct Messages {
     /// Bytes of whole lines.
     until: u64,
+    /// How often each event came, by its ID.
+    events: BTreeMap<String, usize>,
     by_topic: BTreeMap<String, Vec<Message>>,
 }
 
 /// Little memory, and code that runs soon rather than fast.
 const JAVA: [&str; 3] = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+/// The topic of events.
+const EVENTS: &str = "heapster-events";
 /// Sixteen bytes as the broker names clusters.
 const CLUSTER: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
 
@@ -201,6 +214,16 @@ impl Consumer {
         Ok(points)
     }
 
+    /// How often each event came, by its UID and count.
+    ///
+    /// # Errors
+    /// When a message is not in Heapster's form.
+    pub fn events(&self) -> Result<BTreeMap<String, usize>> {
+        let mut read = self.read.lock();
+        read.go_on(&self.output)?;
+        Ok(read.events.clone())
+    }
+
     /// How many messages of a topic came.
     ///
     /// # Errors
@@ -209,6 +232,19 @@ impl Consumer {
         let mut read = self.read.lock();
         read.go_on(&self.output)?;
         Ok(read.by_topic.get(topic).map_or(0, Vec::len))
+    }
+}
+
+impl EventMessage {
+    /// UID and count of the event, which stands as a text in the message.
+    fn id(&self) -> Result<String> {
+        let _: jiff::Timestamp = self.event_timestamp.parse()?;
+        let event: serde_json::Value = serde_json::from_str(&self.event_value)?;
+        let uid = event["metadata"]["uid"].as_str().context("no uid")?;
+        let tagged = self.event_tags.get("eventID").map(String::as_str);
+        ensure!(tagged == Some(uid), "{tagged:?} is not {uid}");
+        let count = event["count"].as_u64().unwrap_or(1);
+        Ok(format!("{uid}.{count}"))
     }
 }
 
@@ -222,6 +258,11 @@ impl Messages {
         for line in text.get(..whole).unwrap_or_default().lines() {
             // What is no message is what went wrong.
             let (topic, value) = line.split_once('\t').with_context(|| line.to_owned())?;
+            if topic == EVENTS {
+                let message: EventMessage = serde_json::from_str(value)?;
+                *self.events.entry(message.id()?).or_default() += 1;
+                continue;
+            }
             let message = serde_json::from_str(value).with_context(|| value.to_owned())?;
             let of_topic = self.by_topic.entry(topic.to_owned()).or_default();
             of_topic.push(message);

@@ -3,8 +3,11 @@
 //! A [`Database`] is started, killed and started again on the same ports with the same folder. What it is asked goes
 //! over a cheap clone of its address, so that questions go on while it is down.
 
+mod answers;
 mod carbon;
+mod collector;
 mod elastic;
+mod faulty;
 mod influxdb;
 mod kafka;
 mod programs;
@@ -12,6 +15,8 @@ mod prometheus;
 mod proxy;
 mod statsd;
 mod victoria;
+mod webhook;
+mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -27,7 +32,9 @@ use crate::process::{Launch, Process};
 use crate::real::until;
 
 pub use carbon::{Carbon, Whisper};
+pub use collector::{Book, Collector, Number};
 pub use elastic::Elastic;
+pub use faulty::{Faulty, Kind, Mood, Taken};
 pub use influxdb::{Influxdb, Influxql, Login, quoted};
 pub use kafka::{Consumer, Kafka};
 pub use programs::Programs;
@@ -35,6 +42,7 @@ pub use prometheus::Prometheus;
 pub use proxy::{Pace, Proxy};
 pub use statsd::{Gauge, Statsd};
 pub use victoria::{Promql, Victoria};
+pub use webhook::{GotEvent, Webhook};
 
 /// A value and the second it is of.
 pub type Point = (i64, f64);

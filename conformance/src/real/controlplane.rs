@@ -218,6 +218,29 @@ impl ControlPlane {
         logs: &Path,
     ) -> Result<()> {
         self.apiserver.stop();
+        self.start_api_server(scratch, tools, logs).await
+    }
+
+    /// Kills the API server and starts it again as [`Self::restart_api_server`] does.
+    ///
+    /// # Errors
+    /// When it cannot be started or is not ready in time.
+    pub async fn kill_api_server(
+        &mut self,
+        scratch: &Scratch,
+        tools: &Tools,
+        logs: &Path,
+    ) -> Result<()> {
+        self.apiserver.kill();
+        self.start_api_server(scratch, tools, logs).await
+    }
+
+    async fn start_api_server(
+        &mut self,
+        scratch: &Scratch,
+        tools: &Tools,
+        logs: &Path,
+    ) -> Result<()> {
         let flags = apiserver_flags(&self.folder, &self.place, self.address, &self.etcd_url);
         let program = tools.controlplane();
         self.apiserver = start_apiserver(scratch, &self.place, &program, logs, flags)?;

@@ -90,6 +90,14 @@ impl Daemon {
         }
     }
 
+    /// Kills it without a warning, and waits for its end.
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        if self.ended.is_none() {
+            self.ended = self.child.wait().ok();
+        }
+    }
+
     fn poll(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().ok().flatten();

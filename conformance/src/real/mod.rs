@@ -5,6 +5,7 @@
 
 mod controlplane;
 mod daemon;
+mod events;
 mod helm;
 pub mod hpa;
 mod kubectl;
@@ -18,6 +19,7 @@ mod wait;
 
 pub use controlplane::{ControlPlane, Place};
 pub use daemon::Daemon;
+pub use events::Recorder;
 pub use helm::{Helm, Rendered};
 pub use kubectl::{Answer, Kubectl};
 pub use mirror::{Mirror, Workload};

@@ -88,6 +88,12 @@ impl Tools {
         self.folder.join("clients")
     }
 
+    /// The receiver of an OpenTelemetry collector.
+    #[must_use]
+    pub fn collector(&self) -> PathBuf {
+        self.folder.join("collector")
+    }
+
     /// `kubectl`, for tests and people.
     #[must_use]
     pub fn kubectl(&self) -> PathBuf {

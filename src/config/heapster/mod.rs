@@ -14,6 +14,7 @@ pub use port::{HeapsterClients, HeapsterPort, HeapsterTls};
 pub use sinks::SinkSpool;
 
 pub(super) use inert::{LOGGING, SERVING};
+pub(super) use sinks::{SPOOL_DIR, SPOOL_SIZE, read_spool};
 pub(super) use source::{SOURCE, Source};
 
 use std::num::NonZeroUsize;
@@ -87,8 +88,8 @@ pub(super) const TOPIC: Topic = Topic {
         &MAX_PROCS,
         &sinks::SINK,
         &EXPORT_TIMEOUT,
-        &sinks::SPOOL_DIR,
-        &sinks::SPOOL_SIZE,
+        &SPOOL_DIR,
+        &SPOOL_SIZE,
         &SOURCE,
         &port::CERT,
         &port::CLIENT_CA,
@@ -137,7 +138,7 @@ pub(super) fn has(name: &str) -> bool {
 
 pub(super) fn read(given: &mut Given) -> Option<Heapster> {
     let sinks = sinks::read(given);
-    let spool = sinks::read_spool(given);
+    let spool = read_spool(given);
     let export_timeout = given.positive_duration(&EXPORT_TIMEOUT);
     let historical = sinks::read_historical(given);
     let disable_metric_sink = given.flag(&DISABLE_METRIC_SINK);

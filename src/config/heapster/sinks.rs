@@ -22,13 +22,13 @@ pub(super) const HISTORICAL_SOURCE: Flag = Flag::new(
     "The sink whose store is asked for what was before the history kept here, influxdb or prometheus, in the form of --sink; without one, or as metric, that history alone",
 );
 
-pub(super) const SPOOL_DIR: Flag = Flag::new(
+pub(in crate::config) const SPOOL_DIR: Flag = Flag::new(
     "sink-spool-dir",
     Kind::Text,
     "",
     "Directory for what sinks could not send yet and their queues have no room for; without one it is dropped",
 );
-pub(super) const SPOOL_SIZE: Flag = Flag::new(
+pub(in crate::config) const SPOOL_SIZE: Flag = Flag::new(
     "sink-spool-size",
     Kind::Text,
     "1Gi",
@@ -97,7 +97,7 @@ pub(super) fn read(given: &mut Given) -> Vec<SinkConfig> {
 }
 
 /// Reads where sinks keep what they could not send.
-pub(super) fn read_spool(given: &mut Given) -> Option<SinkSpool> {
+pub(in crate::config) fn read_spool(given: &mut Given) -> Option<SinkSpool> {
     let most = given.parsed(&SPOOL_SIZE, |word| {
         let quantity: Quantity = word.parse().map_err(|e: InvalidQuantity| e.to_string())?;
         let bytes = quantity.as_bytes();

@@ -19,16 +19,9 @@ use crate::rollup::Labelling;
 use crate::sinks::{self, Labeller, SinkConfig, Sinks};
 use crate::telemetry::Registry;
 
-/// What is sent differently on purpose. Besides these, what Heapster 1.5.4 did not know at all is
-/// not sent here: `is_newer`.
-///
-/// | sink | Heapster | we |
-/// |---|---|---|
-/// | all | `uptime` by its own clock | by its own clock too; only the series are compared |
-/// | graphite | `filesystem.usage` of every file system in one series | `filesystem.ID.usage` |
-/// | opentsdb | nothing of file systems | with the tag `resource_id` |
-/// | etsystatsd | `:` in a name, where a server takes the value to begin | `_` |
-/// | influxdb | `GET /query`, after a `GET /ping` | `POST /query` |
+/// The series that are sent differently on purpose, by the table in `docs/sinks.md`, which holds
+/// besides what is no series. What Heapster 1.5.4 did not know at all is not sent here: `is_newer`.
+/// Of `uptime`, which goes by each one's own clock, only the series are compared.
 const MENDED: [Mended; 3] = [
     Mended {
         sink: "graphite",
@@ -43,6 +36,9 @@ const MENDED: [Mended; 3] = [
         what: ".Volume",
     },
 ];
+
+/// What in requests is no series and differs all the same: InfluxDB's.
+const REQUESTS: [&str; 1] = ["influxdb"];
 
 /// The time of the recorded batch, in milliseconds.
 const RECORDED: i64 = 1_795_230_980_000;
@@ -192,6 +188,21 @@ fn values<'a>(
 
 fn before_value(line: &str) -> (&str, &str) {
     line.split_once(" value=").unwrap()
+}
+
+#[test]
+fn every_mended_defect_stands_in_the_one_table() {
+    let document = include_str!("../../../docs/sinks.md");
+    let (_, table) = document.split_once("## Mended defects").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let told: BTreeSet<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+    let of = |mended: &Mended| match mended.sink {
+        "etsystatsd" => "statsd",
+        sink => sink,
+    };
+    let held: BTreeSet<&str> = MENDED.iter().map(of).chain(REQUESTS).collect();
+    assert_eq!(told, held);
 }
 
 #[tokio::test]

@@ -58,6 +58,15 @@ impl EventBatch {
         (batch, outstanding)
     }
 
+    /// A batch nobody follows.
+    pub(super) fn alone(timestamp: Timestamp, events: Vec<Event>) -> Self {
+        Self {
+            timestamp,
+            events,
+            abandoned: Arc::default(),
+        }
+    }
+
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
     }

@@ -14,7 +14,9 @@ mod config;
 mod filter;
 pub(super) mod json;
 mod log;
+mod packed;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,16 +32,18 @@ use super::chunks::Progress;
 use super::config::SetupError;
 use super::elasticsearch::Elasticsearch;
 use super::export::ExportError;
+use super::gcl::Gcl;
 use super::influxdb::Influxdb;
 #[cfg(feature = "kafka")]
 use super::kafka::Kafka;
 use super::metrics::Metrics;
-use super::queue::Queue;
+use super::otlp::Otlp;
 use super::riemann::Riemann;
+use super::spool::Codec;
 use super::webhook::Webhook;
 use super::worker::{Delivery, Worker};
-use super::{Config, Inlet, set_up, tell_ignored};
-use crate::domain::{Clock, Event, Timestamp};
+use super::{Config, Inlet, open_spool, set_up, tell_ignored};
+use crate::domain::{Bytes, Clock, Event, Timestamp};
 use crate::lifecycle::{Stop, Tasks};
 use crate::telemetry::Registry;
 
@@ -47,6 +51,7 @@ use crate::telemetry::Registry;
 pub struct EventSinks {
     inlets: Vec<Inlet<EventBatch>>,
     workers: Vec<Worker<Events>>,
+    metrics: Metrics,
 }
 
 /// Where batches of events are put in.
@@ -64,9 +69,11 @@ struct Events {
 enum Exporter {
     Log,
     Elasticsearch(Box<Elasticsearch>),
+    Gcl(Box<Gcl>),
     Influxdb(Box<Influxdb>),
     #[cfg(feature = "kafka")]
     Kafka(Box<Kafka>),
+    Otlp(Box<Otlp>),
     Riemann(Riemann),
     Webhook(Box<Webhook>),
 }
@@ -103,7 +110,30 @@ impl EventSinks {
             inlets.push(inlet);
             workers.push(worker);
         }
-        Ok(Self { inlets, workers })
+        Ok(Self {
+            inlets,
+            workers,
+            metrics,
+        })
+    }
+
+    /// Has what does not fit into the queues, and what is not sent when the process ends, kept in a
+    /// folder, in at most so many bytes a sink. What a process before left there is sent first.
+    ///
+    /// What is written counts as done with: who resumes behind it does not tell of it again.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; with the name of the sink.
+    pub fn with_spool(mut self, folder: &Path, most: Bytes) -> Result<Self, (String, SetupError)> {
+        let codec = || Codec {
+            pack: packed::pack,
+            unpack: packed::unpack,
+            lost: EventBatch::abandon,
+        };
+        for (inlet, worker) in self.inlets.iter_mut().zip(&mut self.workers) {
+            open_spool(inlet, worker, (folder, most), codec(), &self.metrics)?;
+        }
+        Ok(self)
     }
 
     /// Sets the sinks to work, each as a task of its own. They end once the inlets are closed and
@@ -118,7 +148,8 @@ impl EventSinks {
 }
 
 impl EventInlets {
-    /// Hands a batch to every sink. Where it does not fit, the oldest that waits is dropped.
+    /// Hands a batch to every sink. Where it does not fit, the oldest that waits goes to the spool, or
+    /// is dropped.
     pub fn put(&mut self, batch: &Arc<EventBatch>) {
         for inlet in &mut self.inlets {
             inlet.put(Arc::clone(batch));
@@ -129,13 +160,12 @@ impl EventInlets {
     /// does not hold up the others, but when none takes anything nothing should be read for them.
     #[must_use]
     pub fn room(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
-        if self.inlets.iter().any(|inlet| inlet.queue.has_room()) {
+        let rooms: Vec<_> = self.inlets.iter().map(Inlet::room).collect();
+        if rooms.iter().any(|room| room()) {
             return None;
         }
-        let queues = self.inlets.iter().map(|inlet| Arc::clone(&inlet.queue));
-        let queues: Vec<Arc<Queue<EventBatch>>> = queues.collect();
         Some(async move {
-            while !queues.iter().any(|queue| queue.has_room()) {
+            while !rooms.iter().any(|room| room()) {
                 sleep(LOOK).await;
             }
         })
@@ -180,9 +210,11 @@ impl Delivery for Events {
                 Ok(())
             }
             Exporter::Elasticsearch(sink) => sink.export_events(events, at, progress).await,
+            Exporter::Gcl(sink) => sink.export_events(events, at, progress).await,
             Exporter::Influxdb(sink) => sink.export_events(events, at, progress).await,
             #[cfg(feature = "kafka")]
             Exporter::Kafka(sink) => sink.export_events(events, at, progress).await,
+            Exporter::Otlp(sink) => sink.export_events(events, at, progress).await,
             Exporter::Riemann(sink) => sink.export_events(events, at, progress).await,
             Exporter::Webhook(sink) => sink.export_events(events, progress).await,
         }
@@ -201,9 +233,11 @@ impl Exporter {
             Backend::Elasticsearch(config) => {
                 Self::Elasticsearch(Box::new(Elasticsearch::new(*config, clock)?))
             }
+            Backend::Gcl(config) => Self::Gcl(Box::new(Gcl::new(*config, clock)?)),
             Backend::Influxdb(config) => Self::Influxdb(Box::new(Influxdb::new(*config, clock)?)),
             #[cfg(feature = "kafka")]
             Backend::Kafka(config) => Self::Kafka(Box::new(Kafka::new(*config)?)),
+            Backend::Otlp(config) => Self::Otlp(Box::new(Otlp::new(*config, clock)?)),
             Backend::Riemann(config) => Self::Riemann(Riemann::new(config)),
             Backend::Webhook(config) => Self::Webhook(Box::new(Webhook::new(*config, clock)?)),
         })

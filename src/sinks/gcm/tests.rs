@@ -216,25 +216,3 @@ async fn a_machine_is_asked_for_its_token_and_project() {
     until("it came", || rig.metric(&series("sent_points")) == 1).await;
     rig.stop().await;
 }
-
-#[test]
-fn a_key_that_is_none_is_told_without_its_text() {
-    let folder = Folder::new();
-    let clock: Arc<dyn Clock> = Arc::new(crate::domain::SystemClock);
-    let path = folder.path().join("key.json");
-    let key = json!({"client_email": "e", "private_key": "s3cret", "token_uri": "http://h/t"});
-    for text in [
-        "s3cret".to_owned(),
-        "{\"private_key\":\"s3cret\"}".to_owned(),
-        key.to_string(),
-    ] {
-        std::fs::write(&path, text).unwrap();
-        let problem = Account::read(&path, &TlsConfig::default(), &clock)
-            .err()
-            .unwrap();
-        assert!(
-            problem.contains("key.json") && !problem.contains("s3cret"),
-            "{problem}"
-        );
-    }
-}

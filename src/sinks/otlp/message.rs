@@ -55,10 +55,7 @@ impl Encoder for Messages {
                         self.metric(*metric, samples, (set.started, at), message);
                     });
                 }
-                scope_metrics.message(1, |scope| {
-                    scope.bytes(2, env!("CARGO_PKG_VERSION").as_bytes());
-                    scope.bytes(1, b"loadline");
-                });
+                scope_metrics.message(1, scope);
             });
             resource_metrics.message(1, |resource| {
                 self.resource(&labels, &object_labels, resource);
@@ -158,8 +155,14 @@ fn number(
     }
 }
 
+/// The `InstrumentationScope`: we.
+pub(super) fn scope(scope: &mut Writer) {
+    scope.bytes(2, env!("CARGO_PKG_VERSION").as_bytes());
+    scope.bytes(1, b"loadline");
+}
+
 /// A `KeyValue` whose value is a text.
-fn attribute(writer: &mut Writer, field: u32, name: &str, value: &str) {
+pub(super) fn attribute(writer: &mut Writer, field: u32, name: &str, value: &str) {
     writer.message(field, |pair| {
         pair.message(2, |any| any.bytes(1, value.as_bytes()));
         pair.bytes(1, name.as_bytes());
@@ -201,7 +204,7 @@ fn per_second(metric: Metric) -> (&'static str, Option<u32>) {
     }
 }
 
-/// What an `ExportMetricsServiceResponse` says was not taken, and why; `None` when all was.
+/// What an `ExportMetricsServiceResponse`, or one of logs, says was not taken, and why; `None` when all was.
 pub(super) fn rejected(answer: &[u8]) -> Result<Option<(usize, String)>, Malformed> {
     let (mut points, mut why) = (0, String::new());
     for field in Fields::new(answer) {

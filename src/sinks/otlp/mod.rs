@@ -1,5 +1,6 @@
 //! `otlp`: OpenTelemetry's protocol, over HTTP with protobuf.
 
+mod log;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -13,14 +14,14 @@ use http::Request;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 
 use self::message::{Messages, rejected};
-use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
+use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::config::SetupError;
 use super::export::ExportError;
 use super::http::{Http, HttpConfig};
 use super::options::Options;
 use super::uri::SinkUri;
-use crate::domain::Clock;
+use crate::domain::{Clock, Event, Timestamp};
 
 /// The options of `otlp`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +41,15 @@ pub(super) struct Otlp {
     http: Http,
 }
 
-/// Where the protocol has metrics sent.
-const PATH: &str = "/v1/metrics";
-/// Sets of a request, and its bytes: many collectors take no more than 4 MiB.
+/// Where the protocol has metrics sent, and logs.
+pub(super) const METRICS: &str = "/v1/metrics";
+pub(super) const LOGS: &str = "/v1/logs";
+/// Sets, or events, of a request, and its bytes: many collectors take no more than 4 MiB.
 const FRAME: Frame = Frame::lines(1_000, 2 << 20);
 
 impl Config {
-    pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
+    /// Reads the options; without a path in the address `path` is posted to.
+    pub(super) fn read(uri: &SinkUri, path: &str, options: &mut Options<'_>) -> Self {
         let mut headers = Vec::new();
         for pair in options.list("headers") {
             let header = pair.split_once(':').and_then(|(name, value)| {
@@ -68,8 +71,8 @@ impl Config {
             }
         };
         let path = match uri.path.as_str() {
-            "" | "/" => PATH,
-            path => path,
+            "" | "/" => path,
+            given => given,
         };
         Self {
             http: HttpConfig::read(uri, "localhost", (4318, 4318), options),
@@ -97,6 +100,20 @@ impl Otlp {
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
         let chunks = Chunks::new(column, &self.config.messages, FRAME);
+        let post = |body| self.post(body);
+        send_all(chunks, progress, self.config.concurrency, post).await
+    }
+
+    /// The same of events, as logs.
+    pub(super) async fn export_events(
+        &mut self,
+        events: impl Iterator<Item = &Event> + Send,
+        at: Timestamp,
+        progress: &mut Progress,
+    ) -> Result<(), ExportError> {
+        let messages = &self.config.messages;
+        let encode = |event: &Event, records: &mut Records| messages.event(event, at, records);
+        let chunks = Chunks::of(events, encode, FRAME);
         let post = |body| self.post(body);
         send_all(chunks, progress, self.config.concurrency, post).await
     }

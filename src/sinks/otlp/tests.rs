@@ -8,6 +8,7 @@ use prost::Message;
 use super::super::filter::Filter;
 use super::*;
 use crate::domain::{EntityKey, Metric, MetricSet, Point, Qualified, Timestamp};
+use crate::sinks::tests::events::{EventRig, event};
 use crate::sinks::tests::receivers::{Act, listener, serve};
 use crate::sinks::tests::working::{Rig, patient, until};
 use crate::sinks::tests::{Plain, batch, cluster, pod};
@@ -269,4 +270,126 @@ async fn a_collector_says_what_it_rejects() {
     assert_eq!(rig.metric(&series("refused_points")), 5);
     assert_eq!(seen.lock().len(), 4);
     rig.stop().await;
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ExportLogs {
+    #[prost(message, repeated, tag = "1")]
+    resource_logs: Vec<ResourceLogs>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ResourceLogs {
+    #[prost(message, optional, tag = "1")]
+    resource: Option<Resource>,
+    #[prost(message, repeated, tag = "2")]
+    scope_logs: Vec<ScopeLogs>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ScopeLogs {
+    #[prost(message, optional, tag = "1")]
+    scope: Option<Scope>,
+    #[prost(message, repeated, tag = "2")]
+    log_records: Vec<LogRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct LogRecord {
+    #[prost(fixed64, tag = "1")]
+    time_unix_nano: u64,
+    #[prost(int32, tag = "2")]
+    severity_number: i32,
+    #[prost(string, tag = "3")]
+    severity_text: String,
+    #[prost(message, optional, tag = "5")]
+    body: Option<AnyValue>,
+    #[prost(message, repeated, tag = "6")]
+    attributes: Vec<Attribute>,
+    #[prost(fixed64, tag = "11")]
+    observed_time_unix_nano: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Attribute {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(message, optional, tag = "2")]
+    value: Option<NumberOrText>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NumberOrText {
+    #[prost(string, tag = "1")]
+    string_value: String,
+    #[prost(int64, tag = "3")]
+    int_value: i64,
+}
+
+/// What the event is about.
+const ABOUT: [(&str, &str); 10] = [
+    ("k8s.cluster.name", "c"),
+    ("k8s.namespace.name", "team-a"),
+    ("k8s.node.name", "n1"),
+    ("k8s.object.api_version", "v1"),
+    ("k8s.object.fieldpath", "spec.containers{web}"),
+    ("k8s.object.kind", "Pod"),
+    ("k8s.object.name", "web"),
+    ("k8s.object.uid", "p-1"),
+    ("k8s.pod.name", "web"),
+    ("k8s.pod.uid", "p-1"),
+];
+
+#[tokio::test]
+async fn an_event_is_a_log_record_under_the_names_collectors_use() {
+    let (listener, address) = listener().await;
+    let seen = serve(listener, |_| Act::Answer(200, String::new()));
+    let value = format!("otlp:http://{address}?cluster_name=c");
+    let mut rig = EventRig::new(&[value]);
+    let odd = Event {
+        kind: "Odd".into(),
+        ..event()
+    };
+    rig.settles(vec![event(), odd]).await;
+    let asked = seen.lock()[0].clone();
+    assert_eq!(asked.line, "POST /v1/logs");
+    let request = ExportLogs::decode(asked.bytes.as_slice()).unwrap();
+    let [logs, odd] = request.resource_logs.as_slice() else {
+        panic!("{request:?}");
+    };
+    assert_eq!(pairs(&logs.resource.as_ref().unwrap().attributes), ABOUT);
+    let record = &logs.scope_logs[0].log_records[0];
+    let text = |attribute: &Attribute| {
+        let value = attribute.value.clone().unwrap();
+        let text = match value.int_value {
+            0 => value.string_value,
+            number => number.to_string(),
+        };
+        (attribute.key.clone(), text)
+    };
+    let attributes: Vec<_> = record.attributes.iter().map(text).collect();
+    let expected = [
+        ("k8s.event.count", "3"),
+        ("k8s.event.component", "kubelet"),
+        ("k8s.event.name", "web.1"),
+        ("k8s.event.reason", "BackOff"),
+        ("k8s.event.start_time", "2026-01-02T03:04:00.000000Z"),
+        ("k8s.event.uid", "u-1"),
+        ("log.record.uid", "u-1.3"),
+    ];
+    assert_eq!(
+        attributes,
+        expected.map(|(k, v)| (k.to_owned(), v.to_owned()))
+    );
+    assert_eq!(record.time_unix_nano, 1_767_323_045_000_000_000);
+    assert_eq!(
+        (record.severity_number, &*record.severity_text),
+        (13, "Warning")
+    );
+    assert_eq!(
+        record.body.as_ref().unwrap().string_value,
+        "<restarting> \"web\""
+    );
+    let odd = &odd.scope_logs[0].log_records[0];
+    assert_eq!((odd.severity_number, &*odd.severity_text), (0, "Odd"));
 }

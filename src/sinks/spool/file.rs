@@ -68,6 +68,8 @@ pub(super) fn write(folder: &Path, number: u64, bytes: &[u8]) -> io::Result<()> 
         file.sync_all()
     });
     let renamed = written.and_then(|()| fs::rename(&unfinished, &to));
+    // Its name is to outlive the machine, too.
+    let renamed = renamed.and_then(|()| File::open(folder)?.sync_all());
     if renamed.is_err() {
         // What is left of it only takes room.
         let _ = fs::remove_file(&unfinished);

@@ -29,6 +29,8 @@ use super::metrics::SpoolMetrics;
 pub(super) struct Codec<B> {
     pub pack: fn(&B) -> Vec<u8>,
     pub unpack: fn(&[u8]) -> Option<B>,
+    /// Told of what could not be written when the process ended.
+    pub lost: fn(&B),
 }
 
 /// The batches of one sink that are on disk, or on their way there.
@@ -157,6 +159,15 @@ impl<B: Send + Sync + 'static> Spool<B> {
         }
     }
 
+    /// Whether another batch fits, as far as that can be told of one that is not written yet.
+    pub(super) fn has_room(&self) -> bool {
+        let inner = self.inner.lock();
+        let (bytes, files) = (inner.bytes(), inner.files.len() as u64);
+        let one = bytes.checked_div(files).unwrap_or_default();
+        let waiting = inner.pending.len() as u64 + 1;
+        inner.pending.len() < PENDING && bytes.saturating_add(one * waiting) <= self.most
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         let inner = self.inner.lock();
         inner.files.is_empty() && inner.pending.is_empty()
@@ -170,7 +181,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
     /// Writes what is pending, as it comes; never ends.
     pub(super) async fn write(&self) {
         loop {
-            self.write_pending().await;
+            self.write_pending(|_| {}).await;
             self.changed.notified().await;
         }
     }
@@ -180,25 +191,29 @@ impl<B: Send + Sync + 'static> Spool<B> {
     pub(super) async fn keep(&self, first: Option<Arc<B>>, rest: impl IntoIterator<Item = Arc<B>>) {
         if let Some(first) = first {
             let number = self.inner.lock().before_all();
-            if let Some(bytes) = self.write_one(number, first).await {
-                let mut inner = self.inner.lock();
-                inner.files.push_front(File { number, bytes });
-                self.shrink(&mut inner);
+            match self.write_one(number, Arc::clone(&first)).await {
+                Some(bytes) => {
+                    let mut inner = self.inner.lock();
+                    inner.files.push_front(File { number, bytes });
+                    self.shrink(&mut inner);
+                }
+                None => (self.codec.lost)(&first),
             }
         }
-        self.write_pending().await;
+        self.write_pending(self.codec.lost).await;
         for batch in rest {
             self.push(batch);
-            self.write_pending().await;
+            self.write_pending(self.codec.lost).await;
         }
     }
 
-    /// Writes all that is pending. What somebody took meanwhile is no file then.
-    async fn write_pending(&self) {
+    /// Writes all that is pending. What somebody took meanwhile is no file then; `lost` is told of
+    /// what could not be written.
+    async fn write_pending(&self, lost: impl Fn(&B)) {
         loop {
             let front = self.inner.lock().pending.front().cloned();
             let Some((number, batch)) = front else { return };
-            let written = self.write_one(number, batch).await;
+            let written = self.write_one(number, Arc::clone(&batch)).await;
             let mut inner = self.inner.lock();
             let waits = inner.pending.front().is_some_and(|front| front.0 == number);
             if waits {
@@ -207,7 +222,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
             match written {
                 Some(bytes) if waits => inner.files.push_back(File { number, bytes }),
                 Some(_) => drop(fs::remove_file(file::path(&self.folder, number))),
-                None => {}
+                None => lost(&batch),
             }
             self.shrink(&mut inner);
         }

@@ -12,7 +12,8 @@ use crate::telemetry::Registry;
 
 fn open(folder: &Folder, most: u64) -> Spool<Batch> {
     let metrics = Metrics::register(&mut Registry::default()).of_spool("s");
-    let codec = Codec { pack, unpack };
+    let lost = |_: &Batch| {};
+    let codec = Codec { pack, unpack, lost };
     Spool::open("s", folder.path(), most, codec, metrics).unwrap()
 }
 
@@ -22,7 +23,7 @@ fn made(secs: i64) -> Arc<Batch> {
 
 async fn put(spool: &Spool<Batch>, secs: i64) {
     spool.push(made(secs));
-    spool.write_pending().await;
+    spool.write_pending(|_| {}).await;
 }
 
 /// Takes all, the oldest first.
@@ -139,7 +140,7 @@ async fn what_is_not_written_yet_can_be_taken_and_leaves_no_file() {
     spool.push(made(120));
     assert!(!spool.is_empty());
     assert_eq!(taken(&spool).await, [60, 120]);
-    spool.write_pending().await;
+    spool.write_pending(|_| {}).await;
     assert_eq!(files(&folder), 0);
     assert!(spool.is_empty());
 }
@@ -179,7 +180,7 @@ async fn the_oldest_make_room_and_what_is_too_large_is_dropped() {
     assert_eq!(spool.metrics.full.get(), 1);
     let pods = (0..100).map(|n| pod("a", &format!("p{n}"), &[])).collect();
     spool.push(Arc::new(batch(240, pods)));
-    spool.write_pending().await;
+    spool.write_pending(|_| {}).await;
     assert_eq!((spool.metrics.full.get(), files(&folder)), (2, 2));
     drop(spool);
     // A smaller limit takes effect at once.

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::folder::Folder;
 use super::receivers::{Act, influxdb, listener, serve};
+use super::working::value_of;
 use crate::domain::{
-    Clock, Event, EventSource, MicroTime, ObjectReference, SystemClock, Timestamp,
+    Bytes, Clock, Event, EventSource, MicroTime, ObjectReference, SystemClock, Timestamp,
 };
 use crate::lifecycle::{Stop, Tasks};
 use crate::sinks::{
@@ -47,14 +50,43 @@ pub(in crate::sinks) fn event() -> Event {
     }
 }
 
-struct Rig {
+/// Sinks of events that run.
+pub(in crate::sinks) struct EventRig {
     inlets: EventInlets,
     workers: Vec<JoinHandle<()>>,
     stop: crate::lifecycle::StopSender,
+    registry: Registry,
     _tasks: Tasks,
 }
 
-fn rig(sinks: &[String]) -> Rig {
+impl EventRig {
+    pub(in crate::sinks) fn new(sinks: &[String]) -> Self {
+        rig(sinks, None)
+    }
+
+    /// Hands in events and waits until every sink is done with them.
+    pub(in crate::sinks) async fn settles(&mut self, events: Vec<Event>) {
+        let outstanding = put(self, events);
+        becomes(&outstanding, Fate::Settled).await;
+    }
+
+    pub(in crate::sinks) fn metric(&self, series: &str) -> u64 {
+        value_of(&self.registry, series)
+    }
+
+    /// Ends the sinks; returns when they have.
+    async fn end(self) -> Registry {
+        self.inlets.close();
+        self.stop.stop();
+        for worker in self.workers {
+            worker.await.unwrap();
+        }
+        self.registry
+    }
+}
+
+/// Sinks, with a spool of so many bytes each if one is given.
+fn rig(sinks: &[String], spool: Option<(&Folder, u64)>) -> EventRig {
     let config = Config {
         export_timeout: Duration::from_secs(5),
         flush: Duration::from_millis(50),
@@ -62,19 +94,24 @@ fn rig(sinks: &[String]) -> Rig {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sinks = EventSinkConfig::read(sinks, &|_| None).unwrap();
-    let sinks = EventSinks::new(config, sinks, &clock, &mut Registry::default()).unwrap();
+    let mut registry = Registry::default();
+    let mut sinks = EventSinks::new(config, sinks, &clock, &mut registry).unwrap();
+    if let Some((folder, most)) = spool {
+        sinks = sinks.with_spool(folder.path(), Bytes::new(most)).unwrap();
+    }
     let (sender, stop) = Stop::channel();
     let tasks = Tasks::new(sender.clone());
     let (inlets, workers) = sinks.start(&tasks, &stop);
-    Rig {
+    EventRig {
         inlets,
         workers,
         stop: sender,
+        registry,
         _tasks: tasks,
     }
 }
 
-fn put(rig: &mut Rig, events: Vec<Event>) -> Outstanding {
+fn put(rig: &mut EventRig, events: Vec<Event>) -> Outstanding {
     let (batch, outstanding) = EventBatch::new(Timestamp::from_millis(0), events);
     rig.inlets.put(&batch);
     outstanding
@@ -103,7 +140,7 @@ async fn influxdb_and_the_log_get_events_and_the_batch_is_settled() {
         }
     });
     let url = format!("influxdb:http://{address}?withfields=true&types=Warning");
-    let mut rig = rig(&[url, "log".into()]);
+    let mut rig = EventRig::new(&[url, "log".into()]);
     let normal = Event {
         kind: "Normal".into(),
         ..event()
@@ -127,7 +164,7 @@ async fn influxdb_and_the_log_get_events_and_the_batch_is_settled() {
 async fn what_a_stopped_sink_had_left_is_abandoned_not_settled() {
     let (listener, address) = listener().await;
     let seen = serve(listener, |_| Act::Hang);
-    let mut rig = rig(&[format!("webhook:http://{address}/x")]);
+    let mut rig = EventRig::new(&[format!("webhook:http://{address}/x")]);
     let (first, second) = (put(&mut rig, vec![event()]), put(&mut rig, vec![event()]));
     let wait = async {
         while seen.lock().is_empty() {
@@ -139,11 +176,7 @@ async fn what_a_stopped_sink_had_left_is_abandoned_not_settled() {
         (first.fate(), second.fate()),
         (Fate::Waiting, Fate::Waiting)
     );
-    rig.inlets.close();
-    rig.stop.stop();
-    for worker in rig.workers {
-        worker.await.unwrap();
-    }
+    rig.end().await;
     assert_eq!(
         (first.fate(), second.fate()),
         (Fate::Abandoned, Fate::Abandoned)
@@ -158,7 +191,7 @@ async fn a_webhook_that_refuses_events_for_good_does_not_hold_up_the_next() {
         false => Act::Answer(204, String::new()),
     });
     let url = format!("webhook:http://{address}/x?token=s3cret&batchSize=1");
-    let mut rig = rig(&[url]);
+    let mut rig = EventRig::new(&[url]);
     let bad = Event {
         reason: "bad".into(),
         ..event()
@@ -177,12 +210,95 @@ async fn a_webhook_that_refuses_events_for_good_does_not_hold_up_the_next() {
     ));
 }
 
+fn named(uid: usize) -> Event {
+    Event {
+        uid: format!("u-{uid}"),
+        ..event()
+    }
+}
+
+#[tokio::test]
+async fn what_waits_on_disk_is_settled_and_comes_through_in_order_after_a_restart() {
+    let folder = Folder::new();
+    let (reserved, address) = listener().await;
+    drop(reserved);
+    let sinks = [format!("webhook:http://{address}/x?queue=2")];
+    let mut first = rig(&sinks, Some((&folder, 1 << 20)));
+    let mut batches = Vec::new();
+    for uid in 1..=6 {
+        batches.push(put(&mut first, vec![named(uid)]));
+    }
+    // One is at hand, two wait in memory; the others are as good as sent.
+    for batch in batches.iter().skip(1).take(3) {
+        becomes(batch, Fate::Settled).await;
+    }
+    assert!(first.inlets.room().is_none(), "there is room on the disk");
+    assert_eq!(batches.last().map(Outstanding::fate), Some(Fate::Waiting));
+    first.end().await;
+    let fates: Vec<Fate> = batches.iter().map(Outstanding::fate).collect();
+    assert_eq!(fates, [Fate::Settled; 6]);
+
+    let seen = serve(TcpListener::bind(address).await.unwrap(), |_| {
+        Act::Answer(204, String::new())
+    });
+    let mut second = rig(&sinks, Some((&folder, 1 << 20)));
+    second.settles(vec![named(7)]).await;
+    let ids: Vec<String> = seen
+        .lock()
+        .iter()
+        .map(|asked| asked.body[..13].into())
+        .collect();
+    let expected: Vec<String> = (1..=7)
+        .map(|uid| format!("{{\"id\":\"u-{uid}.3\""))
+        .collect();
+    assert_eq!(ids, expected);
+}
+
+#[tokio::test]
+async fn what_a_full_disk_does_not_take_at_the_end_is_told_again_by_whoever_resumes() {
+    let folder = Folder::new();
+    let (reserved, address) = listener().await;
+    drop(reserved);
+    let sinks = [format!("webhook:http://{address}/x?queue=9")];
+    let mut rig = rig(&sinks, Some((&folder, 1 << 20)));
+    let outstanding = put(&mut rig, vec![event()]);
+    let elsewhere = folder.path().with_extension("gone");
+    std::fs::rename(folder.path(), &elsewhere).unwrap();
+    let registry = rig.end().await;
+    assert_eq!(outstanding.fate(), Fate::Abandoned);
+    let failed = "loadline_sink_dropped_total{sink=\"webhook\",reason=\"spool_failed\"}";
+    assert_eq!(value_of(&registry, failed), 1);
+    std::fs::remove_dir_all(elsewhere).unwrap();
+}
+
+#[tokio::test]
+async fn a_spool_without_room_makes_the_reader_wait_before_anything_is_lost() {
+    let folder = Folder::new();
+    let (reserved, address) = listener().await;
+    drop(reserved);
+    let sinks = [format!("webhook:http://{address}/x?queue=2")];
+    let mut rig = rig(&sinks, Some((&folder, 2_000)));
+    let mut batches = Vec::new();
+    while rig.inlets.room().is_none() {
+        batches.push(put(&mut rig, vec![named(batches.len())]));
+        assert!(batches.len() < 50, "it never is full");
+        // One is at hand and two wait; what went to the disk before is written.
+        let written = batches.len().saturating_sub(3);
+        for batch in batches.iter().skip(1).take(written) {
+            becomes(batch, Fate::Settled).await;
+        }
+    }
+    assert!(batches.len() > 4, "{}", batches.len());
+    let full = "loadline_sink_dropped_total{sink=\"webhook\",reason=\"spool_full\"}";
+    assert_eq!(rig.metric(full), 0);
+}
+
 #[test]
 fn sinks_without_events_are_told_apart_from_what_is_no_sink() {
     for (value, what) in [
-        ("gcl", "takes no events in this version"),
+        ("gcl:http://x?metadata=:", "is no address"),
         ("honeycomb:?writekey=x", "takes no events in this version"),
-        ("otlp:http://x", "takes no events in this version"),
+        ("otlp:http://x?compression=zip", "neither none nor gzip"),
         ("statsd:udp://x", "is no sink of events"),
         ("webhook:tcp://x", "must begin with http:// or https://"),
         ("webhook:http://", "names no host"),

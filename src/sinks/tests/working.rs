@@ -73,11 +73,7 @@ impl Rig {
     }
 
     pub(in crate::sinks) fn metric(&self, series: &str) -> u64 {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(series));
-        let value = line.unwrap_or_else(|| panic!("{series} is not in\n{text}"));
-        value.trim().parse().unwrap()
+        value_of(&self.registry, series)
     }
 
     pub(in crate::sinks) async fn stop(self) -> Registry {
@@ -86,6 +82,15 @@ impl Rig {
         self.tasks.finished().await;
         self.registry
     }
+}
+
+/// The value of a series.
+pub(in crate::sinks) fn value_of(registry: &Registry, series: &str) -> u64 {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    let value = line.unwrap_or_else(|| panic!("{series} is not in\n{text}"));
+    value.trim().parse().unwrap()
 }
 
 /// Returns once it is so; fails when it is not in ten seconds.

@@ -16,6 +16,12 @@ use super::CALL;
 
 const DEFINITIONS: &str = include_str!("testdata/customresourcedefinitions.yaml");
 const CHART: &str = "deploy/charts/loadline";
+/// What makes a spool of a volume.
+const SPOOL: [&str; 3] = [
+    "--sink-spool-dir=/var/spool/loadline",
+    "mountPath: /var/spool/loadline",
+    "sizeLimit: 2Gi",
+];
 /// Labels of Helm's own that objects of a chart carry besides those of the manifests.
 const OF_HELM: [&str; 4] = [
     "helm.sh/chart",
@@ -84,6 +90,10 @@ async fn chart(lane: &Lane, admin: &Kubectl, helm: &Helm, chart: &Path, base: &O
         }));
         for (file, rendered) in files.iter().zip(rendered.await) {
             let rendered = rendered?;
+            if file.ends_with("spool-values.yaml") {
+                let whole = SPOOL.iter().all(|part| rendered.manifest.contains(part));
+                ensure!(whole, "no spool in:\n{}", rendered.manifest);
+            }
             if file.ends_with("ignored-values.yaml") {
                 notes = Some(rendered.notes);
             }

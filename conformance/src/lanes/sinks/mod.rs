@@ -6,12 +6,15 @@
 
 mod dashboards;
 mod elasticsearch;
+mod events;
 mod expected;
+mod faults;
 mod graphite;
 mod historical;
 mod influxdb;
 mod kafka;
 mod opentsdb;
+mod otlp;
 mod outage;
 mod prometheus;
 mod slow;
@@ -23,6 +26,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
 
 use crate::databases::Programs;
 use crate::lab::{Lab, LabConfig};
@@ -44,6 +48,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 /// One check; its name says what is held.
 struct Check {
     name: &'static str,
+    deadline: Duration,
     run: for<'a> fn(&'a Ground) -> Running<'a>,
 }
 
@@ -52,11 +57,23 @@ struct Ground {
     bench: Bench,
     programs: Programs,
     scratch: Scratch,
+    /// What the report is to tell besides.
+    told: Mutex<Vec<String>>,
 }
 
 impl Check {
     const fn new(name: &'static str, run: for<'a> fn(&'a Ground) -> Running<'a>) -> Self {
-        Self { name, run }
+        let deadline = DEADLINE;
+        Self {
+            name,
+            deadline,
+            run,
+        }
+    }
+
+    /// One that may take longer than the others.
+    const fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 }
 
@@ -71,7 +88,9 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
     let programs = Programs::find()?;
     // The long ones first, so that the lane ends soon.
     let groups = [
+        events::CHECKS,
         elasticsearch::CHECKS,
+        faults::CHECKS,
         kafka::CHECKS,
         historical::CHECKS,
         outage::CHECKS,
@@ -81,6 +100,7 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
         influxdb::CHECKS,
         graphite::CHECKS,
         opentsdb::CHECKS,
+        otlp::CHECKS,
         statsd::CHECKS,
     ];
     let mut checks = Vec::new();
@@ -89,10 +109,15 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
             bench: bench.clone(),
             programs: programs.clone(),
             scratch: Scratch::new()?,
+            told: Mutex::default(),
         };
         checks.push(async move {
             let body = (check.run)(&ground);
-            lane.check(check.name, DEADLINE, body).await
+            let held = lane.check(check.name, check.deadline, body).await;
+            for text in ground.told.lock().iter() {
+                lane.note(text);
+            }
+            held
         });
     }
     stream::iter(checks)

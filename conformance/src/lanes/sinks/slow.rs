@@ -85,7 +85,7 @@ async fn meanwhile(
 }
 
 /// The oldest of the nodes' stamps.
-async fn live_stamp(stage: &Stage) -> Result<i64> {
+pub(super) async fn live_stamp(stage: &Stage) -> Result<i64> {
     let nodes = stage.nodes().await?;
     let stamps = nodes.iter().map(|node| node.timestamp);
     stamps.min().context("no node is measured")

@@ -34,6 +34,7 @@ pub(super) enum Source {
 /// A service account.
 pub(super) struct Account {
     email: String,
+    scope: &'static str,
     key: KeyPair,
     token_uri: String,
     path: String,
@@ -63,7 +64,6 @@ struct Given {
     expires_in: u64,
 }
 
-const SCOPE: &str = "https://www.googleapis.com/auth/monitoring";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// The longest Google lets an assertion live.
@@ -77,6 +77,7 @@ impl Account {
     /// Reads the file; the error says nothing of what is in it.
     pub(super) fn read(
         file: &Path,
+        scope: &'static str,
         tls: &TlsConfig,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, String> {
@@ -86,10 +87,11 @@ impl Account {
             .map_err(|_| unusable("it is no key of a service account"))?;
         let key = PrivatePkcs8KeyDer::from_pem_slice(read.private_key.as_bytes()).ok();
         let key = key.and_then(|key| KeyPair::from_pkcs8(key.secret_pkcs8_der()).ok());
-        let uri = SinkUri::of("gcm", &read.token_uri);
+        let uri = SinkUri::of("token_uri", &read.token_uri);
         let uri = uri.map_err(|_| unusable("its token_uri is none"))?;
         Ok(Self {
             email: read.client_email,
+            scope,
             key: key.ok_or_else(|| unusable("its private_key is no RSA key"))?,
             path: uri.path.clone(),
             http: server(&uri, tls, clock)?,
@@ -104,7 +106,7 @@ impl Account {
         let head = part(json!({"alg": "RS256", "typ": "JWT"}));
         let claims = part(json!({
             "iss": self.email,
-            "scope": SCOPE,
+            "scope": self.scope,
             "aud": self.token_uri,
             "iat": now,
             "exp": now + LIFE,
@@ -195,5 +197,33 @@ impl Tokens {
     /// The token was refused.
     pub(super) fn forget(&mut self) {
         self.held = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::tests::folder::Folder;
+
+    #[test]
+    fn a_key_that_is_none_is_told_without_its_text() {
+        let folder = Folder::new();
+        let clock: Arc<dyn Clock> = Arc::new(crate::domain::SystemClock);
+        let path = folder.path().join("key.json");
+        let key = json!({"client_email": "e", "private_key": "s3cret", "token_uri": "http://h/t"});
+        for text in [
+            "s3cret".to_owned(),
+            "{\"private_key\":\"s3cret\"}".to_owned(),
+            key.to_string(),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let problem = Account::read(&path, "scope", &TlsConfig::default(), &clock)
+                .err()
+                .unwrap();
+            assert!(
+                problem.contains("key.json") && !problem.contains("s3cret"),
+                "{problem}"
+            );
+        }
     }
 }

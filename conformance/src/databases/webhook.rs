@@ -19,8 +19,9 @@ const LARGEST: usize = 16 << 20;
 
 /// A receiver; dropping it ends it.
 #[derive(Debug)]
-pub(super) struct Receiver {
-    pub(super) address: SocketAddr,
+pub struct Webhook {
+    /// Where it listens.
+    pub address: SocketAddr,
     inner: Arc<Mutex<Inner>>,
     task: JoinHandle<()>,
 }
@@ -28,19 +29,24 @@ pub(super) struct Receiver {
 #[derive(Debug, Default)]
 struct Inner {
     down: bool,
-    got: BTreeMap<String, Got>,
+    got: BTreeMap<String, GotEvent>,
     wrong: Vec<String>,
 }
 
 /// What came under one ID.
 #[derive(Clone, Debug)]
-pub(super) struct Got {
-    pub(super) times: usize,
+pub struct GotEvent {
+    /// How often it came.
+    pub times: usize,
     event: Value,
 }
 
-impl Receiver {
-    pub(super) async fn start() -> Result<Self> {
+impl Webhook {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let inner = Arc::<Mutex<Inner>>::default();
         let app = Router::new()
@@ -56,28 +62,34 @@ impl Receiver {
     }
 
     /// The value of `--sink` that leads here.
-    pub(super) fn sink(&self) -> String {
+    #[must_use]
+    pub fn sink(&self) -> String {
         format!("webhook:http://{}{PATH}?cluster_name=lane", self.address)
     }
 
     /// While it is down, what comes is kept and answered with 503 all the same: as by a server whose answers are lost.
-    pub(super) fn set_down(&self, down: bool) {
+    pub fn set_down(&self, down: bool) {
         self.inner.lock().down = down;
     }
 
-    pub(super) fn got(&self) -> BTreeMap<String, Got> {
+    /// What came, by its ID.
+    #[must_use]
+    pub fn got(&self) -> BTreeMap<String, GotEvent> {
         self.inner.lock().got.clone()
     }
 
     /// Makes sure that nothing came that should not be as it was.
-    pub(super) fn faultless(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// With all that did.
+    pub fn faultless(&self) -> Result<()> {
         let wrong = self.inner.lock().wrong.clone();
         ensure!(wrong.is_empty(), "{wrong:#?}");
         Ok(())
     }
 }
 
-impl Drop for Receiver {
+impl Drop for Webhook {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -128,7 +140,7 @@ impl Inner {
         ensure!(id == expected, "not the id {expected}");
         ensure!(line["cluster_name"] == "lane", "another cluster");
         ensure!(line["timestamp"].is_string(), "no timestamp");
-        let got = self.got.entry(id.to_owned()).or_insert_with(|| Got {
+        let got = self.got.entry(id.to_owned()).or_insert_with(|| GotEvent {
             times: 0,
             event: event.clone(),
         });

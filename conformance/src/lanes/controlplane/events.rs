@@ -1,36 +1,28 @@
 //! The eventer beside a real control plane: two replicas with nothing but their own account, a burst of events, and
 //! everything going away in the middle of it.
 
-mod receiver;
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
+use anyhow::{Result, ensure};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use http::{Method, StatusCode};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 
-use crate::client::{Client, Protocol, Target, Trust, get_plain};
-use crate::lab::Request;
+use crate::client::get_plain;
+use crate::databases::{GotEvent, Webhook};
 use crate::process::{Launch, Process, free_address};
-use crate::real::{ControlPlane, Overlay, Scratch, Tools, until};
+use crate::real::{Overlay, Recorder, Scratch, Tools, until};
 use crate::report::Lane;
 
 use super::{CALL, Scene, permissions};
-use receiver::Receiver;
 
 /// How many events the burst has.
 const EVENTS: usize = 5000;
 /// How many are made at once.
 const AT_ONCE: usize = 24;
-/// Every so many one happens a second time.
-const AGAIN: usize = 10;
 const BURST: Duration = Duration::from_secs(300);
 /// How long until something that takes seconds must have happened, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -39,9 +31,8 @@ const ACCOUNT: &str = "loadline-eventer";
 
 /// What the checks share.
 struct Stage {
-    receiver: Receiver,
-    events: Client,
-    patch: Client,
+    receiver: Webhook,
+    recorder: Recorder,
     program: PathBuf,
     kubeconfig: PathBuf,
     logs: PathBuf,
@@ -106,11 +97,9 @@ impl Stage {
         scene.admin.apply(&objects.join("\n---\n")).await?;
         let cluster = &scene.cluster;
         let account = cluster.service_account(&scene.admin, "kube-system", ACCOUNT);
-        let events = client(cluster)?;
         Ok(Self {
-            receiver: Receiver::start().await?,
-            patch: events.with_header("content-type", "application/merge-patch+json")?,
-            events: events.with_header("content-type", "application/json")?,
+            receiver: Webhook::start().await?,
+            recorder: Recorder::new(cluster, BURST)?,
             program: tools.loadline().to_owned(),
             kubeconfig: account.await?.kubeconfig().clone(),
             logs: logs.to_owned(),
@@ -151,7 +140,7 @@ impl Stage {
         let make = async {
             let all = stream::iter(0..EVENTS).map(Ok);
             all.try_for_each_concurrent(AT_ONCE, async |at| {
-                let id = self.make(at).await?;
+                let id = self.recorder.make(at).await?;
                 expected.lock().push(id);
                 made.fetch_add(1, Ordering::Relaxed);
                 anyhow::Ok(())
@@ -204,46 +193,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Makes an event, every other one in the old form, as often as it takes; returns the ID of its last state.
-    async fn make(&self, at: usize) -> Result<String> {
-        let name = format!("burst-{at}");
-        let old = at.is_multiple_of(2);
-        let (path, event) = if old {
-            old_event(&name)
-        } else {
-            new_event(&name)
-        };
-        let body = Bytes::from(event.to_string());
-        let one = format!("{path}/{name}");
-        let object = until(BURST, async || {
-            let answer = self.events.send(Method::POST, path, body.clone()).await?;
-            match answer.status {
-                // The API server went away after it had made it.
-                StatusCode::CONFLICT => self.events.get_json(&one).await,
-                _ => answer.expect_status(201)?.json(),
-            }
-        })
-        .await?;
-        let uid = object["metadata"]["uid"].as_str().context("no uid")?;
-        if !old || !at.is_multiple_of(AGAIN) {
-            return Ok(format!("{uid}.1"));
-        }
-        let body = Bytes::from(json!({"count": 2, "lastTimestamp": now()}).to_string());
-        until(BURST, async || {
-            let answer = self.patch.send(Method::PATCH, &one, body.clone()).await?;
-            answer.expect_status(200)?;
-            Ok(())
-        })
-        .await?;
-        Ok(format!("{uid}.2"))
-    }
-
     async fn hand_over(&self, from: &mut Replica, to: &Replica) -> Result<()> {
         let before = self.receiver.got();
         from.process.signal(Signal::SIGTERM)?;
         let status = from.process.wait(PATIENCE).await?;
         ensure!(status.success(), "it ended with {status}");
-        let id = self.make(EVENTS + 1).await?;
+        let id = self.recorder.make(EVENTS + 1).await?;
         until(PATIENCE, async || {
             self.receiver.faultless()?;
             ensure!(self.receiver.got().contains_key(&id), "{id} has not come");
@@ -251,7 +206,7 @@ impl Stage {
         })
         .await?;
         let got = self.receiver.got();
-        let again = |(id, was): &(&String, &receiver::Got)| {
+        let again = |(id, was): &(&String, &GotEvent)| {
             got.get(*id).is_none_or(|got| got.times != was.times)
         };
         let again: Vec<_> = before.iter().filter(again).map(|(id, _)| id).collect();
@@ -290,47 +245,4 @@ async fn placed(scene: &Scene) -> Result<()> {
         Ok(())
     })
     .await
-}
-
-fn client(cluster: &ControlPlane) -> Result<Client> {
-    let request = Request::client("burst", &["system:masters"]);
-    let leaf = cluster.pki().cluster.issue(&request)?;
-    Client::new(&Target {
-        address: cluster.address(),
-        name: "localhost",
-        trust: Trust::Ca(cluster.pki().cluster.der().clone()),
-        certificate: Some(&leaf),
-        protocol: Protocol::Http2,
-    })
-}
-
-fn now() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H:%M:%SZ")
-        .to_string()
-}
-
-/// As client-go's old recorder makes them.
-fn old_event(name: &str) -> (&'static str, Value) {
-    let event = json!({
-        "apiVersion": "v1", "kind": "Event",
-        "metadata": {"name": name, "namespace": "default"},
-        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": "x"},
-        "type": "Normal", "reason": "Burst", "message": "It happened.", "count": 1,
-        "source": {"component": "lane"}, "firstTimestamp": now(), "lastTimestamp": now(),
-    });
-    ("/api/v1/namespaces/default/events", event)
-}
-
-/// As its new recorder does.
-fn new_event(name: &str) -> (&'static str, Value) {
-    let event = json!({
-        "apiVersion": "events.k8s.io/v1", "kind": "Event",
-        "metadata": {"name": name, "namespace": "default"},
-        "regarding": {"apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": "x"},
-        "type": "Warning", "reason": "Burst", "action": "Bursting", "note": "It happened.",
-        "reportingController": "lane.loadline.io/burst", "reportingInstance": "lane-1",
-        "eventTime": now().replace('Z', ".000000Z"),
-    });
-    ("/apis/events.k8s.io/v1/namespaces/default/events", event)
 }

@@ -1,0 +1,158 @@
+//! Google's services over REST: who we are there, and for which project we write.
+
+mod token;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Request, StatusCode};
+
+use self::token::{Account, Source, Tokens, of_machine, server};
+use super::config::{SetupError, authority};
+use super::export::ExportError;
+use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig};
+use super::options::Options;
+use super::secret::Secret;
+use super::uri::SinkUri;
+use crate::domain::Clock;
+
+/// The options every service of Google's has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Config {
+    authority: String,
+    tls: Option<TlsConfig>,
+    project: Option<String>,
+    token: Option<Secret>,
+    credentials: Option<PathBuf>,
+    metadata: String,
+}
+
+/// One service, asked as somebody it knows.
+pub(super) struct Google {
+    http: Http,
+    tokens: Tokens,
+    project: Option<String>,
+}
+
+/// What requests bear for a while.
+pub(super) struct Access {
+    /// For whom is written.
+    pub project: String,
+    bearer: HeaderValue,
+}
+
+const METADATA: &str = "http://metadata.google.internal";
+const JSON: &str = "application/json";
+
+impl Config {
+    /// Reads the options; the service is at `host` unless the address says otherwise.
+    pub(super) fn read(uri: &SinkUri, host: &str, options: &mut Options<'_>) -> Self {
+        let tls = TlsConfig::read(options);
+        let plain = uri.scheme.as_deref() == Some("http");
+        if !matches!(uri.scheme.as_deref(), None | Some("http" | "https")) {
+            options.refuse(None, "the address must begin with http:// or https://");
+        }
+        let metadata = options.text_or("metadata", METADATA);
+        if SinkUri::of(&uri.key, &metadata).is_err() {
+            options.refuse(Some("metadata"), "is no address");
+        }
+        Self {
+            authority: authority(uri, host, if plain { 80 } else { 443 }),
+            tls: (!plain).then_some(tls),
+            project: options.text("project").map(str::to_owned),
+            token: options.secret("token"),
+            credentials: options.text("credentials").map(PathBuf::from),
+            metadata,
+        }
+    }
+}
+
+impl Google {
+    /// Reads the account's file, if there is one; asks nothing over the network. Tokens are for
+    /// `scope`.
+    pub(super) fn new(
+        config: &Config,
+        scope: &'static str,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, SetupError> {
+        let http = HttpConfig {
+            authority: config.authority.clone(),
+            tls: config.tls.clone(),
+            credentials: Credentials::None,
+        };
+        let http = Http::new(&http, clock).map_err(SetupError::tls)?;
+        let tls = config.tls.clone().unwrap_or_default();
+        let mut project = config.project.clone();
+        let source = if let Some(token) = config.token.clone() {
+            Source::Given(token)
+        } else if let Some(file) = &config.credentials {
+            let account = Account::read(file, scope, &tls, clock);
+            let account = account.map_err(SetupError::credentials)?;
+            project = project.or_else(|| account.project.clone());
+            Source::Account(Box::new(account))
+        } else {
+            let uri = SinkUri::of("metadata", &config.metadata).unwrap_or_default();
+            let metadata = server(&uri, &tls, clock).map_err(SetupError::tls)?;
+            Source::Machine(Box::new(metadata))
+        };
+        if project.is_none() && !matches!(source, Source::Machine(_)) {
+            let what = "no project is named".to_owned();
+            return Err(SetupError::credentials(what));
+        }
+        Ok(Self {
+            http,
+            tokens: Tokens::new(source, Arc::clone(clock)),
+            project,
+        })
+    }
+
+    /// A token that is good for a while, and the project.
+    pub(super) async fn access(&mut self) -> Result<Access, ExportError> {
+        let token = self.tokens.get().await?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| ExportError::Denied("the token is none".to_owned()))?;
+        bearer.set_sensitive(true);
+        let project = self.project().await?;
+        Ok(Access { project, bearer })
+    }
+
+    /// Passes on what became of the requests of one access. A token that was refused is not used
+    /// again.
+    pub(super) fn learn<T>(&mut self, sent: Result<T, ExportError>) -> Result<T, ExportError> {
+        if matches!(sent, Err(ExportError::Denied(_))) {
+            self.tokens.forget();
+        }
+        sent
+    }
+
+    /// The project that was named, or the machine's.
+    async fn project(&mut self) -> Result<String, ExportError> {
+        if let Some(project) = &self.project {
+            return Ok(project.clone());
+        }
+        let Source::Machine(http) = &self.tokens.source else {
+            return Err(ExportError::Denied("no project is named".to_owned()));
+        };
+        let project = of_machine(http, "project/project-id").await?;
+        Ok(self.project.insert(project).clone())
+    }
+
+    /// Posts JSON.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        access: &Access,
+        body: Vec<u8>,
+    ) -> Result<Answer, ExportError> {
+        let request = Request::post(path)
+            .header(CONTENT_TYPE, JSON)
+            .header(AUTHORIZATION, &access.bearer);
+        let answer = self.http.send(request, body).await?;
+        match answer.status {
+            StatusCode::FORBIDDEN => Err(ExportError::Denied(answer.shown())),
+            StatusCode::NOT_FOUND => Err(ExportError::Gone(answer.shown())),
+            _ => Ok(answer),
+        }
+    }
+}
