@@ -10,7 +10,8 @@ use crate::report::Lane;
 
 use super::{CALL, NAMESPACE, SOON, Scene, Soonest};
 
-const IMAGE: (&str, &str) = ("localhost/loadline", "test");
+/// The name and tag of the image under test.
+pub(super) const IMAGE: (&str, &str) = ("localhost/loadline", "test");
 
 pub(super) async fn checks(
     lane: &Lane,
@@ -31,7 +32,7 @@ pub(super) async fn checks(
             "the manifests apply under the restricted pod security standard",
             CALL * 2,
             async {
-                let size = import(scene, scratch, tools)?;
+                let size = import(&scene.node, scratch, tools)?;
                 lane.note(&format!("image: {:.1} MB, one static program", size / 1e6));
                 apply(scene, scratch).await
             },
@@ -99,14 +100,15 @@ fn took(lane: &Lane, scene: &Scene, what: &str) -> f64 {
     seconds
 }
 
+/// Puts the image under test on a node, and returns its size in bytes.
 #[expect(
     clippy::cast_precision_loss,
     reason = "an image is far below 2^53 bytes"
 )]
-fn import(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<f64> {
+pub(super) fn import(node: &RealNode, scratch: &Scratch, tools: &Tools) -> Result<f64> {
     let (name, tag) = IMAGE;
     let image = Image::of_program(&format!("{name}:{tag}"), tools.loadline())?;
-    Ok(scene.node.import(&image, scratch)? as f64)
+    Ok(node.import(&image, scratch)? as f64)
 }
 
 /// A folder of manifests with this node instead of a scheduler, for the workloads of `kind`.
