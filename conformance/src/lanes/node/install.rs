@@ -27,6 +27,12 @@ pub(super) async fn checks(
             Ok(())
         })
         .await;
+    lane.check(
+        "the image is the same from another folder, at another time",
+        CALL,
+        async { reproduced(scratch, tools) },
+    )
+    .await;
     let applied = lane
         .check(
             "the manifests apply under the restricted pod security standard",
@@ -109,6 +115,26 @@ pub(super) fn import(node: &RealNode, scratch: &Scratch, tools: &Tools) -> Resul
     let (name, tag) = IMAGE;
     let image = Image::of_program(&format!("{name}:{tag}"), tools.loadline())?;
     Ok(node.import(&image, scratch)? as f64)
+}
+
+/// Wraps the program twice, as copies that differ in all but their content. `deploy/image/twice` does the same from sources.
+fn reproduced(scratch: &Scratch, tools: &Tools) -> Result<()> {
+    let mut images = Vec::new();
+    for folder in ["image/one", "image/another/one"] {
+        let folder = scratch.subfolder(folder)?;
+        let program = folder.join("loadline");
+        std::fs::copy(tools.loadline(), &program)?;
+        let archive = folder.join("image.tar");
+        Image::of_program("loadline:twice", &program)?.write(&archive)?;
+        images.push(std::fs::read(&archive)?);
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let same = images.iter().all(|image| Some(image) == images.first());
+    ensure!(
+        same && images.len() == 2,
+        "two images of one program differ"
+    );
+    Ok(())
 }
 
 /// A folder of manifests with this node instead of a scheduler, for the workloads of `kind`.

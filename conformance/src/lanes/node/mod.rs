@@ -5,6 +5,7 @@ mod autoscaler;
 mod chart;
 mod cpu;
 mod figures;
+mod from_heapster;
 mod heapster;
 mod install;
 mod replicas;
@@ -111,6 +112,7 @@ pub async fn node(lane: &Lane) -> Result<()> {
     }
     let scratches = (&scratch, &beyond);
     Box::pin(replicas::checks(lane, &mut scene, scratches, &tools, &logs)).await;
+    from_heapster::checks(lane, &scene, &scratch, &tools).await;
     lane.check("nothing ended by itself", CALL, async {
         scene.node.alive()?;
         scene.second.as_mut().map_or(Ok(()), RealNode::alive)?;
