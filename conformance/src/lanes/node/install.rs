@@ -69,6 +69,14 @@ pub(super) async fn checks(
         Ok(())
     })
     .await;
+    let name = "loadline check, in its pod, with its own rights and the server's flags, finds nothing wrong";
+    lane.check(name, SOON + CALL, async {
+        let check = "exec -n kube-system deployment/loadline -- /loadline check";
+        // One APIService may come a moment later than the two that are waited for.
+        until(SOON, async || scene.admin.run(check).await).await?;
+        Ok(())
+    })
+    .await;
     ready
 }
 
