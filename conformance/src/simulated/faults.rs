@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::coverage::until_state;
 use super::{Bench, Check};
-use crate::lab::{Answer, CertificateNames, Lab, LabConfig, Node, World};
+use crate::lab::{Answer, CertificateNames, Lab, LabConfig, Load, Node, World};
 
 pub(super) const CHECKS: &[Check] = &[Check::new(
     "each fault of a kubelet is told in its own words with its remedy, in coverage and by check",
@@ -60,7 +60,8 @@ const GOOD: &str = "name-only";
 async fn faults(bench: &Bench) -> Result<()> {
     let world = World::new();
     for name in FAULTS.iter().map(|fault| fault.0).chain([GOOD]) {
-        world.put_node(Node::new(name));
+        let node = Node::new(name).cpu(vec![Load::Constant(0.5)]);
+        world.put_node(node.memory(3 << 30));
     }
     let config = LabConfig {
         kubelet_certificates: CertificateNames::Told,
