@@ -1,5 +1,5 @@
-// Controlplane is a Kubernetes control plane in one binary: etcd, kube-apiserver, kube-controller-manager and
-// kube-proxy, and the kubectl to ask them with. The first argument says which of them to be; what follows is that
+// Controlplane is a Kubernetes control plane in one binary: etcd, kube-apiserver, kube-controller-manager,
+// kube-scheduler, kube-proxy and a DNS of the cluster's Services, and the kubectl to ask them with. The first argument says which of them to be; what follows is that
 // program's own command line.
 package main
 
@@ -20,13 +20,16 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
 var programs = map[string]func() *cobra.Command{
+	"dns":                     dnsCommand,
 	"etcd":                    etcdCommand,
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
 	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
 	"kube-proxy":              proxy.NewProxyCommand,
+	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kubectl":                 kubectl.NewDefaultKubectlCommand,
 }
 

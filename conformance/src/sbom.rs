@@ -183,4 +183,28 @@ mod tests {
         assert_eq!(root["dependsOn"], json!(["pkg:cargo/tokio@1.0.0"]));
         assert!(super::document(&metadata, "").is_err(), "no checksums");
     }
+
+    #[test]
+    fn this_repository_is_told_with_every_digest_and_license_and_the_same_each_time() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let lock = std::fs::read_to_string(root.join("Cargo.lock")).expect("Cargo.lock");
+        let once = || {
+            let output = std::process::Command::new(env!("CARGO"))
+                .args(["metadata", "--format-version=1", "--locked", "--offline"])
+                .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+                .current_dir(&root)
+                .output()
+                .expect("cargo");
+            let metadata = serde_json::from_slice(&output.stdout).expect("metadata");
+            document(&metadata, &lock).expect("a document")
+        };
+        let told = once();
+        let components = told["components"].as_array().expect("components");
+        assert!(components.iter().any(|one| one["name"] == "rustls"));
+        for one in components {
+            assert!(one["hashes"][0]["content"].is_string(), "{one}");
+            assert!(one["licenses"][0]["expression"].is_string(), "{one}");
+        }
+        assert_eq!(told.to_string(), once().to_string());
+    }
 }

@@ -108,11 +108,12 @@ impl Report {
         found.count()
     }
 
-    /// For people: a line for each, what to do below it, and the sum.
+    /// For people: a line for each, what to do below it, or below the last of those it is the same for, and the sum.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for one in &self.findings {
+        let mut findings = self.findings.iter().peekable();
+        while let Some(one) = findings.next() {
             let mark = match one.verdict {
                 Verdict::Ok => "ok     ",
                 Verdict::Warning => "WARNING",
@@ -124,7 +125,8 @@ impl Report {
                 "{mark}  {}: {}: {}",
                 one.check, one.subject, one.message
             );
-            if !one.remedy.is_empty() {
+            let same = |next: &&Finding| next.check == one.check && next.remedy == one.remedy;
+            if !one.remedy.is_empty() && !findings.peek().is_some_and(same) {
                 let _ = writeln!(text, "         to do: {}", one.remedy);
             }
         }
@@ -161,8 +163,13 @@ mod tests {
         let text = report.text();
         assert!(text.contains("FAILURE  right: list nodes: no\n         to do: grant it\n"));
         assert!(text.ends_with("1 ok, 1 warnings, 1 failures\n"), "{text}");
+        report.add(Finding::failure("right", "list pods", "no", "grant it"));
+        let text = report.text();
+        assert_eq!(text.matches("grant it").count(), 1, "{text}");
+        assert!(text.contains("list nodes: no\nFAILURE  right: list pods: no\n"));
         let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!(json["ok"], false);
         assert_eq!(json["findings"][2]["verdict"], "failure");
+        assert_eq!(json["findings"][3]["remedy"], "grant it");
     }
 }

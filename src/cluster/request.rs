@@ -250,6 +250,12 @@ impl Target {
 /// Tells an error and its causes in one line, each once and no secret: what a log line may say.
 #[must_use]
 pub fn describe(error: &kube::Error) -> String {
+    // Its own text says everything twice, once as a struct.
+    if let kube::Error::Api(status) = error
+        && !status.message.is_empty()
+    {
+        return format!("{}: {}", status.code, status.message.trim());
+    }
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     let mut text = String::new();
     while let Some(cause) = next {

@@ -2,6 +2,7 @@
 //! manifests know flags alone.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -91,6 +92,8 @@ usage: loadline [flags]                            serve (loadline --help lists 
                                                    lead metrics.k8s.io from another server to Loadline
 ";
 
+const WHY: &str = "why needs to know about what: pod NAMESPACE/NAME or hpa NAMESPACE/NAME";
+
 impl Default for TakeOver {
     fn default() -> Self {
         Self {
@@ -101,11 +104,43 @@ impl Default for TakeOver {
     }
 }
 
-/// Reads a command line, whose first word is the program's name.
+/// Reads a command line, whose first word is the program's name. In the pod of a server (`kubectl exec`) what is asked is
+/// asked with that server's flags; what is given here comes after them, so it counts more.
 ///
 /// # Errors
 /// As [`parse`]; also for `check --help` and `why --help`, and when `why` is not told about what.
 pub fn parse_command(args: impl IntoIterator<Item = OsString>) -> Result<Command, Exit> {
+    parse_beside(args, &first_process())
+}
+
+/// The command line of the first process there is: in a pod the server, anywhere else some init, or nothing.
+fn first_process() -> Vec<OsString> {
+    let line = std::fs::read("/proc/1/cmdline").unwrap_or_default();
+    let words = line.split(|&byte| byte == 0);
+    let mut words: Vec<OsString> = words
+        .map(|word| OsStr::from_bytes(word).to_owned())
+        .collect();
+    // Every word ends with a zero byte, the last one too.
+    words.pop();
+    words
+}
+
+/// The flags of `other`, if that is the same program, serving.
+fn flags_of<'w>(other: &'w [OsString], program: Option<&OsStr>) -> &'w [OsString] {
+    let name = other.first().and_then(|word| Path::new(word).file_name());
+    let flags = other.get(1..).unwrap_or_default();
+    let serves = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
+    if name.is_some() && name == program && flags.first().is_some_and(serves) {
+        flags
+    } else {
+        &[]
+    }
+}
+
+fn parse_beside(
+    args: impl IntoIterator<Item = OsString>,
+    server: &[OsString],
+) -> Result<Command, Exit> {
     let mut words: Vec<OsString> = args.into_iter().collect();
     let program = words.first().and_then(|word| Path::new(word).file_name());
     if program == Some(OsStr::new("eventer")) {
@@ -130,23 +165,29 @@ pub fn parse_command(args: impl IntoIterator<Item = OsString>) -> Result<Command
             code: 0,
         });
     }
+    let program = words.first().and_then(|word| Path::new(word).file_name());
+    let flags = flags_of(server, program);
+    let settings = |mut words: Vec<OsString>| {
+        words.splice(1..1, flags.iter().cloned());
+        parse(words)
+    };
     match verb {
         Verb::Check => Ok(Command::Check {
             output: take_output(&mut words)?,
-            settings: parse(words)?,
+            settings: settings(words)?,
         }),
         Verb::Why => {
-            let subject = subject(&words).ok_or_else(|| wrong("why: say about what"))?;
+            let subject = subject(&words).ok_or_else(|| wrong(WHY))?;
             words.drain(1..3);
             Ok(Command::Why {
                 subject,
                 output: take_output(&mut words)?,
-                settings: parse(words)?,
+                settings: settings(words)?,
             })
         }
         Verb::TakeOver => Ok(Command::TakeOver {
             options: take_options(&mut words)?,
-            settings: parse(words)?,
+            settings: settings(words)?,
         }),
     }
 }
@@ -248,9 +289,43 @@ fn take_value(words: &mut Vec<OsString>, names: &[&str]) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
     fn read(line: &str) -> Result<Command, Exit> {
-        let words = line.split_whitespace().map(OsString::from);
-        parse_command(std::iter::once("loadline".into()).chain(words))
+        parse_beside(words(&format!("loadline {line}")), &[])
+    }
+
+    #[test]
+    fn beside_a_server_its_flags_count_and_those_given_count_more() {
+        let resolution = |server: &str, line: &str| {
+            let read = parse_beside(words(line), &words(server));
+            let (Command::Check { settings, .. }
+            | Command::Why { settings, .. }
+            | Command::TakeOver { settings, .. }) = read.unwrap()
+            else {
+                panic!("{line}");
+            };
+            settings.scrape.resolution.as_secs()
+        };
+        let server = "/loadline --secure-port=10250 --metric-resolution=20s";
+        assert_eq!(resolution(server, "/loadline check"), 20);
+        assert_eq!(resolution(server, "/loadline why pod a/b"), 20);
+        assert_eq!(resolution(server, "loadline take-over --back"), 20);
+        assert_eq!(
+            resolution(server, "/loadline check --metric-resolution=30s"),
+            30
+        );
+        for other in [
+            "",
+            "/sbin/init --metric-resolution=20s",
+            "/loadline check --metric-resolution=20s",
+            "/loadline eventer --metric-resolution=20s",
+            "/loadline",
+        ] {
+            assert_eq!(resolution(other, "/loadline check"), 15, "{other}");
+        }
     }
 
     #[test]

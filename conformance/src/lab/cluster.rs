@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::apiserver::ApiServer;
 use super::kubelet::Kubelets;
-use super::pki::{Leaf, LeafFiles, Pki, Request, write};
+use super::pki::{Authority, Leaf, LeafFiles, Pki, Request, write};
 use super::serve::{client_verifier, server_config};
 use super::{
     Access, ConfigMap, Credential, Grant, Identity, Node, Subject, World, write_kubeconfig,
@@ -41,6 +41,8 @@ pub enum CertificateNames {
     Wrong,
     /// The node's name, signed by a CA nobody trusts.
     Stranger,
+    /// What the node is called: `stranger`, `self-made`, `expired`, `other-name`; anything else is [`Self::NodeName`].
+    Told,
 }
 
 /// How a [`Lab`] is set up.
@@ -221,8 +223,24 @@ impl Lab {
             CertificateNames::Address => (&self.pki.cluster, address.to_string()),
             CertificateNames::Wrong => (&self.pki.cluster, format!("not-{node}")),
             CertificateNames::Stranger => (&self.pki.stranger, node.to_owned()),
+            CertificateNames::Told => return self.told_certificate(node),
         };
         authority.issue(&Request::server(&subject, &[&name]))
+    }
+
+    fn told_certificate(&self, node: &str) -> Result<Leaf> {
+        let request = Request::server(&format!("system:node:{node}"), &[node]);
+        match node {
+            "stranger" => self.pki.stranger.issue(&request),
+            // As a kubelet calls the authority it makes for itself.
+            "self-made" => Authority::new("self-made-ca@1700000000")?.issue(&request),
+            "expired" => self.pki.cluster.issue(&request.expired()),
+            "other-name" => {
+                let other = Request::server("system:node:somebody", &["somebody"]);
+                self.pki.cluster.issue(&other)
+            }
+            _ => self.pki.cluster.issue(&request),
+        }
     }
 
     /// Takes everything the manifests give Loadline.

@@ -1,4 +1,4 @@
-//! etcd, kube-apiserver and kube-controller-manager, with the certificates that bind them.
+//! etcd, kube-apiserver, kube-controller-manager and, for real nodes, kube-scheduler and the cluster's DNS, with the certificates that bind them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::lab::kubeconfig::{Credential, write_kubeconfig};
-use crate::lab::pki::{Leaf, LeafFiles, Pki, Request, write};
+use crate::lab::pki::{Pki, Request};
 use crate::process::Footprint;
 
+use super::certificates::write_certificates;
 use super::daemon::Daemon;
 use super::kubectl::Kubectl;
 use super::scratch::Scratch;
@@ -19,6 +20,8 @@ use super::wait::until;
 
 /// The node's address inside a namespace. A kubelet refuses a loopback address, and so do EndpointSlices.
 pub(super) const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+/// Where a cluster in a namespace has its DNS.
+pub(super) const DNS_ADDRESS: Ipv4Addr = NODE_ADDRESS;
 /// The addresses of Services; the first is the API server's.
 const SERVICES: &str = "10.0.0.0/24";
 /// How long the API server may take to become ready.
@@ -45,6 +48,8 @@ pub enum Place {
 pub struct ControlPlane {
     // Stopped in this order: what depends on the API server, then it, then its store.
     controllers: Option<Daemon>,
+    /// What only real nodes need.
+    beside: Vec<Daemon>,
     apiserver: Daemon,
     _etcd: Daemon,
     place: Place,
@@ -114,6 +119,7 @@ impl ControlPlane {
 
         let mut this = Self {
             controllers: None,
+            beside: Vec::new(),
             apiserver,
             _etcd: etcd,
             place,
@@ -125,6 +131,9 @@ impl ControlPlane {
         };
         this.api_server_ready().await?;
         this.start_controllers(scratch, &program, logs)?;
+        if matches!(this.place, Place::Namespace(_)) {
+            this.start_beside(scratch, &program, logs)?;
+        }
         Ok(this)
     }
 
@@ -192,7 +201,8 @@ impl ControlPlane {
     /// When one ended.
     pub fn alive(&mut self) -> Result<()> {
         self.apiserver.alive()?;
-        self.controllers.as_mut().map_or(Ok(()), Daemon::alive)
+        self.controllers.as_mut().map_or(Ok(()), Daemon::alive)?;
+        self.beside.iter_mut().try_for_each(Daemon::alive)
     }
 
     pub(super) fn holder(&self, name: &str, credential: &Credential) -> Result<Kubectl> {
@@ -280,7 +290,9 @@ impl ControlPlane {
             Place::Host => CONTROLLERS.to_owned(),
             // Nodes of a simulation hold no lease; only a real one is to be watched for life.
             Place::Namespace(_) => {
-                format!("{CONTROLLERS},node-lifecycle-controller,job-controller")
+                format!(
+                    "{CONTROLLERS},node-lifecycle-controller,job-controller,disruption-controller"
+                )
             }
         };
         let mut command = self.place.command(program);
@@ -302,6 +314,31 @@ impl ControlPlane {
         ]);
         let name = "kube-controller-manager";
         self.controllers = Some(Daemon::start(scratch, logs, name, command)?);
+        Ok(())
+    }
+
+    /// Starts kube-scheduler and the cluster's DNS.
+    fn start_beside(&mut self, scratch: &Scratch, program: &Path, logs: &Path) -> Result<()> {
+        let identity = self.user("system:kube-scheduler", &[])?;
+        let kubeconfig = identity.kubeconfig().display();
+        let mut command = self.place.command(program);
+        command.arg("kube-scheduler").args([
+            format!("--kubeconfig={kubeconfig}"),
+            format!("--authentication-kubeconfig={kubeconfig}"),
+            format!("--authorization-kubeconfig={kubeconfig}"),
+            "--leader-elect=false".to_owned(),
+            "--secure-port=0".to_owned(),
+        ]);
+        let scheduler = Daemon::start(scratch, logs, "kube-scheduler", command)?;
+        let identity = self.user("cluster-dns", &["system:masters"])?;
+        let kubeconfig = identity.kubeconfig().display();
+        let mut command = self.place.command(program);
+        command.arg("dns").args([
+            format!("--kubeconfig={kubeconfig}"),
+            format!("--listen-address={DNS_ADDRESS}:53"),
+        ]);
+        let dns = Daemon::start(scratch, logs, "dns", command)?;
+        self.beside = vec![scheduler, dns];
         Ok(())
     }
 }
@@ -365,31 +402,6 @@ fn apiserver_flags(
         "--requestheader-group-headers=X-Remote-Group".to_owned(),
         "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
     ]
-}
-
-fn write_certificates(pki: &Pki, folder: &Path) -> Result<()> {
-    write(&folder.join("ca.crt"), pki.cluster.pem())?;
-    write(&folder.join("front-proxy-ca.crt"), pki.front_proxy.pem())?;
-    let node = NODE_ADDRESS.to_string();
-    let names = [
-        "localhost",
-        "kubernetes.default.svc",
-        "127.0.0.1",
-        "10.0.0.1",
-        &node,
-    ];
-    let of_cluster = |request: &Request| pki.cluster.issue(request);
-    let save = |leaf: Leaf, name: &str| -> Result<LeafFiles> { leaf.write(folder, name) };
-    let apiserver = Request::server("kube-apiserver", &names);
-    save(of_cluster(&apiserver)?, "apiserver")?;
-    let kubelet_client = Request::client("kube-apiserver-kubelet-client", &["system:masters"]);
-    save(of_cluster(&kubelet_client)?, "kubelet-client")?;
-    // Only its key pair matters: tokens are signed with it.
-    let service_account = Request::client("service-accounts", &[]);
-    save(of_cluster(&service_account)?, "service-account")?;
-    let proxy = Request::client("front-proxy-client", &[]);
-    save(pki.front_proxy.issue(&proxy)?, "front-proxy-client")?;
-    Ok(())
 }
 
 /// Ports nobody listens on now. All are held until all are chosen, so they differ.

@@ -1,4 +1,4 @@
-//! Helm, which renders the chart.
+//! Helm, which renders the chart and installs it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,8 +12,8 @@ use super::tools::cache;
 
 /// The version `conformance/run` builds.
 const VERSION: &str = "v3.19.0";
-/// The longest a single rendering may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// The longest a single call may take.
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Helm, with a folder for what it remembers.
 #[derive(Clone, Debug)]
@@ -60,20 +60,36 @@ impl Helm {
         chart: &Path,
         values: Option<&Path>,
     ) -> Result<Rendered> {
-        let mut command = tokio::process::Command::new(&self.program);
-        command
-            .args(["install", release])
-            .arg(chart)
-            .args([
-                "--namespace=kube-system",
-                "--dry-run=client",
-                "--output=json",
-            ])
-            .arg("--disable-openapi-validation");
-        if let Some(values) = values {
-            command.arg("--values").arg(values);
+        let chart = chart.display().to_string();
+        let mut arguments = vec![
+            "install",
+            release,
+            &chart,
+            "--namespace=kube-system",
+            "--dry-run=client",
+            "--output=json",
+            "--disable-openapi-validation",
+        ];
+        let file = values.map(|values| values.display().to_string());
+        if let Some(file) = &file {
+            arguments.extend(["--values", file]);
         }
-        let output = command
+        let answer = self.run(kubectl, &arguments).await?;
+        let release: Value = serde_json::from_str(&answer).context("helm's answer")?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(Rendered {
+            manifest: text(&release["manifest"]),
+            notes: text(&release["info"]["notes"]),
+        })
+    }
+
+    /// Runs it where `kubectl` runs, as the same person, and returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub async fn run(&self, kubectl: &Kubectl, arguments: &[&str]) -> Result<String> {
+        let output = tokio::process::Command::from(kubectl.place.command(&self.program))
+            .args(arguments)
             .env("KUBECONFIG", kubectl.kubeconfig())
             .env("HELM_CACHE_HOME", self.home.join("cache"))
             .env("HELM_CONFIG_HOME", self.home.join("config"))
@@ -86,11 +102,6 @@ impl Helm {
             .context("helm hangs")??;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "helm: {}", said.trim());
-        let release: Value = serde_json::from_slice(&output.stdout).context("helm's answer")?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Ok(Rendered {
-            manifest: text(&release["manifest"]),
-            notes: text(&release["info"]["notes"]),
-        })
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }

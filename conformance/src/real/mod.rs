@@ -3,12 +3,15 @@
 //! Everything a run makes hangs on its [`Scratch`]: folder, network namespace, control groups, processes. Dropping it
 //! takes them away again, and [`sweep`] does the same for runs that were killed before they could.
 
+mod certificates;
+mod containers;
 mod controlplane;
 mod daemon;
 mod events;
 mod helm;
 pub mod hpa;
 mod kubectl;
+mod link;
 mod mirror;
 mod node;
 mod overlay;
@@ -17,13 +20,14 @@ mod table;
 mod tools;
 mod wait;
 
+pub use containers::CpuCounter;
 pub use controlplane::{ControlPlane, Place};
 pub use daemon::Daemon;
 pub use events::Recorder;
 pub use helm::{Helm, Rendered};
 pub use kubectl::{Answer, Kubectl};
 pub use mirror::{Mirror, Workload};
-pub use node::{CpuCounter, RealNode};
+pub use node::RealNode;
 pub use overlay::{Overlay, repository};
 pub use scratch::{Scratch, sweep};
 pub use table::Table;

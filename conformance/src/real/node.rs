@@ -1,26 +1,29 @@
-//! A real node: containerd, the kubelet and kube-proxy, in a control plane's network namespace.
+//! A real node: containerd, the kubelet and kube-proxy, in a control plane's network namespace or in one of its own.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
 use crate::image::Image;
 use crate::lab::pki::{Request, write};
 
-use super::controlplane::{ControlPlane, NODE_ADDRESS};
+use super::containers::{CpuCounter, Ctr};
+use super::controlplane::{ControlPlane, DNS_ADDRESS, NODE_ADDRESS, Place};
 use super::daemon::Daemon;
 use super::kubectl::Kubectl;
-use super::scratch::{Scratch, control_group_roots};
+use super::link::{FAR, link};
+use super::scratch::Scratch;
 use super::tools::Tools;
 use super::wait::until;
 
 /// How long the node may take to become Ready.
 const READY_WITHIN: Duration = Duration::from_secs(120);
-/// The addresses of pods.
-const PODS: &str = "10.99.1.0/24";
+/// The addresses of nodes and pods, which Services are never reached from by another name.
+const INSIDE: &str = "10.99.0.0/16";
 /// The image a pod's sandbox runs.
 const PAUSE: &str = "localhost/pause:1";
 /// What load is made of.
@@ -37,15 +40,26 @@ pub struct RealNode {
     control_group: String,
 }
 
-/// `ctr` for the containers the kubelet sees.
-#[derive(Clone, Debug)]
-struct Ctr {
-    socket: PathBuf,
+/// A node to be: what it is called, and where it is.
+struct Site<'a> {
+    scratch: &'a Scratch,
+    tools: &'a Tools,
+    logs: &'a Path,
+    cluster: &'a ControlPlane,
+    name: &'static str,
+    place: Place,
+    address: Ipv4Addr,
+    /// The addresses of its pods.
+    pods: &'static str,
+    folder: PathBuf,
 }
 
 impl RealNode {
-    /// Its name; also the only name its serving certificate carries.
+    /// The first one's name; also the only name its serving certificate carries.
     pub const NAME: &'static str = "real-1";
+
+    /// The second one's name.
+    pub const SECOND: &'static str = "real-2";
 
     /// The image of busybox on it, for pods that make load.
     pub const BUSYBOX: &'static str = BUSYBOX;
@@ -60,21 +74,66 @@ impl RealNode {
         logs: &Path,
         cluster: &ControlPlane,
     ) -> Result<Self> {
-        let folder = scratch.subfolder("node")?;
-        let ctr = Ctr {
-            socket: scratch.folder().join("containerd.sock"),
+        Self::start_at(&Site {
+            scratch,
+            tools,
+            logs,
+            cluster,
+            name: Self::NAME,
+            place: cluster.place().clone(),
+            address: NODE_ADDRESS,
+            pods: "10.99.1.0/24",
+            folder: scratch.subfolder("node")?,
+        })
+        .await
+    }
+
+    /// Starts another one in a network namespace of its own, with a cable to that of `cluster`. `scratch` must be
+    /// another than the cluster's: a namespace, a control group and a folder are all of one node.
+    ///
+    /// # Errors
+    /// As [`RealNode::start`], and when the namespaces cannot be joined.
+    pub async fn start_second(
+        scratch: &Scratch,
+        tools: &Tools,
+        logs: &Path,
+        cluster: &ControlPlane,
+    ) -> Result<Self> {
+        let Place::Namespace(near) = cluster.place() else {
+            bail!("a cluster without a namespace has no nodes");
         };
-        let containerd = start_containerd(scratch, logs, cluster, &folder, &ctr)?;
+        link(near, scratch)?;
+        Self::start_at(&Site {
+            scratch,
+            tools,
+            logs,
+            cluster,
+            name: Self::SECOND,
+            place: Place::Namespace(scratch.name().to_owned()),
+            address: FAR.address,
+            pods: FAR.pods,
+            folder: scratch.subfolder("node")?,
+        })
+        .await
+    }
+
+    async fn start_at(site: &Site<'_>) -> Result<Self> {
+        let ctr = Ctr {
+            socket: site.scratch.folder().join("containerd.sock"),
+        };
+        let containerd = start_containerd(site, &ctr)?;
         until(READY_WITHIN, async || ctr.run(&["version"]))
             .await
             .context("containerd")?;
         for name in [PAUSE, BUSYBOX] {
-            let applets = ["sh", "sleep", "cat", "dd", "yes", "true", "nproc", "wget"];
-            ctr.import(&Image::busybox(name, &applets)?, &folder)?;
+            let applets = [
+                "sh", "sleep", "cat", "dd", "yes", "true", "nproc", "wget", "httpd",
+            ];
+            ctr.import(&Image::busybox(name, &applets)?, &site.folder)?;
         }
-        let control_group = scratch.add_control_group()?;
-        let kubelet = start_kubelet(scratch, tools, logs, cluster, &folder, &ctr, &control_group)?;
-        let proxy = start_proxy(scratch, tools, logs, cluster)?;
+        let control_group = site.scratch.add_control_group()?;
+        let kubelet = start_kubelet(site, &ctr, &control_group)?;
+        let proxy = start_proxy(site)?;
         let mut this = Self {
             kubelet,
             proxy,
@@ -82,10 +141,10 @@ impl RealNode {
             ctr,
             control_group,
         };
-        let admin = cluster.user("admin", &["system:masters"])?;
+        let admin = site.cluster.user("admin", &["system:masters"])?;
         until(READY_WITHIN, async || {
             this.alive()?;
-            ready(&admin).await
+            ready(&admin, site.name).await
         })
         .await
         .context("the node")?;
@@ -116,22 +175,7 @@ impl RealNode {
     /// # Errors
     /// When no such file exists.
     pub fn cpu_counter(&self, pod_uid: &str, id: &str) -> Result<CpuCounter> {
-        let id = id.strip_prefix("containerd://").unwrap_or(id);
-        for root in control_group_roots()? {
-            let pods = root.join(self.control_group.trim_start_matches('/'));
-            for class in ["kubepods", "kubepods/burstable", "kubepods/besteffort"] {
-                let group = pods.join(class).join(format!("pod{pod_uid}")).join(id);
-                for (file, unified) in [("cpuacct.usage", false), ("cpu.stat", true)] {
-                    let path = group.join(file);
-                    // Version 1 has a cpu.stat of its own, in another hierarchy, that counts throttling alone.
-                    let counts = !unified || group.join("cgroup.controllers").exists();
-                    if path.exists() && counts {
-                        return Ok(CpuCounter { path, unified });
-                    }
-                }
-            }
-        }
-        anyhow::bail!("no control group of container {id} of pod {pod_uid}")
+        CpuCounter::find(&self.control_group, pod_uid, id)
     }
 }
 
@@ -147,70 +191,8 @@ impl Drop for RealNode {
     }
 }
 
-/// The kernel's own account of one container's CPU time.
-#[derive(Clone, Debug)]
-pub struct CpuCounter {
-    path: PathBuf,
-    unified: bool,
-}
-
-impl CpuCounter {
-    /// The processes of the container.
-    ///
-    /// # Errors
-    /// When the container is gone.
-    pub fn processes(&self) -> Result<Vec<u32>> {
-        let file = self.path.with_file_name("cgroup.procs");
-        let text = std::fs::read_to_string(file)?;
-        Ok(text.lines().filter_map(|pid| pid.parse().ok()).collect())
-    }
-
-    /// Seconds of CPU time so far.
-    ///
-    /// # Errors
-    /// When the container is gone.
-    pub fn read(&self) -> Result<f64> {
-        let text = std::fs::read_to_string(&self.path)?;
-        if !self.unified {
-            return Ok(text.trim().parse::<f64>()? / 1e9);
-        }
-        let line = text.lines().find_map(|l| l.strip_prefix("usage_usec "));
-        Ok(line.context("no usage_usec")?.trim().parse::<f64>()? / 1e6)
-    }
-}
-
-impl Ctr {
-    fn run(&self, arguments: &[&str]) -> Result<String> {
-        let out = Command::new("ctr")
-            .arg("--address")
-            .arg(&self.socket)
-            .args(["--namespace", "k8s.io"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .context("ctr")?;
-        let error = String::from_utf8_lossy(&out.stderr);
-        let call = arguments.join(" ");
-        ensure!(out.status.success(), "ctr {call}: {}", error.trim());
-        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
-    }
-
-    fn import(&self, image: &Image, folder: &Path) -> Result<u64> {
-        let archive = folder.join("image.tar");
-        let size = image.write(&archive)?;
-        self.run(&["image", "import", &archive.display().to_string()])?;
-        std::fs::remove_file(archive)?;
-        Ok(size)
-    }
-
-    fn tasks(&self) -> Vec<String> {
-        let list = self.run(&["task", "ls", "-q"]).unwrap_or_default();
-        list.lines().map(str::to_owned).collect()
-    }
-}
-
-async fn ready(admin: &Kubectl) -> Result<()> {
-    let node = admin.json(&format!("get node {}", RealNode::NAME)).await?;
+async fn ready(admin: &Kubectl, name: &str) -> Result<()> {
+    let node = admin.json(&format!("get node {name}")).await?;
     let conditions = node["status"]["conditions"].as_array();
     let ready = conditions
         .into_iter()
@@ -221,18 +203,23 @@ async fn ready(admin: &Kubectl) -> Result<()> {
     Ok(())
 }
 
-fn start_containerd(
-    scratch: &Scratch,
-    logs: &Path,
-    cluster: &ControlPlane,
-    folder: &Path,
-    ctr: &Ctr,
-) -> Result<Daemon> {
-    let at = folder.display();
+impl Site<'_> {
+    /// Starts a program in its namespace, with a log of its own.
+    fn daemon(&self, name: &str, command: Command) -> Result<Daemon> {
+        let name = match self.name {
+            RealNode::NAME => name.to_owned(),
+            other => format!("{name}-{other}"),
+        };
+        Daemon::start(self.scratch, self.logs, &name, command)
+    }
+}
+
+fn start_containerd(site: &Site<'_>, ctr: &Ctr) -> Result<Daemon> {
+    let at = site.folder.display();
     let network = json!({
         "cniVersion": "0.4.0",
         // The name is in the names of files the plugins keep outside of our folder.
-        "name": scratch.name(),
+        "name": site.scratch.name(),
         "plugins": [{
             "type": "bridge",
             "bridge": "cni0",
@@ -241,13 +228,13 @@ fn start_containerd(
             "hairpinMode": true,
             "ipam": {
                 "type": "host-local",
-                "ranges": [[{ "subnet": PODS }]],
+                "ranges": [[{ "subnet": site.pods }]],
                 "routes": [{ "dst": "0.0.0.0/0" }],
                 "dataDir": format!("{at}/cni-addresses"),
             },
         }],
     });
-    let networks = scratch.subfolder("node/cni")?;
+    let networks = site.scratch.subfolder("node/cni")?;
     write(&networks.join("10-bridge.conflist"), &network.to_string())?;
     let config = format!(
         r#"version = 2
@@ -272,30 +259,23 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 "#,
         socket = ctr.socket.display(),
     );
-    let file = folder.join("containerd.toml");
+    let file = site.folder.join("containerd.toml");
     write(&file, &config)?;
-    let mut command = cluster.place().command(Path::new("containerd"));
+    let mut command = site.place.command(Path::new("containerd"));
     command.arg("--config").arg(&file);
-    Daemon::start(scratch, logs, "containerd", command)
+    site.daemon("containerd", command)
 }
 
-fn start_kubelet(
-    scratch: &Scratch,
-    tools: &Tools,
-    logs: &Path,
-    cluster: &ControlPlane,
-    folder: &Path,
-    ctr: &Ctr,
-    control_group: &str,
-) -> Result<Daemon> {
+fn start_kubelet(site: &Site<'_>, ctr: &Ctr, control_group: &str) -> Result<Daemon> {
+    let (cluster, folder, name) = (site.cluster, &site.folder, site.name);
     // The node's name and nothing else: whoever dials the address has to verify the name all the same.
-    let serving = Request::server(RealNode::NAME, &[RealNode::NAME]);
+    let serving = Request::server(name, &[name]);
     let serving = cluster.pki().cluster.issue(&serving)?;
     let serving = serving.write(folder, "kubelet")?;
     let config = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": NODE_ADDRESS,
+        "address": site.address,
         "authentication": {
             "anonymous": { "enabled": false },
             "webhook": { "enabled": true },
@@ -311,7 +291,9 @@ fn start_kubelet(
         "failSwapOn": false,
         "failCgroupV1": false,
         "resolvConf": "",
-        "podLogsDir": logs.join("pods"),
+        "clusterDNS": [DNS_ADDRESS],
+        "clusterDomain": "cluster.local",
+        "podLogsDir": site.logs.join("pods").join(name),
         "volumePluginDir": folder.join("volume-plugins"),
         "evictionHard": { "imagefs.available": "1%", "nodefs.available": "1%" },
         "imageGCHighThresholdPercent": 99,
@@ -319,36 +301,30 @@ fn start_kubelet(
     });
     let file = folder.join("kubelet.json");
     write(&file, &config.to_string())?;
-    let name = RealNode::NAME;
     let identity = cluster.user(&format!("system:node:{name}"), &["system:nodes"])?;
-    let mut command = cluster.place().command(&tools.kubelet());
+    let mut command = site.place.command(&site.tools.kubelet());
     command.args([
         format!("--config={}", file.display()),
         format!("--kubeconfig={}", identity.kubeconfig().display()),
         format!("--hostname-override={name}"),
-        format!("--node-ip={NODE_ADDRESS}"),
+        format!("--node-ip={}", site.address),
         format!("--root-dir={}/kubelet", folder.display()),
     ]);
-    Daemon::start(scratch, logs, "kubelet", command)
+    site.daemon("kubelet", command)
 }
 
-fn start_proxy(
-    scratch: &Scratch,
-    tools: &Tools,
-    logs: &Path,
-    cluster: &ControlPlane,
-) -> Result<Daemon> {
-    let identity = cluster.user("system:kube-proxy", &[])?;
-    let mut command = cluster.place().command(&tools.controlplane());
+fn start_proxy(site: &Site<'_>) -> Result<Daemon> {
+    let identity = site.cluster.user("system:kube-proxy", &[])?;
+    let mut command = site.place.command(&site.tools.controlplane());
     command.arg("kube-proxy").args([
         format!("--kubeconfig={}", identity.kubeconfig().display()),
         "--proxy-mode=iptables".to_owned(),
-        format!("--cluster-cidr={PODS}"),
-        format!("--hostname-override={}", RealNode::NAME),
+        format!("--cluster-cidr={INSIDE}"),
+        format!("--hostname-override={}", site.name),
         // These are settings of the whole machine, which a namespace may not change.
         "--conntrack-max-per-core=0".to_owned(),
         "--conntrack-tcp-timeout-established=0".to_owned(),
         "--conntrack-tcp-timeout-close-wait=0".to_owned(),
     ]);
-    Daemon::start(scratch, logs, "kube-proxy", command)
+    site.daemon("kube-proxy", command)
 }

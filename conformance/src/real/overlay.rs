@@ -48,11 +48,11 @@ impl Overlay {
         self
     }
 
-    /// The manifests as `kubectl kustomize` prints them.
+    /// Writes it down, as the operator's own folder of manifests, for `kubectl apply -k`. A later one takes its place.
     ///
     /// # Errors
-    /// When it refuses them.
-    pub async fn render(&self, scratch: &Scratch, kubectl: &Kubectl) -> Result<String> {
+    /// When it cannot be written.
+    pub fn write(&self, scratch: &Scratch) -> Result<PathBuf> {
         let folder = scratch.subfolder("overlay")?;
         let base = repository()?.join(&self.base);
         // Kustomize takes bases by relative path alone.
@@ -69,6 +69,15 @@ impl Overlay {
             &folder.join("kustomization.yaml"),
             &kustomization.to_string(),
         )?;
+        Ok(folder)
+    }
+
+    /// The manifests as `kubectl kustomize` prints them.
+    ///
+    /// # Errors
+    /// When it refuses them.
+    pub async fn render(&self, scratch: &Scratch, kubectl: &Kubectl) -> Result<String> {
+        let folder = self.write(scratch)?;
         kubectl
             .run_args(&["kustomize", &folder.display().to_string()], "")
             .await

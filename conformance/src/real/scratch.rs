@@ -295,7 +295,8 @@ fn paths_in(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn ip(arguments: &[&str]) -> Result<()> {
+/// Runs `ip`.
+pub(super) fn ip(arguments: &[&str]) -> Result<()> {
     let out = Command::new("ip").args(arguments).output().context("ip")?;
     let error = String::from_utf8_lossy(&out.stderr);
     ensure!(

@@ -64,7 +64,7 @@ impl Tools {
         Ok(())
     }
 
-    /// etcd, kube-apiserver, kube-controller-manager, kube-proxy and kubectl in one.
+    /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kube-proxy, a DNS and kubectl in one.
     #[must_use]
     pub fn controlplane(&self) -> PathBuf {
         self.folder.join("controlplane")

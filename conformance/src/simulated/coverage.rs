@@ -50,7 +50,7 @@ async fn status(stage: &Stage, node: &str) -> Result<Value> {
 }
 
 /// Waits until a node is in one of these states.
-async fn until_state(stage: &Stage, node: &str, states: &[&str]) -> Result<Value> {
+pub(super) async fn until_state(stage: &Stage, node: &str, states: &[&str]) -> Result<Value> {
     let what = format!("{node} is {}", states.join(" or "));
     until(RESOLUTION * 3, &what, async || {
         let status = status(stage, node).await?;

@@ -8,6 +8,7 @@ mod bounds;
 mod configuration;
 mod coverage;
 mod duplicates;
+mod faults;
 mod first;
 mod forms;
 mod heapster;
@@ -84,7 +85,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 21] = [
+    let groups: [(&str, &[Check]); 22] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 2: ", summaries::CHECKS),
@@ -105,6 +106,7 @@ pub fn checks() -> Vec<Check> {
         ("", watches::CHECKS),
         ("", configuration::CHECKS),
         ("", coverage::CHECKS),
+        ("", faults::CHECKS),
         ("", peers::CHECKS),
     ];
     let mut checks = Vec::new();

@@ -42,6 +42,17 @@ const EXPLAINED: [&str; 10] = [
     "hostNetwork.enabled",
     "--kubelet-insecure-tls",
 ];
+/// Overlays, and the values with which the chart is the same.
+const WAYS: [(&str, &str); 2] = [
+    (
+        "deploy/overlays/pin",
+        r#"{"kubelet": {"verification": "pin"}}"#,
+    ),
+    (
+        "deploy/overlays/via-apiserver",
+        r#"{"kubelet": {"viaApiserver": true}}"#,
+    ),
+];
 const ALL: Duration = Duration::from_secs(180);
 
 /// Makes all checks, in a control plane that has nothing of Loadline yet.
@@ -66,6 +77,19 @@ pub(super) async fn checks(lane: &Lane, cluster: &ControlPlane, scratch: &Scratc
         Err(error) => return lane.skip("the chart", &format!("{error:#}")),
     };
     chart(lane, &admin, &helm, &root.join(CHART), &base).await;
+    let name = "the chart's ways to kubelets are what the overlays hold";
+    lane.check(name, ALL, async {
+        for (folder, values) in WAYS {
+            let file = home.join("values.json");
+            std::fs::write(&file, values)?;
+            let chart = root.join(CHART);
+            let rendered = helm.render(&admin, "loadline", &chart, Some(&file)).await?;
+            let chart = taken(&admin, &rendered.manifest).await?;
+            same(&overlay(&admin, &root.join(folder)).await?, &chart).context(folder)?;
+        }
+        Ok(())
+    })
+    .await;
 }
 
 async fn chart(lane: &Lane, admin: &Kubectl, helm: &Helm, chart: &Path, base: &Objects) {
@@ -110,6 +134,11 @@ async fn chart(lane: &Lane, admin: &Kubectl, helm: &Helm, chart: &Path, base: &O
         Ok(())
     })
     .await;
+    values(lane, chart).await;
+}
+
+/// Which values there are, and that each is tried.
+async fn values(lane: &Lane, chart: &Path) {
     let name = "the chart has every value of metrics-server's chart";
     lane.check(name, CALL, async {
         let read = |file: &str| -> Result<Value> {
@@ -122,6 +151,32 @@ async fn chart(lane: &Lane, admin: &Kubectl, helm: &Helm, chart: &Path, base: &O
         Ok(())
     })
     .await;
+    let name = "every value of the chart is set to something by one of the files that are rendered";
+    lane.check(name, CALL, async {
+        let read = |file: &Path| -> Result<Value> {
+            Ok(serde_saphyr::from_str(&std::fs::read_to_string(file)?)?)
+        };
+        let files = files(&chart.join("ci"), "-values.yaml")?;
+        let set: Vec<Value> = files.iter().map(|file| read(file)).collect::<Result<_>>()?;
+        let mut unset = leaves(&read(&chart.join("values.yaml"))?, "");
+        unset.retain(|path| !set.iter().any(|values| values.pointer(path).is_some()));
+        ensure!(unset.is_empty(), "{unset:?}");
+        Ok(())
+    })
+    .await;
+}
+
+/// The JSON pointers of all values that hold no other ones.
+fn leaves(value: &Value, path: &str) -> Vec<String> {
+    let ours = !OF_KUBERNETES.contains(&path);
+    let inner = value.as_object().filter(|inner| ours && !inner.is_empty());
+    let Some(inner) = inner else {
+        return vec![path.to_owned()];
+    };
+    let below = inner.iter();
+    below
+        .flat_map(|(key, value)| leaves(value, &format!("{path}/{key}")))
+        .collect()
 }
 
 async fn set_up(cluster: &ControlPlane, scratch: &Scratch) -> Result<(Kubectl, PathBuf, PathBuf)> {
@@ -256,6 +311,16 @@ const OPEN: [&str; 4] = [
     ".readinessProbe",
     ".securityContext",
     ".resources",
+];
+
+/// The same as JSON pointers.
+const OF_KUBERNETES: [&str; 6] = [
+    "/livenessProbe",
+    "/readinessProbe",
+    "/podSecurityContext",
+    "/securityContext",
+    "/resources",
+    "/nodeSelector",
 ];
 
 /// The keys of `theirs` that `ours` lacks. What is under a key that takes anything need not be there.

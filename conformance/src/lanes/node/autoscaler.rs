@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::real::hpa::{SCALED, autoscaler, scaled};
 use crate::real::until;
 use crate::report::Lane;
 
+use super::watched::{active, failures};
 use super::{CALL, NAMESPACE, SOON, Scene, pod_spec};
 
-/// Longer than the HPA's period.
-const SETTLED: Duration = Duration::from_secs(35);
+/// Longer than two periods of the HPA.
+const SETTLED: Duration = Duration::from_secs(12);
 
 /// Burns while the switch is on. Each pod may use 150m and requests 100m: on, all are far above the target of half
 /// their request whatever their number is; off, all are far below.
@@ -95,7 +96,7 @@ async fn rollout(scene: &Scene) -> Result<()> {
     let status = async {
         let call = format!("rollout status {loadline} --timeout=20s");
         until(SOON, async || scene.admin.run(&call).await).await?;
-        // The autoscaler looks every 15 s.
+        // The autoscaler looks every 5 s.
         tokio::time::sleep(SETTLED).await;
         anyhow::Ok(())
     };
@@ -111,37 +112,6 @@ async fn rollout(scene: &Scene) -> Result<()> {
     }
     let after = failures(scene).await?;
     ensure!(after == before, "{after}");
-    Ok(())
-}
-
-/// The Events of evaluations that failed.
-async fn failures(scene: &Scene) -> Result<String> {
-    let events = format!("get events -n {NAMESPACE} -o json");
-    let list: Value = serde_json::from_str(&scene.admin.run(&events).await?)?;
-    let failed = list["items"].as_array().into_iter().flatten();
-    let failed = failed.filter(|event| {
-        let of_hpa = event["involvedObject"]["kind"] == "HorizontalPodAutoscaler";
-        of_hpa && event["type"] == "Warning"
-    });
-    Ok(failed
-        .map(|event| {
-            format!(
-                "{} {}\n",
-                event["metadata"]["resourceVersion"], event["message"]
-            )
-        })
-        .collect())
-}
-
-async fn active(scene: &Scene) -> Result<()> {
-    let hpa = scene
-        .admin
-        .json(&format!("get hpa elastic -n {NAMESPACE}"))
-        .await?;
-    let conditions: &Value = &hpa["status"]["conditions"];
-    let mut all = conditions.as_array().into_iter().flatten();
-    let active = all.any(|c| c["type"] == "ScalingActive" && c["status"] == "True");
-    ensure!(active, "{conditions}");
     Ok(())
 }
 

@@ -10,7 +10,8 @@ use crate::report::Lane;
 
 use super::{CALL, NAMESPACE, SOON, Scene, Soonest};
 
-const IMAGE: (&str, &str) = ("localhost/loadline", "test");
+/// The name and tag of the image under test.
+pub(super) const IMAGE: (&str, &str) = ("localhost/loadline", "test");
 
 pub(super) async fn checks(
     lane: &Lane,
@@ -26,12 +27,18 @@ pub(super) async fn checks(
             Ok(())
         })
         .await;
+    lane.check(
+        "the image is the same from another folder, at another time",
+        CALL,
+        async { reproduced(scratch, tools) },
+    )
+    .await;
     let applied = lane
         .check(
             "the manifests apply under the restricted pod security standard",
             CALL * 2,
             async {
-                let size = import(scene, scratch, tools)?;
+                let size = import(&scene.node, scratch, tools)?;
                 lane.note(&format!("image: {:.1} MB, one static program", size / 1e6));
                 apply(scene, scratch).await
             },
@@ -59,6 +66,14 @@ pub(super) async fn checks(
         let services = "apiservice/v1.metrics.k8s.io apiservice/v1beta1.metrics.k8s.io";
         let call = format!("wait --for=condition=Available --timeout=30s {services}");
         until(SOON, async || scene.admin.run(&call).await).await?;
+        Ok(())
+    })
+    .await;
+    let name = "loadline check, in its pod, with its own rights and the server's flags, finds nothing wrong";
+    lane.check(name, SOON + CALL, async {
+        let check = "exec -n kube-system deployment/loadline -- /loadline check";
+        // One APIService may come a moment later than the two that are waited for.
+        until(SOON, async || scene.admin.run(check).await).await?;
         Ok(())
     })
     .await;
@@ -99,14 +114,35 @@ fn took(lane: &Lane, scene: &Scene, what: &str) -> f64 {
     seconds
 }
 
+/// Puts the image under test on a node, and returns its size in bytes.
 #[expect(
     clippy::cast_precision_loss,
     reason = "an image is far below 2^53 bytes"
 )]
-fn import(scene: &Scene, scratch: &Scratch, tools: &Tools) -> Result<f64> {
+pub(super) fn import(node: &RealNode, scratch: &Scratch, tools: &Tools) -> Result<f64> {
     let (name, tag) = IMAGE;
     let image = Image::of_program(&format!("{name}:{tag}"), tools.loadline())?;
-    Ok(scene.node.import(&image, scratch)? as f64)
+    Ok(node.import(&image, scratch)? as f64)
+}
+
+/// Wraps the program twice, as copies that differ in all but their content. `deploy/image/twice` does the same from sources.
+fn reproduced(scratch: &Scratch, tools: &Tools) -> Result<()> {
+    let mut images = Vec::new();
+    for folder in ["image/one", "image/another/one"] {
+        let folder = scratch.subfolder(folder)?;
+        let program = folder.join("loadline");
+        std::fs::copy(tools.loadline(), &program)?;
+        let archive = folder.join("image.tar");
+        Image::of_program("loadline:twice", &program)?.write(&archive)?;
+        images.push(std::fs::read(&archive)?);
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let same = images.iter().all(|image| Some(image) == images.first());
+    ensure!(
+        same && images.len() == 2,
+        "two images of one program differ"
+    );
+    Ok(())
 }
 
 /// A folder of manifests with this node instead of a scheduler, for the workloads of `kind`.

@@ -1,12 +1,17 @@
-//! Loadline as a pod on a real node: its own image, manifests, account and rights, a real kubelet's numbers.
+//! Loadline as a pod on a real node, and on two: its own image, manifests, chart, account and rights, a real kubelet's
+//! numbers.
 
 mod autoscaler;
+mod chart;
 mod cpu;
 mod figures;
+mod from_heapster;
 mod heapster;
 mod install;
+mod replicas;
 mod steps;
 mod take_over;
+mod watched;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,9 +31,24 @@ const CALL: Duration = Duration::from_secs(60);
 /// The namespace of the pods that make load.
 const NAMESPACE: &str = "load";
 
+/// Whose logs say more when a check fails.
+const WATCHED: [&str; 10] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "dns",
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+    "containerd-real-2",
+    "kubelet-real-2",
+    "kube-proxy-real-2",
+];
+
 /// What the checks of this lane look at.
 struct Scene {
     // Dropped in this order: containers, then what they talk to.
+    second: Option<RealNode>,
     node: RealNode,
     cluster: ControlPlane,
     admin: Kubectl,
@@ -59,14 +79,9 @@ pub async fn node(lane: &Lane) -> Result<()> {
         }
     };
     let logs = lane.folder()?;
-    let scratch = Scratch::new()?;
-    for program in [
-        "kube-apiserver",
-        "kube-controller-manager",
-        "containerd",
-        "kubelet",
-        "kube-proxy",
-    ] {
+    // A second one for the second node.
+    let (scratch, beyond) = (Scratch::new()?, Scratch::new()?);
+    for program in WATCHED {
         lane.watch_log(logs.join(format!("{program}.log")));
     }
     let place = Place::Namespace(scratch.name().to_owned());
@@ -81,6 +96,7 @@ pub async fn node(lane: &Lane) -> Result<()> {
     let switch = scratch.subfolder("switch")?.join("on");
     let mut scene = Scene {
         admin: cluster.user("admin", &["system:masters"])?,
+        second: None,
         node,
         cluster,
         switch,
@@ -91,23 +107,36 @@ pub async fn node(lane: &Lane) -> Result<()> {
         "logs of the pods: {}",
         logs.join("pods").display()
     ));
-    if !install::checks(lane, &mut scene, &scratch, &tools).await {
+    if !Box::pin(on_one_node(lane, &mut scene, &scratch, &tools)).await {
         return Ok(());
     }
-    figures::freshness(lane, &scene).await;
-    let before = figures::Cost::read(&scene).await;
-    cpu::checks(lane, &scene).await;
-    figures::cost(lane, &scene, before).await;
-    heapster::checks(lane, &scene).await;
-    autoscaler::checks(lane, &scene).await;
-    take_over::checks(lane, &mut scene, &scratch).await;
-    steps::checks(lane, &scene, &scratch).await;
+    let scratches = (&scratch, &beyond);
+    Box::pin(replicas::checks(lane, &mut scene, scratches, &tools, &logs)).await;
+    from_heapster::checks(lane, &scene, &scratch, &tools).await;
     lane.check("nothing ended by itself", CALL, async {
         scene.node.alive()?;
+        scene.second.as_mut().map_or(Ok(()), RealNode::alive)?;
         scene.cluster.alive()
     })
     .await;
     Ok(())
+}
+
+/// What one node is enough for. Returns whether Loadline could be installed.
+async fn on_one_node(lane: &Lane, scene: &mut Scene, scratch: &Scratch, tools: &Tools) -> bool {
+    if !install::checks(lane, scene, scratch, tools).await {
+        return false;
+    }
+    figures::freshness(lane, scene).await;
+    let before = figures::Cost::read(scene).await;
+    cpu::checks(lane, scene).await;
+    figures::cost(lane, scene, before).await;
+    heapster::checks(lane, scene).await;
+    autoscaler::checks(lane, scene).await;
+    take_over::checks(lane, scene, scratch).await;
+    steps::checks(lane, scene, scratch).await;
+    chart::checks(lane, scene, scratch).await;
+    true
 }
 
 fn prerequisites() -> Result<Tools> {

@@ -14,7 +14,7 @@ use crate::report::Lane;
 use super::install::{here, soonest};
 use super::{CALL, NAMESPACE, SOON, Scene, Soonest};
 
-const METRICS_SERVER: &str = include_str!("metrics-server.yaml");
+pub(super) const METRICS_SERVER: &str = include_str!("metrics-server.yaml");
 const OLDER: &str = "v1beta1.metrics.k8s.io";
 /// What part of metrics-server's time the first numbers may take. Its probe waits for 20 s, so what is a third on a quiet
 /// machine is more on a busy one.
@@ -82,6 +82,11 @@ async fn gone(scene: &Scene, scratch: &Scratch) -> Result<()> {
     let manifests = here("deploy/overlays/heapster", "Deployment");
     let manifests = manifests.render(scratch, &scene.admin).await?;
     delete(scene, &manifests).await?;
+    unbroken(scene).await
+}
+
+/// Makes sure that nothing of Loadline is left, and that namespaces come and go.
+pub(super) async fn unbroken(scene: &Scene) -> Result<()> {
     scene.admin.forget_discovery();
     let resources = scene.admin.ask("api-resources").await?;
     ensure!(

@@ -1,0 +1,105 @@
+//! The change from Heapster to Loadline, back, and for good, by the commands of its document.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::real::{Scratch, Tools, repository, until};
+use crate::report::Lane;
+
+use super::install::IMAGE;
+use super::{SOON, Scene};
+
+const DOCUMENT: &str = include_str!("../../../../docs/migrate-from-heapster.md");
+const BEFORE: &str = include_str!("heapster-before.yaml");
+/// What the one number of [`BEFORE`] says of its time.
+const OLD: &str = "2018-01-02T03:04:00Z";
+const ASKED: &str = "/api/v1/namespaces/kube-system/services/http:heapster:/proxy/api/v1/model/metrics/cpu/usage_rate";
+
+pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch, tools: &Tools) {
+    let name = "the document leads Heapster's clients to loadline, back, and there for good";
+    lane.check(name, SOON * 4, async {
+        let folder = sources(scratch)?;
+        scene.admin.apply(BEFORE).await?;
+        until(SOON, async || answers(scene, false).await).await?;
+        step(scene, tools, &folder, "beside").await?;
+        answers(scene, false).await?;
+        until(SOON, async || {
+            let said = step(scene, tools, &folder, "look").await?;
+            let both = said.contains(OLD) && said.matches("latestTimestamp").count() == 2;
+            ensure!(both, "{said}");
+            Ok(())
+        })
+        .await?;
+        for (name, ours) in [
+            ("lead", true),
+            ("back", false),
+            ("lead", true),
+            ("finish", true),
+        ] {
+            step(scene, tools, &folder, name).await?;
+            until(SOON, async || answers(scene, ours).await)
+                .await
+                .context(name)?;
+        }
+        let left = "get deployments,serviceaccounts,clusterrolebindings -A -o name";
+        let left = scene.admin.run(left).await?;
+        ensure!(!left.contains("/heapster\n"), "{left}");
+        Ok(())
+    })
+    .await;
+}
+
+/// Makes sure who answers by Heapster's name.
+async fn answers(scene: &Scene, loadline: bool) -> Result<()> {
+    let answer = scene.admin.raw(ASKED).await?;
+    let ours = answer["metrics"].is_array() && answer["latestTimestamp"] != OLD;
+    ensure!(ours == loadline, "{answer}");
+    Ok(())
+}
+
+/// A copy of the manifests that the document's commands may write to, with the name of the image under test.
+fn sources(scratch: &Scratch) -> Result<PathBuf> {
+    let folder = scratch.subfolder("sources")?;
+    let root = repository()?;
+    let copied = std::process::Command::new("cp")
+        .arg("-R")
+        .args([root.join("deploy"), root.join("apiservice")])
+        .arg(&folder)
+        .status()?;
+    ensure!(copied.success(), "not copied");
+    let base = folder.join("deploy/base/kustomization.yaml");
+    let mut text = std::fs::read_to_string(&base)?;
+    let (name, tag) = IMAGE;
+    text.push_str(&format!(
+        "images:\n- name: loadline\n  newName: {name}\n  newTag: {tag}\n"
+    ));
+    std::fs::write(&base, text)?;
+    Ok(folder)
+}
+
+/// Runs a block of the document, and returns what it printed.
+async fn step(scene: &Scene, tools: &Tools, folder: &Path, name: &str) -> Result<String> {
+    let begin = format!("```sh {name}\n");
+    let (_, rest) = DOCUMENT
+        .split_once(&begin)
+        .with_context(|| format!("no block {name}"))?;
+    let (block, _) = rest.split_once("```").context("the block has no end")?;
+    let mut path = vec![tools.folder().to_owned()];
+    path.extend([PathBuf::from("/usr/bin"), PathBuf::from("/bin")]);
+    let shell = scene.cluster.place().command(Path::new("/bin/sh"));
+    let output = tokio::process::Command::from(shell)
+        .args(["-eu", "-c", block])
+        .current_dir(folder)
+        .env("PATH", std::env::join_paths(path)?)
+        .env("KUBECONFIG", scene.admin.kubeconfig())
+        .env("KUBECACHEDIR", folder.join("cache"))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{name}: {}", said.trim());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
