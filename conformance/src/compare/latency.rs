@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::lab::{Fixed, Pki};
@@ -14,7 +15,7 @@ use crate::lab::{Fixed, Pki};
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The forms in which the full pod list is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
     /// JSON as it is.
     Json,
@@ -25,7 +26,7 @@ pub enum Form {
 }
 
 /// How long lists of one form took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
     /// The form.
     pub form: Form,
@@ -40,7 +41,7 @@ pub struct Latency {
 }
 
 /// The median and the slowest hundredth of several answers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Spread {
     /// Half of them were faster.
     pub p50: Duration,
@@ -116,13 +117,14 @@ pub(super) async fn floor(
     path: &str,
     form: Form,
     pki: &Pki,
+    span: Duration,
     fixed: impl Fn(SocketAddr) -> Result<Client>,
 ) -> Result<Duration> {
     let (_, body) = ask(&form.on(client)?, path).await?;
     let server = Fixed::bind(pki, body).await?;
     let client = fixed(server.address())?;
     let pause = Duration::from_millis(100);
-    let spread = steadily(&client, "/", pause, Duration::from_secs(3)).await?;
+    let spread = steadily(&client, "/", pause, span).await?;
     Ok(spread.p50)
 }
 
