@@ -131,7 +131,7 @@ pub fn rows() -> Vec<Row> {
     all
 }
 
-fn of_form(n: usize, form: Form) -> [Row; 4] {
+fn of_form(n: usize, form: Form) -> [Row; 5] {
     let name = form.name();
     let anew = match form {
         Form::Json => [8.0, 10.0, 10.0],
@@ -165,6 +165,12 @@ fn of_form(n: usize, form: Form) -> [Row; 4] {
             "ms",
             |l| milliseconds(l.floor),
             Promise::Nothing,
+        ),
+        row(
+            "again over that",
+            "× floor",
+            |l| over(milliseconds(l.again), milliseconds(l.floor)),
+            Promise::AtMost(2.0),
         ),
         row(
             "anew over that",
