@@ -32,8 +32,14 @@ pub struct Latency {
     pub form: Form,
     /// The median of lists two seconds apart.
     pub anew: Duration,
+    /// The fastest of those: what a busy machine leaves of a time.
+    #[serde(default)]
+    pub anew_fastest: Duration,
     /// The median of lists asked for right after such a one.
     pub again: Duration,
+    /// The fastest of those.
+    #[serde(default)]
+    pub again_fastest: Duration,
     /// The median of the same bytes from a server that has them in memory and nothing else to do.
     pub floor: Duration,
     /// The size of the answer in bytes, as it came.
@@ -101,9 +107,12 @@ pub(super) async fn lists(client: &Client, path: &str, form: Form, count: u32) -
             bytes = body.len();
         }
     }
+    let fastest = |times: &[Duration]| times.iter().min().copied().unwrap_or_default();
     Ok(Latency {
         form,
+        anew_fastest: fastest(&anew),
         anew: Spread::of(anew).p50,
+        again_fastest: fastest(&again),
         again: Spread::of(again).p50,
         floor: Duration::ZERO,
         bytes,

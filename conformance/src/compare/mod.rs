@@ -80,9 +80,9 @@ impl Plan {
                 nodes: 100,
                 pods: 70,
             },
-            settle: Duration::from_secs(15),
-            rest: Duration::from_secs(30),
-            lists: 3,
+            settle: Duration::from_secs(10),
+            rest: Duration::from_secs(25),
+            lists: 4,
             steady: Duration::from_secs(3),
             small: Duration::from_secs(1),
             clients: 16,
@@ -107,8 +107,10 @@ pub async fn compare(
     say(&format!("filling a control plane with {}", plan.size));
     let stage = Stage::set(plan.size, &scratch, tools, logs).await?;
     say("measuring the API server alone, and a loop that only reads");
-    let idle = measure::idle_api_server(&stage, &plan).await?;
-    let reading = reading::measure(&stage, plan.rest, logs).await?;
+    let (idle, reading) = tokio::try_join!(
+        measure::idle_api_server(&stage, &plan),
+        reading::measure(&stage, plan.rest, logs),
+    )?;
     let mut results = Vec::new();
     for server in [
         Server::metrics_server(metrics_server),

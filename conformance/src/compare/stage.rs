@@ -70,7 +70,7 @@ impl Stage {
         };
         let lab = Lab::start(World::of_size(size.nodes, size.pods), config).await?;
         let mirror = Mirror::new(&cluster, Arc::clone(&lab.world))?;
-        mirror.show_stored(&cluster).await?;
+        mirror.show_stored(&mut cluster).await?;
         for object in account() {
             admin.apply(&object.to_string()).await?;
         }
@@ -78,7 +78,6 @@ impl Stage {
             cluster.service_account(&admin, NAMESPACE, ACCOUNT).await
         })
         .await?;
-        cluster.stop_controllers();
         let kubeconfig = account.kubeconfig().clone();
         let name = format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
         lab.access.add_token(

@@ -186,8 +186,8 @@ impl ControlPlane {
         address.parse().context("the store's address")
     }
 
-    /// Ends the kube-controller-manager: a cluster that only stands there needs none.
-    pub fn stop_controllers(&mut self) {
+    /// Ends the kube-controller-manager.
+    pub(super) fn stop_controllers(&mut self) {
         self.controllers = None;
     }
 

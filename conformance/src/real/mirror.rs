@@ -103,12 +103,13 @@ impl Mirror {
     }
 
     /// Shows all namespaces, nodes and pods of a world whose pods are alike, through the store: a hundred times
-    /// faster than [`Self::show`]. The API server knows all of them when this ends.
+    /// faster than [`Self::show`]. The API server knows all of them when this ends; the kube-controller-manager has
+    /// ended by then, since a cluster that only stands there needs none.
     ///
     /// # Errors
     /// When an object is refused, or the API server does not hear of all in time.
-    pub async fn show_stored(&self, cluster: &ControlPlane) -> Result<()> {
-        stored::show(self, &self.world, cluster.store_address()?).await?;
+    pub async fn show_stored(&self, cluster: &mut ControlPlane) -> Result<()> {
+        stored::show(self, &self.world, cluster).await?;
         for (path, all) in [
             ("/api/v1/nodes", self.world.nodes().len()),
             ("/api/v1/pods", self.world.pods().len()),

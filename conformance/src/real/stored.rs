@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::controlplane::ControlPlane;
 use super::mirror::Mirror;
 use crate::lab::{Meta, Node, Pod, Stamp, World, render_node, render_pod};
 
@@ -46,16 +47,19 @@ struct Templates {
 }
 
 /// Shows all namespaces, nodes and pods of `world`, whose pods are all alike but for their names, labels and nodes.
+/// Controllers end before the most of them come.
 ///
 /// # Errors
 /// When the API server or its store refuses an object.
-pub(super) async fn show(mirror: &Mirror, world: &World, etcd: SocketAddr) -> Result<()> {
+pub(super) async fn show(mirror: &Mirror, world: &World, cluster: &mut ControlPlane) -> Result<()> {
     let (nodes, pods) = (world.nodes(), world.pods());
     let (Some(node), Some(pod)) = (nodes.first(), pods.first()) else {
         return Ok(());
     };
     let templates = Templates::of(mirror, node, pod).await?;
-    let mut store = Store::open(etcd).await?;
+    // Admission wanted it for the first pod; of 150,000 it would keep a graph.
+    cluster.stop_controllers();
+    let mut store = Store::open(cluster.store_address()?).await?;
     let mut number = 0;
     for namespace in world.namespaces() {
         let name = &namespace.meta.name;
