@@ -44,6 +44,8 @@ enum Name {
     Node,
     /// Real databases: what sinks sent, asked for in their own languages.
     Sinks,
+    /// Beside metrics-server: ratios that must not be lost.
+    Compare,
 }
 
 #[tokio::main]
@@ -96,6 +98,7 @@ async fn run(names: &[Name], report: &Report) {
             Name::Controlplane => report.lane("controlplane"),
             Name::Node => report.lane("node"),
             Name::Sinks => report.lane("sinks"),
+            Name::Compare => report.lane("compare"),
         };
         let outcome = match name {
             Name::Quality => lanes::quality(&lane).await,
@@ -104,6 +107,7 @@ async fn run(names: &[Name], report: &Report) {
             Name::Controlplane => Box::pin(lanes::controlplane(&lane)).await,
             Name::Node => lanes::node(&lane).await,
             Name::Sinks => lanes::sinks(&lane).await,
+            Name::Compare => lanes::compare(&lane).await,
         };
         lane.close(started.elapsed());
         if let Err(error) = outcome {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::lab::{Fixed, Pki};
@@ -14,7 +15,7 @@ use crate::lab::{Fixed, Pki};
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The forms in which the full pod list is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
     /// JSON as it is.
     Json,
@@ -25,14 +26,20 @@ pub enum Form {
 }
 
 /// How long lists of one form took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
     /// The form.
     pub form: Form,
     /// The median of lists two seconds apart.
     pub anew: Duration,
+    /// The fastest of those: what a busy machine leaves of a time.
+    #[serde(default)]
+    pub anew_fastest: Duration,
     /// The median of lists asked for right after such a one.
     pub again: Duration,
+    /// The fastest of those.
+    #[serde(default)]
+    pub again_fastest: Duration,
     /// The median of the same bytes from a server that has them in memory and nothing else to do.
     pub floor: Duration,
     /// The size of the answer in bytes, as it came.
@@ -40,7 +47,7 @@ pub struct Latency {
 }
 
 /// The median and the slowest hundredth of several answers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Spread {
     /// Half of them were faster.
     pub p50: Duration,
@@ -100,9 +107,12 @@ pub(super) async fn lists(client: &Client, path: &str, form: Form, count: u32) -
             bytes = body.len();
         }
     }
+    let fastest = |times: &[Duration]| times.iter().min().copied().unwrap_or_default();
     Ok(Latency {
         form,
+        anew_fastest: fastest(&anew),
         anew: Spread::of(anew).p50,
+        again_fastest: fastest(&again),
         again: Spread::of(again).p50,
         floor: Duration::ZERO,
         bytes,
@@ -116,13 +126,14 @@ pub(super) async fn floor(
     path: &str,
     form: Form,
     pki: &Pki,
+    span: Duration,
     fixed: impl Fn(SocketAddr) -> Result<Client>,
 ) -> Result<Duration> {
     let (_, body) = ask(&form.on(client)?, path).await?;
     let server = Fixed::bind(pki, body).await?;
     let client = fixed(server.address())?;
     let pause = Duration::from_millis(100);
-    let spread = steadily(&client, "/", pause, Duration::from_secs(3)).await?;
+    let spread = steadily(&client, "/", pause, span).await?;
     Ok(spread.p50)
 }
 

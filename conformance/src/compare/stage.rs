@@ -1,6 +1,5 @@
 //! A real control plane that knows a simulated cluster of a given size.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::lab::{CertificateNames, Identity, Lab, LabConfig, Leaf, Request, World};
@@ -19,7 +19,7 @@ const ACCOUNT: &str = "loadline";
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(60);
 
 /// How large a cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// Its nodes.
     pub nodes: usize,
@@ -62,7 +62,7 @@ impl Stage {
     /// # Errors
     /// When one of them does not start or refuses an object.
     pub async fn set(size: Size, scratch: &Scratch, tools: &Tools, logs: &Path) -> Result<Self> {
-        let cluster = ControlPlane::start(scratch, tools, logs, Place::Host).await?;
+        let mut cluster = ControlPlane::start(scratch, tools, logs, Place::Host).await?;
         let admin = cluster.user("admin", &["system:masters"])?;
         // metrics-server verifies a kubelet by the address it dials, and by nothing else.
         let config = LabConfig {
@@ -70,16 +70,7 @@ impl Stage {
         };
         let lab = Lab::start(World::of_size(size.nodes, size.pods), config).await?;
         let mirror = Mirror::new(&cluster, Arc::clone(&lab.world))?;
-        let namespaces: BTreeSet<String> = lab
-            .world
-            .pods()
-            .iter()
-            .map(|pod| pod.meta.namespace.clone())
-            .collect();
-        for namespace in &namespaces {
-            mirror.add_namespace(namespace).await?;
-        }
-        mirror.show().await?;
+        mirror.show_stored(&mut cluster).await?;
         for object in account() {
             admin.apply(&object.to_string()).await?;
         }

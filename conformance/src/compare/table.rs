@@ -32,8 +32,9 @@ pub fn table(size: Size, results: &[(Server, Figures)]) -> String {
         }
         for (server, ours) in others {
             let ratio = row.ratio(peer, ours).map_or_else(|| "-".to_owned(), shown);
-            let target = row.target(size, server);
-            let target = target.map_or_else(String::new, |t| t.to_string());
+            let less = row.times_less(size, server).map(|t| t.to_string());
+            let most = || row.at_most(server).map(|t| format!("at most {t}"));
+            let target = less.or_else(most).unwrap_or_default();
             let _ = write!(text, " {ratio} | {target} |");
         }
         text.push('\n');

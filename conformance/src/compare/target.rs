@@ -1,11 +1,13 @@
 //! What Loadline promises beside metrics-server: how many times less of each thing.
 
-use super::latency::Form;
+use std::time::Duration;
+
+use super::latency::{Form, Latency};
 use super::measure::Figures;
 use super::server::Server;
 use super::stage::Size;
 
-/// One figure and how many times less of it Loadline needs at least.
+/// One figure and what Loadline promises of it.
 #[derive(Debug)]
 pub struct Row {
     /// What is measured.
@@ -13,46 +15,45 @@ pub struct Row {
     /// In what.
     pub unit: &'static str,
     figure: Figure,
-    target: Option<[f64; 3]>,
+    promise: Promise,
     /// A server that does more than metrics-server may need twice as much of it.
     doubles: bool,
+}
+
+/// What is promised of a figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Promise {
+    /// Nothing: it only tells of the others.
+    Nothing,
+    /// So many times less than metrics-server's, in a small, a middling and a large cluster.
+    TimesLess([f64; 3]),
+    /// No more than this, whatever metrics-server's is.
+    AtMost(f64),
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Figure {
     Of(fn(&Figures) -> f64),
-    Anew(usize),
-    Again(usize),
-    Floor(usize),
+    List(usize, fn(&Latency) -> f64),
 }
 
 impl Row {
-    /// The figure of a server.
+    /// The figure of a server; zero when it was not measured.
     #[must_use]
     pub fn of(&self, figures: &Figures) -> f64 {
-        let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
         match self.figure {
             Figure::Of(figure) => figure(figures),
-            Figure::Anew(form) => figures
-                .lists
-                .get(form)
-                .map_or(0.0, |l| milliseconds(l.anew)),
-            Figure::Again(form) => figures
-                .lists
-                .get(form)
-                .map_or(0.0, |l| milliseconds(l.again)),
-            Figure::Floor(form) => figures
-                .lists
-                .get(form)
-                .map_or(0.0, |l| milliseconds(l.floor)),
+            Figure::List(form, figure) => figures.lists.get(form).map_or(0.0, figure),
         }
     }
 
-    /// How many times less than the peer's this server's is to be in a cluster of this size, if
-    /// anything is promised.
+    /// What is promised of it for this server in a cluster of this size: how many times less than
+    /// metrics-server's it is to be.
     #[must_use]
-    pub fn target(&self, size: Size, server: &Server) -> Option<f64> {
-        let [small, medium, large] = self.target?;
+    pub fn times_less(&self, size: Size, server: &Server) -> Option<f64> {
+        let Promise::TimesLess([small, medium, large]) = self.promise else {
+            return None;
+        };
         let target = match size.nodes {
             ..500 => small,
             500..3000 => medium,
@@ -62,11 +63,43 @@ impl Row {
         Some(if twice { target / 2.0 } else { target })
     }
 
-    /// How many times less than `peer` needs `ours` does.
+    /// What is promised of it for this server, whatever metrics-server's is.
+    #[must_use]
+    pub fn at_most(&self, server: &Server) -> Option<f64> {
+        let Promise::AtMost(limit) = self.promise else {
+            return None;
+        };
+        let twice = self.doubles && server.does_more();
+        Some(if twice { limit * 2.0 } else { limit })
+    }
+
+    /// How many times less than `peer` needs `ours` does, of a figure that is compared.
     #[must_use]
     pub fn ratio(&self, peer: &Figures, ours: &Figures) -> Option<f64> {
+        if matches!(self.promise, Promise::AtMost(_)) {
+            return None;
+        }
         let (peer, ours) = (self.of(peer), self.of(ours));
-        (ours > 0.0).then(|| peer / ours)
+        (ours > 0.0 && peer > 0.0).then(|| peer / ours)
+    }
+
+    /// What was promised and is not held.
+    fn missed(
+        &self,
+        size: Size,
+        peer: &Figures,
+        server: &Server,
+        ours: &Figures,
+    ) -> Option<String> {
+        let (who, what) = (&server.name, &self.name);
+        if let Some(limit) = self.at_most(server) {
+            let value = self.of(ours);
+            let said = format!("{who}: {what}: {value:.2}, promised at most {limit}");
+            return (value > limit).then_some(said);
+        }
+        let (target, ratio) = (self.times_less(size, server)?, self.ratio(peer, ours)?);
+        let said = format!("{who}: {what}: {ratio:.2} times less, promised {target}");
+        (ratio < target).then_some(said)
     }
 }
 
@@ -77,15 +110,10 @@ pub fn lost(size: Size, results: &[(Server, Figures)]) -> Vec<String> {
     let Some(((_, peer), others)) = results.split_first() else {
         return Vec::new();
     };
-    let missed = |row: &Row, server: &Server, ours: &Figures| {
-        let (target, ratio) = (row.target(size, server)?, row.ratio(peer, ours)?);
-        let (who, what) = (&server.name, &row.name);
-        let said = format!("{who}: {what}: {ratio:.2} times less, promised {target}");
-        (ratio < target).then_some(said)
-    };
     let of = |(server, ours): &(Server, Figures)| {
         let rows = rows();
-        let missed = rows.iter().filter_map(|row| missed(row, server, ours));
+        let missed = rows.iter();
+        let missed = missed.filter_map(|row| row.missed(size, peer, server, ours));
         missed.collect::<Vec<_>>()
     };
     others.iter().flat_map(of).collect()
@@ -96,41 +124,81 @@ pub fn lost(size: Size, results: &[(Server, Figures)]) -> Vec<String> {
 pub fn rows() -> Vec<Row> {
     let mut all = at_rest();
     for (n, form) in Form::ALL.into_iter().enumerate() {
-        let name = form.name();
-        let anew = match form {
-            Form::Json => [8.0, 10.0, 10.0],
-            Form::Gzip | Form::Protobuf => [4.0, 5.0, 5.0],
-        };
-        let row = |what: &str, figure, target| Row {
-            name: format!("full pod list {what}, {name}, p50"),
-            unit: "ms",
-            figure,
-            target,
-            doubles: false,
-        };
-        all.push(row("anew", Figure::Anew(n), Some(anew)));
-        all.push(row("again at once", Figure::Again(n), Some([15.0; 3])));
-        all.push(row(
-            "from a server of these bytes alone",
-            Figure::Floor(n),
-            None,
-        ));
+        all.extend(of_form(n, form));
     }
     all.extend(asked());
+    all.extend(beside());
     all
 }
 
-fn row(
-    name: &str,
-    unit: &'static str,
-    figure: fn(&Figures) -> f64,
-    target: Option<[f64; 3]>,
-) -> Row {
+fn of_form(n: usize, form: Form) -> [Row; 7] {
+    let name = form.name();
+    let anew = match form {
+        Form::Json => [8.0, 10.0, 10.0],
+        Form::Gzip | Form::Protobuf => [4.0, 5.0, 5.0],
+    };
+    let row = |what: &str, unit, figure, promise| Row {
+        name: match unit {
+            "ms" if !what.ends_with("fastest") => format!("full pod list {what}, {name}, p50"),
+            _ => format!("full pod list {what}, {name}"),
+        },
+        unit,
+        figure: Figure::List(n, figure),
+        promise,
+        doubles: false,
+    };
+    [
+        row(
+            "anew",
+            "ms",
+            |l| milliseconds(l.anew),
+            Promise::TimesLess(anew),
+        ),
+        row(
+            "again at once",
+            "ms",
+            |l| milliseconds(l.again),
+            Promise::TimesLess([15.0; 3]),
+        ),
+        row(
+            "anew, the fastest",
+            "ms",
+            |l| milliseconds(l.anew_fastest),
+            Promise::Nothing,
+        ),
+        row(
+            "again, the fastest",
+            "ms",
+            |l| milliseconds(l.again_fastest),
+            Promise::Nothing,
+        ),
+        row(
+            "from a server of these bytes alone",
+            "ms",
+            |l| milliseconds(l.floor),
+            Promise::Nothing,
+        ),
+        row(
+            "again over that",
+            "× floor",
+            |l| over(milliseconds(l.again), milliseconds(l.floor)),
+            Promise::AtMost(2.0),
+        ),
+        row(
+            "anew over that",
+            "× floor",
+            |l| over(milliseconds(l.anew), milliseconds(l.floor)),
+            Promise::AtMost(2.0),
+        ),
+    ]
+}
+
+fn row(name: &str, unit: &'static str, figure: fn(&Figures) -> f64, promise: Promise) -> Row {
     Row {
         name: name.to_owned(),
         unit,
         figure: Figure::Of(figure),
-        target,
+        promise,
         doubles: false,
     }
 }
@@ -141,96 +209,129 @@ fn doubling(row: Row) -> Row {
 }
 
 fn at_rest() -> Vec<Row> {
-    let seconds = [
+    use Promise::{AtMost, Nothing, TimesLess};
+    vec![
         row(
             "start to the first complete list",
             "s",
             |f| f.complete.as_secs_f64(),
-            Some([4.0; 3]),
+            TimesLess([4.0; 3]),
         ),
         row(
             "CPU until then",
             "s",
             |f| f.cpu_until_complete.as_secs_f64(),
-            Some([5.0; 3]),
+            TimesLess([5.0; 3]),
         ),
-    ];
-    let rest = [
         doubling(row(
             "CPU at rest",
             "mcore",
             |f| f.rest_millicores,
-            Some([8.0, 10.0, 10.0]),
+            TimesLess([8.0, 10.0, 10.0]),
         )),
-        row("RSS at rest", "MiB", |f| mebibytes(f.resident), None),
+        row(
+            "CPU of a loop that only reads the kubelets' answers",
+            "mcore",
+            |f| f.reading_millicores,
+            Nothing,
+        ),
+        doubling(row(
+            "CPU at rest over that",
+            "× floor",
+            |f| over(f.rest_millicores, f.reading_millicores),
+            AtMost(2.0),
+        )),
+        row("RSS at rest", "MiB", |f| mebibytes(f.resident), Nothing),
         doubling(row(
             "RSS after the lists",
             "MiB",
             |f| mebibytes(f.resident_after_lists),
-            Some([10.0, 10.0, 8.0]),
+            TimesLess([10.0, 10.0, 8.0]),
         )),
-        row("peak RSS", "MiB", |f| mebibytes(f.peak), None),
-    ];
-    seconds.into_iter().chain(rest).collect()
+        row("peak RSS", "MiB", |f| mebibytes(f.peak), Nothing),
+    ]
 }
 
 fn asked() -> Vec<Row> {
+    use Promise::{AtMost, Nothing, TimesLess};
     vec![
         row(
             "full pod list five times a second, gzip, p50",
             "ms",
-            |f| f.steady.p50.as_secs_f64() * 1000.0,
-            None,
+            |f| milliseconds(f.steady.p50),
+            Nothing,
         ),
         row(
             "the same, p99",
             "ms",
-            |f| f.steady.p99.as_secs_f64() * 1000.0,
-            None,
+            |f| milliseconds(f.steady.p99),
+            Nothing,
+        ),
+        row(
+            "the same, p99 over p50",
+            "×",
+            |f| over(milliseconds(f.steady.p99), milliseconds(f.steady.p50)),
+            AtMost(2.0),
         ),
         row(
             "full pod list, 16 clients at once, gzip, p99",
             "ms",
-            |f| f.crowd.p99.as_secs_f64() * 1000.0,
-            Some([20.0; 3]),
+            |f| milliseconds(f.crowd.p99),
+            TimesLess([20.0; 3]),
         ),
         row(
             "CPU for each of these answers",
             "ms",
-            |f| f.cpu_per_answer.as_secs_f64() * 1000.0,
-            Some([20.0; 3]),
+            |f| milliseconds(f.cpu_per_answer),
+            TimesLess([20.0; 3]),
         ),
         row(
             "one namespace by label, p50",
             "ms",
-            |f| f.by_label.p50.as_secs_f64() * 1000.0,
-            Some([2.0, 4.0, 4.0]),
+            |f| milliseconds(f.by_label.p50),
+            TimesLess([2.0, 4.0, 4.0]),
         ),
         row(
             "one node, p50",
             "ms",
-            |f| f.one_node.p50.as_secs_f64() * 1000.0,
-            Some([2.0, 4.0, 4.0]),
+            |f| milliseconds(f.one_node.p50),
+            TimesLess([2.0, 4.0, 4.0]),
         ),
+    ]
+}
+
+/// What it costs others.
+fn beside() -> Vec<Row> {
+    use Promise::{Nothing, TimesLess};
+    vec![
         row(
-            "CPU of the API server, start to end of rest",
+            "CPU of the API server for it, start to end of rest",
             "s",
             |f| f.api_server_cpu.as_secs_f64(),
-            Some([1.0; 3]),
+            TimesLess([1.0; 3]),
         ),
         row(
             "bytes from the API server, start to end of rest",
             "MiB",
             |f| mebibytes(f.api_server_bytes),
-            Some([1.0; 3]),
+            TimesLess([1.0; 3]),
         ),
         row(
             "CPU of the kubelets' side at rest (of both alike)",
             "mcore",
             |f| f.kubelets_millicores,
-            None,
+            Nothing,
         ),
     ]
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// How many times the second figure the first is; zero when one of them was not measured.
+fn over(figure: f64, floor: f64) -> f64 {
+    if floor > 0.0 { figure / floor } else { 0.0 }
 }
 
 #[expect(

@@ -1,5 +1,6 @@
 //! The lanes: what is checked, beside what, in which order.
 
+mod compare;
 mod contract;
 mod controlplane;
 mod fuzz;
@@ -8,6 +9,7 @@ mod quality;
 mod simulated;
 mod sinks;
 
+pub use compare::compare;
 pub use contract::contract;
 pub use controlplane::controlplane;
 pub use node::node;

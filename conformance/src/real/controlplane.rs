@@ -189,6 +189,17 @@ impl ControlPlane {
         Footprint::of(self.apiserver.pid())
     }
 
+    /// Where its store listens.
+    pub(super) fn store_address(&self) -> Result<SocketAddr> {
+        let address = self.etcd_url.trim_start_matches("http://");
+        address.parse().context("the store's address")
+    }
+
+    /// Ends the kube-controller-manager.
+    pub(super) fn stop_controllers(&mut self) {
+        self.controllers = None;
+    }
+
     /// Where its processes run.
     #[must_use]
     pub const fn place(&self) -> &Place {

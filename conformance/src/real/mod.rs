@@ -16,6 +16,7 @@ mod mirror;
 mod node;
 mod overlay;
 mod scratch;
+mod stored;
 mod table;
 mod tools;
 mod wait;

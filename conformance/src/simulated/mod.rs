@@ -5,6 +5,7 @@
 //! no request the manifests do not allow.
 
 mod bounds;
+mod churn;
 mod configuration;
 mod coverage;
 mod duplicates;
@@ -39,6 +40,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::report::Lane;
 
+pub use churn::Churn;
 pub use stage::Bench;
 pub(crate) use stage::{READY, Stage, small_world};
 
@@ -117,9 +119,10 @@ pub fn checks() -> Vec<Check> {
     checks
 }
 
-/// Runs the checks whose name contains `filter` against this Loadline. The one that measures comes last and
-/// only when it is asked for by name: what it holds is not held on every machine yet.
-pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
+/// Runs the checks whose name contains `filter` against this Loadline. Those that measure come last and
+/// only when they are asked for by name: what one holds is not held on every machine yet, the other takes
+/// as long as `churn` says.
+pub async fn run(lane: &Lane, loadline: &Path, filter: &str, churn: Churn) {
     let bench = Bench {
         binary: PathBuf::from(loadline),
     };
@@ -137,5 +140,8 @@ pub async fn run(lane: &Lane, loadline: &Path, filter: &str) {
         .await;
     if !filter.is_empty() && load::NAME.contains(filter) {
         load::run(lane, &bench).await;
+    }
+    if !filter.is_empty() && churn::NAME.contains(filter) {
+        churn::run(lane, &bench, churn).await;
     }
 }

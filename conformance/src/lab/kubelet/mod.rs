@@ -3,6 +3,7 @@
 mod behaviour;
 mod exposition;
 pub mod summary;
+mod summary_form;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;

@@ -7,10 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::behaviour::Behaviour;
 use super::exposition::{Times, is_measured, measured_pods};
+use super::summary_form::{
+    ContainerStats, Cpu, Filesystem, Interface, Io, Memory, Network, NodeStats, PodRef, PodStats,
+    Processes, Psi, Rlimit, Runtime, Stalled, Stats, Summary, Swap, SystemContainer, Volume,
+};
 use crate::lab::{Container, Node, Pod, Stamp, World};
 
 /// Bytes a second the default interface of a pod or a node receives.
@@ -31,204 +35,222 @@ pub const CAPACITY: u64 = 100_000_000_000;
 /// What a node's kubelet answers now.
 pub(super) fn render(world: &World, node: &str, behaviour: &Behaviour) -> String {
     let times = Times::new(node, behaviour.stamps).whole_seconds();
+    let skewed = |at: Stamp| Stamp(at.0 + behaviour.skew).to_rfc3339();
+    let moment = |at| Moment {
+        at,
+        time: skewed(at),
+    };
     let writer = Writer {
         behaviour,
-        containers: times.containers,
-        node: times.node,
-        pods: times.pods,
+        containers: moment(times.containers),
+        node: moment(times.node),
+        pods: moment(times.pods),
     };
     let pods = measured_pods(world, node, behaviour);
-    let stats: Vec<Value> = pods.iter().map(|pod| writer.pod(pod)).collect();
-    let node = world.node(node).map(|node| writer.node(&node, &pods));
-    let summary = json!({ "node": node, "pods": stats });
-    let mut text = Vec::new();
+    let node = world.node(node);
+    let summary = Summary {
+        node: node.as_ref().map(|node| writer.node(node, &pods)),
+        pods: pods.iter().map(|pod| writer.pod(pod)).collect(),
+    };
+    let mut text = Vec::with_capacity(4096 + 6144 * pods.len());
     let indent = serde_json::ser::PrettyFormatter::with_indent(b" ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, indent);
     // Writing to memory does not fail.
-    let _ = serde::Serialize::serialize(&summary, &mut serializer);
+    let _ = summary.serialize(&mut serializer);
     String::from_utf8(text).unwrap_or_default()
 }
 
 struct Writer<'a> {
     behaviour: &'a Behaviour,
-    containers: Stamp,
-    node: Stamp,
-    pods: Stamp,
+    containers: Moment,
+    node: Moment,
+    pods: Moment,
+}
+
+/// When something is sampled, and how that is written.
+struct Moment {
+    at: Stamp,
+    time: String,
 }
 
 /// What a cgroup consumes at an instant.
 struct Consumed {
-    at: Stamp,
     since: Stamp,
     core_seconds: f64,
     memory: u64,
     swap: u64,
+    available: Option<u64>,
 }
 
 impl Writer<'_> {
-    fn node(&self, node: &Node, pods: &[Arc<Pod>]) -> Value {
-        let (at, since) = (self.node, node.meta.created);
-        let mut stats = self.consumed(&Consumed {
-            at,
-            since,
-            core_seconds: node.cpu.at(at),
-            memory: node.memory,
-            swap: node.swap,
-        });
-        let mut of_pods = self.consumed(&Consumed {
-            at,
-            since,
-            core_seconds: pods.iter().map(|pod| core_seconds(pod, at)).sum(),
-            memory: pods
-                .iter()
-                .flat_map(|p| &p.containers)
-                .map(|c| c.memory)
-                .sum(),
-            swap: 0,
-        });
-        merge(
-            &mut of_pods,
-            json!({ "name": "pods", "startTime": self.stamp(since) }),
+    fn node<'a>(&'a self, node: &'a Node, pods: &[Arc<Pod>]) -> NodeStats<'a> {
+        let (moment, since) = (&self.node, node.meta.created);
+        let available = Some(node.memory_capacity - node.memory);
+        let stats = stats(
+            moment,
+            &Consumed {
+                since,
+                core_seconds: node.cpu.at(moment.at),
+                memory: node.memory,
+                swap: node.swap,
+                available,
+            },
         );
-        for cgroup in [&mut stats, &mut of_pods] {
-            cgroup["memory"]["availableBytes"] = json!(node.memory_capacity - node.memory);
+        let containers = pods.iter().flat_map(|pod| &pod.containers);
+        let of_pods = Consumed {
+            since,
+            core_seconds: pods.iter().map(|pod| core_seconds(pod, moment.at)).sum(),
+            memory: containers.map(|c| c.memory).sum(),
+            swap: 0,
+            available,
+        };
+        NodeStats {
+            node_name: &node.meta.name,
+            start_time: self.stamp(since),
+            stats,
+            system_containers: [SystemContainer {
+                name: "pods",
+                start_time: self.stamp(since),
+                stats: self::stats(moment, &of_pods),
+            }],
+            network: network(moment, since),
+            fs: filesystem(moment, CAPACITY / 4),
+            runtime: Runtime {
+                image_fs: filesystem(moment, CAPACITY / 100),
+            },
+            rlimit: Rlimit {
+                time: &moment.time,
+                maxpid: 32_768,
+                curproc: 183,
+            },
         }
-        let more = json!({
-            "nodeName": node.meta.name,
-            "startTime": self.stamp(since),
-            "systemContainers": [of_pods],
-            "network": self.network(since, at),
-            "fs": self.filesystem(at, CAPACITY / 4),
-            "runtime": { "imageFs": self.filesystem(at, CAPACITY / 100) },
-            "rlimit": { "time": self.stamp(at), "maxpid": 32_768, "curproc": 183 },
-        });
-        merge(&mut stats, more);
-        stats.into()
     }
 
-    fn pod(&self, pod: &Pod) -> Value {
-        let (at, since) = (self.pods, pod.meta.created);
-        let mut stats = self.consumed(&Consumed {
-            at,
-            since,
-            core_seconds: core_seconds(pod, at),
-            memory: pod.containers.iter().map(|c| c.memory).sum(),
-            swap: pod.containers.iter().map(|c| c.swap).sum(),
-        });
+    fn pod<'a>(&'a self, pod: &'a Pod) -> PodStats<'a> {
+        let (moment, since) = (&self.pods, pod.meta.created);
         let measured = pod
             .containers
             .iter()
             .filter(|c| is_measured(pod, c, self.behaviour));
-        let containers: Vec<Value> = measured.map(|c| self.container(c)).collect();
-        let storage = (WRITTEN + LOGGED) * containers.len() as u64;
-        let mut volume = self.filesystem(at, 777);
-        merge(&mut volume, json!({ "name": "data" }));
-        let more = json!({
-            "podRef": { "name": pod.meta.name, "namespace": pod.meta.namespace, "uid": pod.meta.uid },
-            "startTime": self.stamp(since),
-            "containers": containers,
-            "network": self.network(since, at),
-            "volume": [volume],
-            "ephemeral-storage": self.filesystem(at, storage),
-            "process_stats": { "process_count": containers.len() },
-        });
-        merge(&mut stats, more);
-        stats.into()
+        let containers: Vec<_> = measured.map(|c| self.container(c)).collect();
+        let consumed = Consumed {
+            since,
+            core_seconds: core_seconds(pod, moment.at),
+            memory: pod.containers.iter().map(|c| c.memory).sum(),
+            swap: pod.containers.iter().map(|c| c.swap).sum(),
+            available: None,
+        };
+        PodStats {
+            pod_ref: PodRef {
+                name: &pod.meta.name,
+                namespace: &pod.meta.namespace,
+                uid: &pod.meta.uid,
+            },
+            start_time: self.stamp(since),
+            stats: stats(moment, &consumed),
+            network: network(moment, since),
+            volume: [Volume {
+                name: "data",
+                filesystem: filesystem(moment, 777),
+            }],
+            ephemeral_storage: filesystem(moment, (WRITTEN + LOGGED) * containers.len() as u64),
+            process_stats: Processes {
+                process_count: containers.len(),
+            },
+            containers,
+        }
     }
 
-    fn container(&self, container: &Container) -> Value {
-        let at = self.containers;
-        let mut stats = self.consumed(&Consumed {
-            at,
+    fn container<'a>(&'a self, container: &'a Container) -> ContainerStats<'a> {
+        let moment = &self.containers;
+        let consumed = Consumed {
             since: container.started,
-            core_seconds: container.cpu.at(at),
+            core_seconds: container.cpu.at(moment.at),
             memory: container.memory,
             swap: container.swap,
-        });
-        let mut more = json!({
-            "name": container.name,
-            "startTime": self.stamp(container.started),
-            "rootfs": self.filesystem(at, WRITTEN),
-            "logs": self.filesystem(at, LOGGED),
-        });
-        if self.behaviour.no_start_times {
-            more["startTime"] = Value::Null;
-        }
-        merge(&mut stats, more);
-        stats.into()
-    }
-
-    fn consumed(&self, consumed: &Consumed) -> Map<String, Value> {
-        let &Consumed {
-            at,
-            since,
-            core_seconds,
-            memory,
-            swap,
-        } = consumed;
-        let time = self.stamp(at);
-        let counted = |a_second| counted(a_second, since, at);
-        let psi = |total: u64| {
-            let rate = |total| json!({ "total": total, "avg10": 0, "avg60": 0, "avg300": 0 });
-            json!({ "full": rate(total / 2), "some": rate(total) })
+            available: None,
         };
-        let mut stats = Map::new();
-        let blocks = json!({
-            "cpu": {
-                "time": time,
-                "usageNanoCores": 0,
-                "usageCoreNanoSeconds": nanoseconds(core_seconds),
-                "psi": psi(counted(STALLED_A_SECOND)),
-            },
-            "memory": {
-                "time": time,
-                "usageBytes": memory + memory / 8,
-                "workingSetBytes": memory,
-                "rssBytes": memory / 2,
-                "pageFaults": counted(FAULTS_A_SECOND),
-                "majorPageFaults": counted(FAULTS_A_SECOND) / 10,
-                "psi": psi(0),
-            },
-            "io": { "time": time, "psi": psi(0) },
-            "swap": { "time": time, "swapAvailableBytes": 0, "swapUsageBytes": swap },
-        });
-        merge(&mut stats, blocks);
-        stats
-    }
-
-    fn network(&self, since: Stamp, at: Stamp) -> Value {
-        let interface = json!({
-            "name": "eth0",
-            "rxBytes": counted(RECEIVED_A_SECOND, since, at),
-            "rxErrors": 0,
-            "txBytes": counted(SENT_A_SECOND, since, at),
-            "txErrors": 0,
-        });
-        let mut network = interface.as_object().cloned().unwrap_or_default();
-        merge(
-            &mut network,
-            json!({ "time": self.stamp(at), "interfaces": [interface] }),
-        );
-        network.into()
-    }
-
-    fn filesystem(&self, at: Stamp, used: u64) -> Map<String, Value> {
-        let mut filesystem = Map::new();
-        let fields = json!({
-            "time": self.stamp(at),
-            "availableBytes": CAPACITY - used,
-            "capacityBytes": CAPACITY,
-            "usedBytes": used,
-            "inodesFree": 1_000_000,
-            "inodes": 2_000_000,
-            "inodesUsed": 1_000,
-        });
-        merge(&mut filesystem, fields);
-        filesystem
+        let started = || self.stamp(container.started);
+        ContainerStats {
+            name: &container.name,
+            start_time: (!self.behaviour.no_start_times).then(started),
+            stats: stats(moment, &consumed),
+            rootfs: filesystem(moment, WRITTEN),
+            logs: filesystem(moment, LOGGED),
+        }
     }
 
     fn stamp(&self, at: Stamp) -> String {
         Stamp(at.0 + self.behaviour.skew).to_rfc3339()
+    }
+}
+
+fn stats<'a>(moment: &'a Moment, consumed: &Consumed) -> Stats<'a> {
+    let counted = |a_second| counted(a_second, consumed.since, moment.at);
+    let (time, memory) = (moment.time.as_str(), consumed.memory);
+    Stats {
+        cpu: Cpu {
+            time,
+            usage_nano_cores: 0,
+            usage_core_nano_seconds: nanoseconds(consumed.core_seconds),
+            psi: psi(counted(STALLED_A_SECOND)),
+        },
+        memory: Memory {
+            time,
+            available_bytes: consumed.available,
+            usage_bytes: memory + memory / 8,
+            working_set_bytes: memory,
+            rss_bytes: memory / 2,
+            page_faults: counted(FAULTS_A_SECOND),
+            major_page_faults: counted(FAULTS_A_SECOND) / 10,
+            psi: psi(0),
+        },
+        io: Io { time, psi: psi(0) },
+        swap: Swap {
+            time,
+            swap_available_bytes: 0,
+            swap_usage_bytes: consumed.swap,
+        },
+    }
+}
+
+fn psi(total: u64) -> Psi {
+    let stalled = |total| Stalled {
+        total,
+        avg10: 0,
+        avg60: 0,
+        avg300: 0,
+    };
+    Psi {
+        full: stalled(total / 2),
+        some: stalled(total),
+    }
+}
+
+fn network(moment: &Moment, since: Stamp) -> Network<'_> {
+    let interface = Interface {
+        name: "eth0",
+        rx_bytes: counted(RECEIVED_A_SECOND, since, moment.at),
+        rx_errors: 0,
+        tx_bytes: counted(SENT_A_SECOND, since, moment.at),
+        tx_errors: 0,
+    };
+    Network {
+        time: &moment.time,
+        default: interface,
+        interfaces: [interface],
+    }
+}
+
+fn filesystem(moment: &Moment, used: u64) -> Filesystem<'_> {
+    Filesystem {
+        time: &moment.time,
+        available_bytes: CAPACITY - used,
+        capacity_bytes: CAPACITY,
+        used_bytes: used,
+        inodes_free: 1_000_000,
+        inodes: 2_000_000,
+        inodes_used: 1_000,
     }
 }
 
@@ -250,14 +272,10 @@ fn nanoseconds(core_seconds: f64) -> u64 {
     (core_seconds * 1e9).floor() as u64
 }
 
-fn merge(into: &mut Map<String, Value>, fields: Value) {
-    if let Value::Object(fields) = fields {
-        into.extend(fields);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     /// What a real kubelet answered about a node with one pod of two containers.

@@ -203,6 +203,12 @@ impl World {
         self.state.read().nodes.values().cloned().collect()
     }
 
+    /// All namespaces, by name.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<Arc<Namespace>> {
+        self.state.read().namespaces.values().cloned().collect()
+    }
+
     /// The pod of this name.
     #[must_use]
     pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
