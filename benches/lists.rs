@@ -156,7 +156,7 @@ impl Cluster {
             this.clock.pass(Duration::from_secs(15));
             (0..NODES).for_each(|node| this.commit(node));
         }
-        assert_eq!(this.live.view().pods().len(), NODES * PODS);
+        assert_eq!(this.live.pods(None).len(), NODES * PODS);
         this
     }
 
@@ -221,7 +221,6 @@ fn lists(bench: &mut Criterion) {
     let mut cluster = Cluster::new();
     let (live, commits) = (Arc::clone(&cluster.live), cluster.live.commits());
     let time: Arc<dyn Clock> = cluster.clock.clone();
-    let source = Arc::new(move || live.view());
     let inventory = Arc::clone(&cluster.inventory);
     let registry = &mut cluster.registry;
     let coverage = loadline::coverage::Sources {
@@ -231,7 +230,7 @@ fn lists(bench: &mut Criterion) {
         selects: Arc::new(|_| true),
     };
     let coverage = loadline::coverage::Coverage::new(coverage, Arc::clone(&time), registry);
-    let api = Api::new(source, commits, inventory, coverage, time, "0", registry);
+    let api = Api::new(live, commits, inventory, coverage, time, "0", registry);
     let mut group = bench.benchmark_group("7,000 pods anew");
     group.sample_size(20);
     group.throughput(Throughput::Elements(u64::try_from(NODES * PODS).unwrap()));
@@ -239,8 +238,8 @@ fn lists(bench: &mut Criterion) {
         b.iter_batched(
             || cluster.a_second_later(),
             |()| {
-                let view = cluster.live.view();
-                assert_eq!(view.pods().len(), NODES * PODS);
+                let view = cluster.live.pods(None);
+                assert_eq!(view.len(), NODES * PODS);
                 view
             },
             BatchSize::PerIteration,
@@ -261,7 +260,7 @@ fn lists(bench: &mut Criterion) {
             b.iter_batched(
                 || {
                     cluster.a_second_later();
-                    cluster.live.view()
+                    cluster.live.pods(None)
                 },
                 |_view| match api.respond(&info, &parts) {
                     Some(Reply::Whole(response)) => response.into_body().len(),

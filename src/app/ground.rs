@@ -109,10 +109,9 @@ impl Ground {
         coverage: Arc<Coverage>,
     ) -> Arc<Api> {
         let commits = live.commits();
-        let source = Arc::new(move || live.view());
         let (clock, release) = (Arc::clone(&self.clock), env!("CARGO_PKG_VERSION"));
         let api = Api::new(
-            source,
+            live,
             commits,
             inventory,
             coverage,
