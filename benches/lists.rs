@@ -157,7 +157,7 @@ impl Cluster {
             this.clock.pass(Duration::from_secs(15));
             (0..NODES).for_each(|node| this.commit(node));
         }
-        assert_eq!(this.live.view().pods().len(), NODES * PODS);
+        assert_eq!(this.live.pods(None).len(), NODES * PODS);
         this
     }
 
@@ -229,7 +229,6 @@ fn lists(bench: &mut Criterion) {
     let mut cluster = Cluster::new();
     let (live, commits) = (Arc::clone(&cluster.live), cluster.live.commits());
     let time: Arc<dyn Clock> = cluster.clock.clone();
-    let source = Arc::new(move || live.view());
     let inventory = Arc::clone(&cluster.inventory);
     let registry = &mut cluster.registry;
     let coverage = loadline::coverage::Sources {
@@ -239,7 +238,7 @@ fn lists(bench: &mut Criterion) {
         selects: Arc::new(|_| true),
     };
     let coverage = loadline::coverage::Coverage::new(coverage, Arc::clone(&time), registry);
-    let api = Api::new(source, commits, inventory, coverage, time, "0", registry);
+    let api = Api::new(live, commits, inventory, coverage, time, "0", registry);
     let mut group = bench.benchmark_group("7,000 pods anew");
     group.sample_size(20);
     group.throughput(Throughput::Elements(u64::try_from(NODES * PODS).unwrap()));
@@ -247,8 +246,8 @@ fn lists(bench: &mut Criterion) {
         b.iter_batched(
             || cluster.a_second_later(),
             |()| {
-                let view = cluster.live.view();
-                assert_eq!(view.pods().len(), NODES * PODS);
+                let view = cluster.live.pods(None);
+                assert_eq!(view.len(), NODES * PODS);
                 view
             },
             BatchSize::PerIteration,
@@ -269,7 +268,7 @@ fn lists(bench: &mut Criterion) {
             b.iter_batched(
                 || {
                     cluster.a_second_later();
-                    cluster.live.view()
+                    cluster.live.pods(None)
                 },
                 |_view| answered(&api, &info, &parts),
                 BatchSize::PerIteration,

@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::client::{Client, Protocol, Target, Trust};
+use crate::image;
 use crate::lab::{Backend, Lab, Leaf, LeafFiles};
 use crate::process::{Launch, Process, free_address};
 
@@ -88,7 +89,7 @@ pub struct Loadline {
     authority: CertificateDer<'static>,
 }
 
-/// How Loadline is to be started: the manifest's flags, changeable by name.
+/// How Loadline is to be started: the manifest's flags, changeable by name, and the image's environment.
 #[derive(Clone, Debug)]
 pub struct Start {
     binary: PathBuf,
@@ -108,7 +109,7 @@ impl Start {
         let mut start = Self {
             binary: binary.to_owned(),
             flags: Vec::new(),
-            environment: Vec::new(),
+            environment: image::environment(),
             address,
             log: lab.file(&format!("{name}.log")),
             serving: serving.clone(),

@@ -27,7 +27,7 @@ use crate::domain::{Clock, Inventory};
 use crate::telemetry::Registry;
 use coverage::CoverageApi;
 use discovery::Discovery;
-use metrics::{Commits, MetricsApi, ViewSource};
+use metrics::{Commits, MetricsApi, Views};
 use openapi::OpenApi;
 
 pub use resource::{Group, Resource, Scope};
@@ -45,11 +45,11 @@ pub struct Api {
 const GROUPS: [Group; 2] = [metrics::GROUP, coverage::GROUP];
 
 impl Api {
-    /// Serves what `source` shows, of which `commits` tells when it is new; `release` is the version of this program, and what it
+    /// Serves what `views` show, of which `commits` tells when it is new; `release` is the version of this program, and what it
     /// says of itself goes to `registry`.
     #[must_use]
     pub fn new(
-        source: ViewSource,
+        views: Arc<dyn Views>,
         commits: Commits,
         inventory: Arc<Inventory>,
         coverage: Arc<Coverage>,
@@ -58,7 +58,7 @@ impl Api {
         registry: &mut Registry,
     ) -> Self {
         Self {
-            metrics: MetricsApi::new(source, commits, inventory, Arc::clone(&clock), registry),
+            metrics: MetricsApi::new(views, commits, inventory, Arc::clone(&clock), registry),
             coverage: CoverageApi::new(coverage, Arc::clone(&clock)),
             discovery: Discovery::new(&GROUPS),
             openapi: OpenApi::new(&GROUPS, release, clock),

@@ -3,17 +3,16 @@ use http::{Request, Response};
 
 use super::*;
 use crate::domain::SystemClock;
-use crate::live::View;
 
 fn answer(uri: &str, accept_encoding: &str) -> Option<Response<Bytes>> {
-    let source = Arc::new(|| Arc::new(View::default()));
+    let views = metrics::tests::nothing();
     let inventory = Arc::new(Inventory::new());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let registry = &mut Registry::default();
     let coverage = coverage::tests::of(Arc::clone(&inventory), Arc::clone(&clock));
     let commits = tokio::sync::watch::channel(0).1;
     let api = Api::new(
-        source, commits, inventory, coverage, clock, "v0.1.0", registry,
+        views, commits, inventory, coverage, clock, "v0.1.0", registry,
     );
     let request = Request::builder()
         .uri(uri)

@@ -111,10 +111,9 @@ impl Ground {
         shortest_watch: Duration,
     ) -> Arc<Api> {
         let commits = live.commits();
-        let source = Arc::new(move || live.view());
         let (clock, release) = (Arc::clone(&self.clock), env!("CARGO_PKG_VERSION"));
         let api = Api::new(
-            source,
+            live,
             commits,
             inventory,
             coverage,

@@ -82,6 +82,14 @@ impl Inventory {
             .collect()
     }
 
+    /// The pods of one namespace in whatever phase, sorted by name.
+    #[must_use]
+    pub fn pods_of(&self, namespace: &str) -> Vec<Arc<PodRecord>> {
+        let pods = self.pods.read();
+        let of = pods.get(namespace).into_iter();
+        of.flat_map(BTreeMap::values).cloned().collect()
+    }
+
     /// The UID of a namespace; `None` also while namespaces cannot be watched.
     #[must_use]
     pub fn namespace_uid(&self, namespace: &str) -> Option<Arc<str>> {

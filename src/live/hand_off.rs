@@ -107,7 +107,8 @@ impl Live {
             self.metrics.replaced(before.as_deref(), Some(&sample));
             drop(lives);
             // Whoever asks now must not be told what was before.
-            self.cached.lock().built = None;
+            self.node_views.lock().expire();
+            self.pod_views.lock().expire();
             self.commits.send_modify(|commits| *commits += 1);
             return taken;
         }

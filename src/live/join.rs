@@ -5,34 +5,26 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::{
-    ContainerKind, ContainerName, ContainerUsage, Inventory, NodeName, PodPhase, PodRecord,
+    ContainerKind, ContainerName, ContainerUsage, NodeName, NodeRecord, PodPhase, PodRecord,
 };
 
 use super::sample::{NodeSample, PodSample};
 use super::track::{Measured, Rules};
 use super::versions::Versions;
-use super::view::{NodeView, Origin, PodView, View};
+use super::view::{NodeView, Origin, Piece, PodView};
 
-/// The samples every node published last.
+/// The samples nodes published last.
 pub(super) type Samples = HashMap<NodeName, Arc<NodeSample>>;
 
-/// Everything that can be served at `now`.
-///
-/// A node or pod is in it when the API server knows it (the pod as `Running`) and every number it
-/// needs is fresh. A pod's numbers come only from the node the API server placed it on: another
-/// kubelet that still names it, or lies, is not asked.
-///
-/// Entries of `before` whose record and sample are still the same are taken over: between two views
-/// a second apart that is nine tenths of them.
-pub(super) fn join(
-    inventory: &Inventory,
+/// Every node that can be served at `now`: those the API server knows, with a number that is fresh.
+pub(super) fn nodes(
+    records: Vec<Arc<NodeRecord>>,
     samples: &Samples,
     rules: &Rules,
     now: Instant,
-    before: &View,
-) -> View {
+) -> Option<Piece<NodeView>> {
     let fresh = |measured: &Measured| rules.is_fresh(measured.received, now);
-    let nodes = inventory.nodes().into_iter().filter_map(|record| {
+    let nodes = records.into_iter().filter_map(|record| {
         let usage = samples.get(&record.name)?.node.filter(fresh)?.usage;
         let versions = Versions::default();
         Some(NodeView {
@@ -42,16 +34,30 @@ pub(super) fn join(
             former: None,
         })
     });
-    let nodes = nodes.collect();
-    let records = inventory.pods();
+    Piece::new(nodes.collect(), Vec::new())
+}
+
+/// Every pod of one namespace that can be served at `now`: the API server knows it as `Running` and
+/// every number it needs is fresh. A pod's numbers come only from the node the API server placed it
+/// on: another kubelet that still names it, or lies, is not asked.
+///
+/// Entries of `before` whose record and sample are still the same are taken over: between two views
+/// a second apart that is nine tenths of them.
+pub(super) fn pods(
+    records: &[Arc<PodRecord>],
+    samples: &Samples,
+    rules: &Rules,
+    now: Instant,
+    before: Option<&Piece<PodView>>,
+) -> Option<Piece<PodView>> {
     let mut pods = Vec::with_capacity(records.len());
     let mut origins = Vec::with_capacity(records.len());
-    let mut earlier = before.pods_with_origins().peekable();
+    let mut earlier = before.into_iter().flat_map(Piece::with_origins).peekable();
     for record in records {
-        let Some(sample) = sample_of(&record, samples) else {
+        let Some(sample) = sample_of(record, samples) else {
             continue;
         };
-        let is_known = |(pod, _): &(&PodView, &Origin)| Arc::ptr_eq(&pod.record, &record);
+        let is_known = |(pod, _): &(&PodView, &Origin)| Arc::ptr_eq(&pod.record, record);
         let known = earlier.next_if(is_known).or_else(|| {
             while earlier
                 .next_if(|(pod, _)| pod.record.key < record.key)
@@ -62,14 +68,14 @@ pub(super) fn join(
         let same = known.filter(|(_, origin)| origin.sample == sample.number);
         let joined = match same {
             Some((pod, origin)) => Some((pod.clone(), *origin)),
-            None => joined(record, sample),
+            None => joined(Arc::clone(record), sample),
         };
         if let Some((pod, origin)) = joined.filter(|(_, origin)| fresh_at(origin, rules, now)) {
             pods.push(pod);
             origins.push(origin);
         }
     }
-    View::joined(nodes, pods, origins)
+    Piece::new(pods, origins)
 }
 
 fn fresh_at(origin: &Origin, rules: &Rules, now: Instant) -> bool {

@@ -31,19 +31,23 @@ use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
-use crate::domain::{Clock, Inventory, NodeName, NodeRecord, ResourceReading, Timestamp};
+use crate::domain::{
+    Clock, Inventory, NodeName, NodeRecord, PodRecord, ResourceReading, Timestamp,
+};
 use crate::telemetry::Registry;
 
+use join::Samples;
 use metrics::Metrics;
 use node::NodeLives;
 use sample::NodeSample;
 use summaries::Summaries;
 use track::Rules;
+use view::Piece;
 
 pub use hand_off::{ContainerPoints, LifePoints, NodePoints, OlderPoint};
 pub use node::Commit;
 pub use summaries::{MeasuredNode, Source};
-pub use versions::Versions;
+pub use versions::{Entry, Versions};
 pub use view::{NodeView, PodView, View};
 
 /// How this room works.
@@ -64,7 +68,8 @@ pub struct Live {
     commits: watch::Sender<u64>,
     /// Numbers samples, so that one is never taken for another.
     samples: AtomicU64,
-    cached: Mutex<Cached>,
+    node_views: Mutex<Cached<NodeView>>,
+    pod_views: Mutex<Cached<PodView>>,
     metrics: Metrics,
 }
 
@@ -74,10 +79,13 @@ struct Slot {
     published: ArcSwapOption<NodeSample>,
 }
 
+/// The newest view, and when its pieces were joined.
 #[derive(Debug)]
-struct Cached {
-    view: Arc<View>,
-    built: Option<Instant>,
+struct Cached<E> {
+    view: Arc<View<E>>,
+    whole: Option<Instant>,
+    /// Namespaces that were joined by themselves less than [`VIEW_REUSED`] ago.
+    namespaces: HashMap<String, Instant>,
 }
 
 /// How far the first numbers have come.
@@ -94,7 +102,8 @@ pub struct FirstNumbers {
 }
 
 /// How long one view serves all who ask. Joining 150,000 pods takes some 50 ms: ten times a second
-/// is the most it may cost, and no reader of a 15 s number can tell.
+/// is the most it may cost, and no reader of a 15 s number can tell. Who asks for one namespace, as
+/// autoscalers do, costs and waits for the join of that one alone.
 const VIEW_REUSED: Duration = Duration::from_millis(100);
 
 impl Live {
@@ -105,7 +114,7 @@ impl Live {
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
-        let view = Arc::new(View::new(first_version(clock.as_ref()), vec![], vec![]));
+        let (version, now) = (first_version(clock.as_ref()), clock.now());
         Self {
             rules: Rules::new(config.resolution),
             clock,
@@ -114,7 +123,8 @@ impl Live {
             summaries: Summaries::default(),
             commits: watch::Sender::default(),
             samples: AtomicU64::default(),
-            cached: Mutex::new(Cached { view, built: None }),
+            node_views: Mutex::new(Cached::new(View::new(version, now, vec![]))),
+            pod_views: Mutex::new(Cached::new(View::new(version, now, vec![]))),
             metrics: Metrics::register(registry),
         }
     }
@@ -161,18 +171,39 @@ impl Live {
         }
     }
 
-    /// Everything that can be served now, at most 100 ms old. Concurrent callers share one.
+    /// Every node that can be served now, at most 100 ms old. Concurrent callers share one view.
     #[must_use]
-    pub fn view(&self) -> Arc<View> {
-        let mut cached = self.cached.lock();
+    pub fn nodes(&self) -> Arc<View<NodeView>> {
+        let mut cached = self.node_views.lock();
         let now = self.clock.monotonic();
-        let age = cached
-            .built
-            .map(|built| now.saturating_duration_since(built));
-        if age.is_none_or(|age| age >= VIEW_REUSED) {
-            let view = self.join(now, &cached.view).after(&cached.view);
-            cached.view = Arc::new(view);
-            cached.built = Some(now);
+        if !cached.is_new(None, now) {
+            let nodes = join::nodes(self.inventory.nodes(), &self.samples(), &self.rules, now);
+            let pieces = nodes.into_iter().collect();
+            let view = cached.view.followed_by(pieces, self.clock.now());
+            cached.keep(view, None, now);
+        }
+        Arc::clone(&cached.view)
+    }
+
+    /// Every pod that can be served now, at most 100 ms old. With a namespace only what it shows of
+    /// that one is, and only that is joined. Concurrent callers share one view.
+    #[must_use]
+    pub fn pods(&self, namespace: Option<&str>) -> Arc<View<PodView>> {
+        let mut cached = self.pod_views.lock();
+        let now = self.clock.monotonic();
+        if !cached.is_new(namespace, now) {
+            let (before, at) = (&cached.view, self.clock.now());
+            let view = match namespace {
+                None => before.followed_by(self.join_pods(now, before), at),
+                Some(namespace) => {
+                    let records = self.inventory.pods_of(namespace);
+                    let samples = self.samples_for(&records);
+                    let piece = before.piece_of(namespace);
+                    let piece = join::pods(&records, &samples, &self.rules, now, piece);
+                    before.with(namespace, piece, at)
+                }
+            };
+            cached.keep(view, namespace, now);
         }
         Arc::clone(&cached.view)
     }
@@ -208,14 +239,37 @@ impl Live {
         }
     }
 
-    fn join(&self, now: Instant, before: &View) -> View {
+    fn join_pods(&self, now: Instant, before: &View<PodView>) -> Vec<Piece<PodView>> {
+        let (records, samples) = (self.inventory.pods(), self.samples());
+        let namespaces = records.chunk_by(|a, b| a.key.namespace == b.key.namespace);
+        let pieces = namespaces.filter_map(|records| {
+            let namespace = records.first()?.key.namespace.as_str();
+            let before = before.piece_of(namespace);
+            join::pods(records, &samples, &self.rules, now, before)
+        });
+        pieces.collect()
+    }
+
+    fn samples(&self) -> Samples {
         let nodes = self.nodes.read();
         let published = nodes
             .iter()
             .filter_map(|(name, slot)| Some((name.clone(), slot.published.load_full()?)));
-        let samples = published.collect();
-        drop(nodes);
-        join::join(&self.inventory, &samples, &self.rules, now, before)
+        published.collect()
+    }
+
+    /// The samples of the nodes these pods are on.
+    fn samples_for(&self, pods: &[Arc<PodRecord>]) -> Samples {
+        let nodes = self.nodes.read();
+        let mut samples = Samples::new();
+        for name in pods.iter().filter_map(|pod| pod.node.as_ref()) {
+            if !samples.contains_key(name)
+                && let Some(sample) = nodes.get(name).and_then(|slot| slot.published.load_full())
+            {
+                samples.insert(name.clone(), sample);
+            }
+        }
+        samples
     }
 
     fn keeps(&self, node: &NodeName, slot: &Arc<Slot>) -> bool {
@@ -229,6 +283,49 @@ impl Live {
         }
         Arc::clone(self.nodes.write().entry(node.clone()).or_default())
     }
+}
+
+impl<E> Cached<E> {
+    fn new(view: View<E>) -> Self {
+        Self {
+            view: Arc::new(view),
+            whole: None,
+            namespaces: HashMap::new(),
+        }
+    }
+
+    /// Whether what is asked for was joined so recently that it is still good.
+    fn is_new(&self, namespace: Option<&str>, now: Instant) -> bool {
+        let alone = namespace.and_then(|namespace| self.namespaces.get(namespace));
+        [self.whole.as_ref(), alone]
+            .into_iter()
+            .flatten()
+            .any(|joined| is_new(*joined, now))
+    }
+
+    /// What is asked for next is joined anew.
+    fn expire(&mut self) {
+        self.whole = None;
+        self.namespaces.clear();
+    }
+
+    fn keep(&mut self, view: View<E>, namespace: Option<&str>, now: Instant) {
+        self.view = Arc::new(view);
+        match namespace {
+            None => {
+                self.whole = Some(now);
+                self.namespaces.clear();
+            }
+            Some(namespace) => {
+                self.namespaces.retain(|_, joined| is_new(*joined, now));
+                self.namespaces.insert(namespace.to_owned(), now);
+            }
+        }
+    }
+}
+
+fn is_new(joined: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(joined) < VIEW_REUSED
 }
 
 /// Where a process begins to count its changes: microseconds since the epoch. A cluster would have

@@ -70,6 +70,11 @@ impl NodeLives {
             let outcome = observe(&mut self.node, point, rules, capacity);
             commit.count(outcome);
         }
+        // Most lives on a node begin with its first answer; doubling would leave half the room empty.
+        if self.containers.is_empty() {
+            self.containers.reserve_exact(reading.containers.len());
+            self.places.reserve_exact(reading.containers.len());
+        }
         for (nth, container) in reading.containers.iter().enumerate() {
             let place = self.place(nth, container);
             self.commit_container(container, place, received, rules, capacity, &mut commit);
@@ -174,6 +179,10 @@ impl NodeLives {
 
     /// Adds a life at its place.
     pub(super) fn insert(&mut self, at: usize, life: ContainerLife) {
+        if self.containers.len() == self.containers.capacity() {
+            let room = (self.containers.len() / 8).max(4);
+            self.containers.reserve_exact(room);
+        }
         self.containers.insert(at, life);
         self.layout = None;
     }

@@ -26,8 +26,8 @@ pub(super) struct NodeSample {
 #[derive(Debug)]
 pub(super) struct Layout {
     /// Sorted by key; with the places of the pod's containers.
-    pods: Vec<(PodKey, Range<usize>)>,
-    names: Vec<ContainerName>,
+    pods: Box<[(PodKey, Range<usize>)]>,
+    names: Box<[ContainerName]>,
 }
 
 /// What the kubelet's newest good answer says of one pod.
@@ -48,7 +48,10 @@ impl Layout {
             pods.extend(key.map(|key| (key, begin..end)));
         }
         let names = lives.iter().map(|life| life.name.clone()).collect();
-        Self { pods, names }
+        Self {
+            pods: pods.into(),
+            names,
+        }
     }
 }
 

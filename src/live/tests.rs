@@ -81,6 +81,13 @@ impl World {
         self
     }
 
+    fn with_pod_in(self, namespace: &str, name: &str, on: &str, containers: &[&str]) -> Self {
+        let mut pod = pod(name, on, containers);
+        pod.key.namespace = Namespace::new(namespace).unwrap();
+        self.inventory.apply_pod(pod);
+        self
+    }
+
     fn after(&self, seconds: u64) -> &Self {
         *self.clock.elapsed.lock() += Duration::from_secs(seconds);
         self
@@ -112,16 +119,15 @@ impl World {
     }
 
     fn pods(&self) -> Vec<String> {
-        let view = self.live.view();
-        view.pods()
-            .iter()
+        let view = self.live.pods(None);
+        view.iter()
             .map(|pod| pod.record.key.name.to_string())
             .collect()
     }
 
     fn cpu(&self, pod: &str, container: &str) -> Option<u64> {
-        let view = self.live.view();
-        let pod = view.pod("default", pod)?;
+        let view = self.live.pods(None);
+        let pod = view.get("default", pod)?;
         let container = pod
             .containers
             .iter()
@@ -141,6 +147,12 @@ impl Answer<'_> {
             swap: None,
         };
         self
+    }
+
+    fn container_in(self, namespace: &'static str, pod: &str, name: &str, cpu: u64) -> Self {
+        let mut answer = self.container(pod, name, cpu);
+        answer.reading.containers.last_mut().unwrap().namespace = Cow::Borrowed(namespace);
+        answer
     }
 
     fn container(mut self, pod: &str, container: &str, cpu_millis: u64) -> Self {
@@ -221,10 +233,11 @@ fn one_pod() -> World {
 fn two_answers_make_the_number_that_was_used() {
     let world = one_pod();
     assert_eq!(world.cpu("web", "app"), Some(200));
-    let view = world.live.view();
-    assert_eq!(view.node("n1").unwrap().usage.cpu, Nanocores::CORE);
-    assert_eq!(view.pods()[0].window, RESOLUTION);
-    assert_eq!(view.pods()[0].timestamp, Timestamp::from_millis(30_000));
+    let view = world.live.pods(None);
+    let nodes = world.live.nodes();
+    assert_eq!(nodes.get("", "n1").unwrap().usage.cpu, Nanocores::CORE);
+    assert_eq!(view.piece(0)[0].window, RESOLUTION);
+    assert_eq!(view.piece(0)[0].timestamp, Timestamp::from_millis(30_000));
 }
 
 #[test]
@@ -232,15 +245,15 @@ fn promise_1_a_failed_scrape_erases_nothing_until_three_resolutions_have_passed(
     let world = one_pod();
     world.after(45);
     assert_eq!(world.pods(), ["web"]);
-    let view = world.live.view();
+    let view = world.live.pods(None);
     assert_eq!(
-        view.pods()[0].timestamp,
+        view.piece(0)[0].timestamp,
         Timestamp::from_millis(30_000),
         "the true stamp"
     );
     world.after(1);
     assert!(world.pods().is_empty());
-    assert!(world.live.view().nodes().is_empty());
+    assert!(world.live.nodes().is_empty());
 }
 
 #[test]
@@ -464,8 +477,8 @@ fn containers_stand_in_the_pods_own_order() {
                 ("web", "zeta"),
             ],
         );
-    let view = world.live.view();
-    let served: Vec<_> = view.pods()[0]
+    let view = world.live.pods(None);
+    let served: Vec<_> = view.piece(0)[0]
         .containers
         .iter()
         .map(|c| c.name.to_string())
@@ -557,43 +570,85 @@ fn a_first_number_needs_no_full_resolution() {
 #[test]
 fn concurrent_questions_share_one_view() {
     let world = one_pod();
-    let first = world.live.view();
-    assert!(Arc::ptr_eq(&first, &world.live.view()));
+    let first = world.live.pods(None);
+    assert!(Arc::ptr_eq(&first, &world.live.pods(None)));
     world.after(1);
-    assert!(!Arc::ptr_eq(&first, &world.live.view()));
+    assert!(!Arc::ptr_eq(&first, &world.live.pods(None)));
 }
 
 #[test]
 fn a_view_keeps_its_version_until_something_changes() {
     let world = one_pod();
-    let first = world.live.view();
-    let again = world.after(1).live.view();
+    let first = world.live.pods(None);
+    let again = world.after(1).live.pods(None);
     assert_eq!(first.version(), again.version());
     world.after(14);
     world.commit(
         "n1",
         world.answer().node(35_000).container("web", "app", 7_000),
     );
-    let moved = world.live.view();
-    assert_eq!(moved.version(), first.version() + 2, "the node and the pod");
-    assert_eq!(moved.nodes()[0].versions.changed, first.version() + 1);
-    assert_eq!(moved.pods()[0].versions.changed, moved.version());
-    assert_eq!(moved.pods()[0].versions.appeared, first.version());
+    let moved = world.live.pods(None);
+    assert_eq!(moved.version(), first.version() + 1);
+    assert_eq!(moved.piece(0)[0].versions.changed, moved.version());
+    assert_eq!(moved.piece(0)[0].versions.appeared, first.version());
+}
+
+#[test]
+fn who_asks_for_one_namespace_joins_that_one_alone() {
+    let world = World::new()
+        .with_node("n1")
+        .with_pod("web", "n1", &["app"])
+        .with_pod_in("other", "db", "n1", &["app"]);
+    for used in [1_000, 4_000, 8_000] {
+        world.after(15);
+        let answer = world.answer().node(used).container("web", "app", used);
+        let answer = answer.container_in("other", "db", "app", used);
+        world.commit("n1", answer);
+        if used == 4_000 {
+            assert_eq!(world.live.pods(None).len(), 2);
+        }
+    }
+    let whole = |view: &View<PodView>| {
+        let stamp = |namespace, pod| view.get(namespace, pod).unwrap().timestamp;
+        [stamp("default", "web"), stamp("other", "db")].map(|stamp| stamp.as_secs())
+    };
+    let one = world.live.pods(Some("default"));
+    assert_eq!(whole(&one), [45, 30], "the other one is as it was");
+    let version = one.version();
+    assert!(Arc::ptr_eq(&one, &world.live.pods(Some("default"))));
+    let other = world.live.pods(Some("other"));
+    assert_eq!(whole(&other), [45, 45]);
+    assert_eq!(other.version(), version + 1);
+    let kept = other.get("default", "web").unwrap();
+    assert_eq!(kept.versions.changed, version);
+    let all = world.after(1).live.pods(None);
+    assert_eq!((whole(&all), all.version()), ([45, 45], version + 1));
+}
+
+#[test]
+fn a_namespace_that_is_gone_leaves_by_name() {
+    let world = one_pod();
+    let before = world.live.pods(None);
+    world.inventory.replace_pods(Vec::<PodRecord>::new());
+    let after = world.after(1).live.pods(Some("default"));
+    assert!(after.is_empty());
+    assert_eq!(after.removed_after(before.version()).count(), 1);
+    assert!(world.live.pods(Some("no-such")).is_empty());
 }
 
 #[test]
 fn new_labels_are_a_change_of_their_own() {
     let world = one_pod();
-    let before = world.live.view();
+    let (before, nodes) = (world.live.pods(None), world.live.nodes());
     let mut relabelled = pod("web", "n1", &["app"]);
     relabelled.labels = [("app", "web")].into_iter().collect();
     world.inventory.apply_pod(relabelled);
-    let after = world.after(1).live.view();
-    let versions = after.pods()[0].versions;
+    let after = world.after(1).live.pods(None);
+    let versions = after.piece(0)[0].versions;
     assert_eq!(versions.relabelled, before.version() + 1);
     assert_eq!(versions.appeared, before.version());
-    assert_eq!(after.nodes()[0].versions, before.nodes()[0].versions);
-    let pod = &after.pods()[0];
+    assert_eq!(world.live.nodes().version(), nodes.version());
+    let pod = &after.piece(0)[0];
     assert!(pod.as_of(before.version()).record.labels.is_empty());
     assert_eq!(pod.as_of(after.version()).record.labels.iter().len(), 1);
 }
@@ -601,15 +656,15 @@ fn new_labels_are_a_change_of_their_own() {
 #[test]
 fn the_labels_before_the_present_ones_are_remembered_and_no_older_ones() {
     let world = one_pod();
-    let first = world.live.view();
+    let first = world.live.pods(None);
     let mut seen = Vec::new();
     for app in ["a", "b"] {
         let mut relabelled = pod("web", "n1", &["app"]);
         relabelled.labels = [("app", app)].into_iter().collect();
         world.inventory.apply_pod(relabelled);
-        seen.push(world.after(1).live.view());
+        seen.push(world.after(1).live.pods(None));
     }
-    let pod = &seen[1].pods()[0];
+    let pod = &seen[1].piece(0)[0];
     assert_eq!(pod.versions.appeared, first.version());
     assert_eq!(pod.versions.former, seen[0].version());
     let labels = &pod.as_of(seen[0].version()).record.labels;
@@ -619,22 +674,22 @@ fn the_labels_before_the_present_ones_are_remembered_and_no_older_ones() {
 #[test]
 fn what_left_is_remembered_as_it_was_last() {
     let world = one_pod();
-    let before = world.live.view();
+    let before = world.live.pods(None);
     let gone = pod("web", "n1", &["app"]);
     world.inventory.remove_pod(&gone.key, "uid");
-    let after = world.after(1).live.view();
+    let after = world.after(1).live.pods(None);
     assert!(after.remembers(before.version()));
-    let removed: Vec<_> = after.pods_removed_after(before.version()).collect();
+    let removed: Vec<_> = after.removed_after(before.version()).collect();
     assert_eq!(removed.len(), 1);
     assert_eq!(removed[0].0, after.version());
     assert_eq!(removed[0].1.record.key, gone.key);
-    assert_eq!(after.pods_removed_after(after.version()).count(), 0);
+    assert_eq!(after.removed_after(after.version()).count(), 0);
 }
 
 #[test]
 fn a_version_of_another_process_is_told_apart() {
     let world = one_pod();
-    let view = world.live.view();
+    let view = world.live.pods(None);
     assert!(!view.remembers(view.version() + 1));
     assert!(!view.remembers(5));
 }
@@ -642,7 +697,7 @@ fn a_version_of_another_process_is_told_apart() {
 #[test]
 fn a_watch_that_was_away_too_long_is_told_so() {
     let world = one_pod();
-    let before = world.live.view();
+    let before = world.live.pods(None);
     let names: Vec<String> = (0..=versions::REMOVED_KEPT)
         .map(|n| format!("p{n}"))
         .collect();
@@ -654,10 +709,10 @@ fn a_watch_that_was_away_too_long_is_told_so() {
         let fold = |answer: Answer<'static>, name: &String| answer.container(name, "app", used);
         world.commit("n1", names.iter().fold(world.answer().node(used), fold));
     }
-    let full = world.live.view();
+    let full = world.live.pods(None);
     assert!(full.remembers(before.version()));
     world.inventory.replace_pods(Vec::<PodRecord>::new());
-    let empty = world.after(1).live.view();
+    let empty = world.after(1).live.pods(None);
     assert!(
         !empty.remembers(before.version()),
         "more left than is remembered"
@@ -690,11 +745,11 @@ fn replicas() -> (World, World) {
 fn what_is_handed_over_is_served_at_once_and_as_it_was() {
     let (first, second) = replicas();
     assert_eq!(first.hand_to(&second, "n1", 0), 2);
-    let (ours, theirs) = (second.live.view(), first.live.view());
+    let (ours, theirs) = (second.live.pods(None), first.live.pods(None));
     assert_eq!(second.pods(), ["p"]);
     let told = second.live.first_numbers();
     assert!(told.pods && told.nodes, "{told:?}");
-    let (ours, theirs) = (&ours.pods()[0], &theirs.pods()[0]);
+    let (ours, theirs) = (&ours.piece(0)[0], &theirs.piece(0)[0]);
     assert_eq!(ours.containers, theirs.containers);
     assert_eq!(
         (ours.timestamp, ours.window),
@@ -741,9 +796,9 @@ fn our_own_newer_sample_is_paired_with_what_is_handed_over() {
     first.hand_to(&second, "n1", 0);
     assert_eq!(second.cpu("p", "c"), Some(250));
     // The same again changes nothing: ours is newer.
-    let before = second.live.view().pods()[0].timestamp;
+    let before = second.live.pods(None).piece(0)[0].timestamp;
     first.hand_to(&second, "n1", 0);
-    assert_eq!(second.live.view().pods()[0].timestamp, before);
+    assert_eq!(second.live.pods(None).piece(0)[0].timestamp, before);
 }
 
 #[test]
@@ -806,14 +861,16 @@ proptest::proptest! {
                 }
             }
             *world.clock.elapsed.lock() += VIEW_REUSED;
-            let (view, now) = (world.live.view(), world.clock.monotonic());
-            let fresh = world.live.join(now, &View::default());
-            let told = |view: &View| {
+            let (view, now) = (world.live.pods(None), world.clock.monotonic());
+            let nothing = View::new(0, world.clock.now(), vec![]);
+            let pieces = world.live.join_pods(now, &nothing);
+            let fresh = nothing.followed_by(pieces, world.clock.now());
+            let told = |view: &View<PodView>| {
                 let told = |pod: &PodView| {
                     let numbers = (pod.timestamp, pod.window, pod.containers.to_vec());
                     (Arc::as_ptr(&pod.record), numbers)
                 };
-                view.pods().iter().map(told).collect::<Vec<_>>()
+                view.iter().map(told).collect::<Vec<_>>()
             };
             proptest::prop_assert_eq!(told(&view), told(&fresh));
         }

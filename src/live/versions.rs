@@ -1,5 +1,6 @@
 //! What changed from one view to the next, so that a watch needs no memory of its own.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,68 +29,86 @@ pub(super) type Removed<E> = Arc<VecDeque<(u64, E)>>;
 /// told to list again.
 pub(super) const REMOVED_KEPT: usize = 4096;
 
-/// An entry of a view, as far as this room must tell two of them apart.
-pub(super) trait Entry: Clone {
+/// A node or pod in a [`View`](super::View).
+pub trait Entry: Clone {
+    /// Its namespace; empty for a node.
+    fn namespace(&self) -> &str;
+    /// Its name.
+    fn name(&self) -> &str;
+    /// When it last changed.
+    fn versions(&self) -> Versions;
+    /// The same with these versions.
+    fn set_versions(&mut self, versions: Versions);
     /// The order of entries in a view.
     fn order(&self, other: &Self) -> Ordering;
     /// Both say the same numbers.
     fn same_numbers(&self, other: &Self) -> bool;
     /// A selector judges both alike.
     fn same_labels(&self, other: &Self) -> bool;
-    /// What it was given when its view was made.
-    fn versions(&self) -> Versions;
-    fn set_versions(&mut self, versions: Versions);
     /// Keeps what selectors judged of the same entry before: as it was just `before`, or as that
     /// one remembers it.
     fn remember_former(&mut self, before: &Self, relabelled: bool);
+    /// The entry with the labels and the place it had at `version`, which must not be before
+    /// [`Versions::former`]: older ones are forgotten.
+    fn as_of(&self, version: u64) -> Cow<'_, Self>;
 }
 
-/// Gives the entries of a new view, sorted as the old one's, their versions: what did not change
-/// keeps its own, each change gets the number after `version`, which is moved on; what left is
-/// remembered in `removed`.
-///
-/// Returns the oldest version after which nothing that left has been forgotten.
-pub(super) fn carry<E: Entry>(
-    old: &[E],
-    new: &mut [E],
-    removed: &mut Removed<E>,
-    floor: u64,
-    version: &mut u64,
-) -> u64 {
-    let mut next = || {
-        *version += 1;
-        *version
-    };
-    let mut old = old.iter().peekable();
-    let mut left = Vec::new();
-    for entry in new {
-        while let Some(gone) = old.next_if(|old| old.order(entry).is_lt()) {
-            left.push((next(), gone.clone()));
-        }
-        match old.next_if(|old| old.order(entry).is_eq()) {
-            Some(before) => follow(before, entry, &mut next),
-            None => entry.set_versions(Versions::first(next())),
-        }
-    }
-    left.extend(old.map(|gone| (next(), gone.clone())));
-    if left.is_empty() {
-        return floor;
-    }
-    remember(removed, left).unwrap_or(floor)
+/// What becomes of entries from one view to the next.
+pub(super) struct Carried<E> {
+    /// The number of the newest change.
+    pub(super) version: u64,
+    /// What left, oldest first.
+    pub(super) left: Vec<(u64, E)>,
 }
 
-fn follow<E: Entry>(before: &E, entry: &mut E, next: &mut impl FnMut() -> u64) {
-    let relabelled = !before.same_labels(entry);
-    let mut versions = before.versions();
-    if relabelled || !before.same_numbers(entry) {
-        versions.changed = next();
+impl<E: Entry> Carried<E> {
+    /// Nothing yet; the first change gets the number after `version`.
+    pub(super) const fn after(version: u64) -> Self {
+        Self {
+            version,
+            left: Vec::new(),
+        }
     }
-    if relabelled {
-        versions.former = versions.relabelled;
-        versions.relabelled = versions.changed;
+
+    /// Gives new entries, sorted as the old ones are, their versions: what did not change keeps its
+    /// own, each change gets the next number.
+    pub(super) fn carry(&mut self, old: &[E], new: &mut [E]) {
+        let mut old = old.iter().peekable();
+        for entry in new {
+            while let Some(gone) = old.next_if(|old| old.order(entry).is_lt()) {
+                self.leave(gone);
+            }
+            match old.next_if(|old| old.order(entry).is_eq()) {
+                Some(before) => self.follow(before, entry),
+                None => entry.set_versions(Versions::first(self.next())),
+            }
+        }
+        old.for_each(|gone| self.leave(gone));
     }
-    entry.set_versions(versions);
-    entry.remember_former(before, relabelled);
+
+    const fn next(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    fn leave(&mut self, gone: &E) {
+        let version = self.next();
+        self.left.push((version, gone.clone()));
+    }
+
+    fn follow(&mut self, before: &E, entry: &mut E) {
+        let relabelled = !before.same_labels(entry);
+        let mut versions = before.versions();
+        if relabelled || !before.same_numbers(entry) {
+            versions.changed = self.next();
+        }
+        if relabelled {
+            versions.former = versions.relabelled;
+            versions.relabelled = versions.changed;
+        }
+        entry.set_versions(versions);
+        entry.remember_former(before, relabelled);
+    }
 }
 
 impl Versions {
@@ -104,7 +123,10 @@ impl Versions {
 }
 
 /// Appends what left; returns the version of the newest entry that had to be forgotten for it.
-fn remember<E: Clone>(removed: &mut Removed<E>, left: Vec<(u64, E)>) -> Option<u64> {
+pub(super) fn remember<E: Clone>(removed: &mut Removed<E>, left: Vec<(u64, E)>) -> Option<u64> {
+    if left.is_empty() {
+        return None;
+    }
     let log = Arc::make_mut(removed);
     log.extend(left);
     let surplus = log.len().saturating_sub(REMOVED_KEPT);
@@ -112,6 +134,14 @@ fn remember<E: Clone>(removed: &mut Removed<E>, left: Vec<(u64, E)>) -> Option<u
 }
 
 impl Entry for NodeView {
+    fn namespace(&self) -> &str {
+        ""
+    }
+
+    fn name(&self) -> &str {
+        self.record.name.as_str()
+    }
+
     fn order(&self, other: &Self) -> Ordering {
         if Arc::ptr_eq(&self.record, &other.record) {
             return Ordering::Equal;
@@ -142,9 +172,27 @@ impl Entry for NodeView {
             before.former.clone()
         };
     }
+
+    fn as_of(&self, version: u64) -> Cow<'_, Self> {
+        match &self.former {
+            Some(former) if version < self.versions.relabelled => Cow::Owned(Self {
+                record: Arc::clone(former),
+                ..self.clone()
+            }),
+            _ => Cow::Borrowed(self),
+        }
+    }
 }
 
 impl Entry for PodView {
+    fn namespace(&self) -> &str {
+        self.record.key.namespace.as_str()
+    }
+
+    fn name(&self) -> &str {
+        self.record.key.name.as_str()
+    }
+
     fn order(&self, other: &Self) -> Ordering {
         if Arc::ptr_eq(&self.record, &other.record) {
             return Ordering::Equal;
@@ -180,5 +228,15 @@ impl Entry for PodView {
         } else {
             before.former.clone()
         };
+    }
+
+    fn as_of(&self, version: u64) -> Cow<'_, Self> {
+        match &self.former {
+            Some(former) if version < self.versions.relabelled => Cow::Owned(Self {
+                record: Arc::clone(former),
+                ..self.clone()
+            }),
+            _ => Cow::Borrowed(self),
+        }
     }
 }

@@ -1,25 +1,32 @@
-//! What requests read: one instant of the whole cluster, joined, sorted and finished.
+//! What requests read: one instant of all nodes, or of all pods, joined, sorted and finished.
 
-use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::{ContainerUsage, Namespace, NodeRecord, PodRecord, Timestamp, Usage};
+use crate::domain::{ContainerUsage, NodeRecord, PodRecord, Timestamp, Usage};
 
-use super::versions::{self, Removed, Versions};
+use super::versions::{self, Entry, Removed, Versions};
 
-/// One instant of everything that can be served. Immutable: all answers to one question come from
+/// One instant of all nodes or all pods that can be served. Immutable: all of an answer comes from
 /// one view.
-#[derive(Clone, Debug, Default)]
-pub struct View {
+#[derive(Clone, Debug)]
+pub struct View<E> {
     version: u64,
-    nodes: Vec<NodeView>,
-    pods: Vec<PodView>,
-    /// One for each pod of a view that was joined; none in one that was put together otherwise.
-    origins: Vec<Origin>,
-    removed_nodes: Removed<NodeView>,
-    removed_pods: Removed<PodView>,
+    changed_at: Timestamp,
+    /// One for each namespace that has an entry, sorted; one for all nodes.
+    pieces: Vec<Arc<Piece<E>>>,
+    removed: Removed<E>,
     floor: u64,
+}
+
+/// The entries of one namespace, joined at one time.
+#[derive(Debug)]
+pub(super) struct Piece<E> {
+    /// Sorted by name; never empty.
+    entries: Vec<E>,
+    /// One for each entry of a piece that was joined; none in one that was put together otherwise.
+    origins: Vec<Origin>,
 }
 
 /// A node that has a number.
@@ -61,100 +68,148 @@ pub(super) struct Origin {
     pub(super) oldest: Instant,
 }
 
-impl View {
-    /// Puts a view together from parts in any order.
+impl<E: Entry> View<E> {
+    /// Puts a view together from entries in any order, which all changed at `changed_at`.
     #[must_use]
-    pub fn new(version: u64, mut nodes: Vec<NodeView>, mut pods: Vec<PodView>) -> Self {
-        nodes.sort_by(|a, b| a.record.name.cmp(&b.record.name));
-        pods.sort_by(|a, b| a.record.key.cmp(&b.record.key));
+    pub fn new(version: u64, changed_at: Timestamp, entries: Vec<E>) -> Self {
         Self {
             version,
-            nodes,
-            pods,
-            origins: Vec::new(),
-            removed_nodes: Removed::default(),
-            removed_pods: Removed::default(),
+            changed_at,
+            pieces: in_pieces(entries).map(Arc::new).collect(),
+            removed: Removed::default(),
             floor: version,
         }
     }
 
-    /// Puts a view together from what a join made, which is sorted.
-    pub(super) fn joined(nodes: Vec<NodeView>, pods: Vec<PodView>, origins: Vec<Origin>) -> Self {
+    /// The view after this one, in which these entries, in any order, are all there is.
+    #[must_use]
+    pub fn then(&self, entries: Vec<E>, now: Timestamp) -> Self {
+        self.followed_by(in_pieces(entries).collect(), now)
+    }
+
+    /// The view after this one, of which these pieces, sorted, are all there is.
+    pub(super) fn followed_by(&self, pieces: Vec<Piece<E>>, now: Timestamp) -> Self {
+        self.replaced(0..self.pieces.len(), pieces, now)
+    }
+
+    /// The view after this one, in which this is what there is of one namespace.
+    pub(super) fn with(&self, namespace: &str, piece: Option<Piece<E>>, now: Timestamp) -> Self {
+        let from = self.pieces.partition_point(|p| p.namespace() < namespace);
+        let to = self.pieces.partition_point(|p| p.namespace() <= namespace);
+        self.replaced(from..to, piece.into_iter().collect(), now)
+    }
+
+    /// The view after this one, with other pieces in place of those in `range`. Entries that did
+    /// not change keep their versions, and when none did the view keeps its own.
+    fn replaced(&self, range: Range<usize>, pieces: Vec<Piece<E>>, now: Timestamp) -> Self {
+        let (before, rest) = self.pieces.split_at(range.end.min(self.pieces.len()));
+        let (kept, replaced) = before.split_at(range.start.min(before.len()));
+        let mut carried = versions::Carried::after(self.version);
+        let mut all = Vec::with_capacity(kept.len() + pieces.len() + rest.len());
+        all.extend_from_slice(kept);
+        let mut old = replaced.iter().peekable();
+        for mut piece in pieces {
+            while let Some(gone) = old.next_if(|old| old.namespace() < piece.namespace()) {
+                carried.carry(&gone.entries, &mut []);
+            }
+            let same = old.next_if(|old| old.namespace() == piece.namespace());
+            let same = same.map_or(&[][..], |old| &old.entries);
+            carried.carry(same, &mut piece.entries);
+            all.push(Arc::new(piece));
+        }
+        for gone in old {
+            carried.carry(&gone.entries, &mut []);
+        }
+        all.extend_from_slice(rest);
+        let changed = carried.version > self.version;
+        let mut removed = Arc::clone(&self.removed);
+        let forgotten = versions::remember(&mut removed, carried.left);
         Self {
-            nodes,
-            pods,
-            origins,
-            ..Self::default()
+            version: carried.version,
+            changed_at: if changed { now } else { self.changed_at },
+            pieces: all,
+            removed,
+            floor: forgotten.unwrap_or(self.floor),
         }
     }
 
-    /// The pods and what each was made of.
-    pub(super) fn pods_with_origins(&self) -> impl Iterator<Item = (&PodView, &Origin)> {
-        self.pods.iter().zip(&self.origins)
-    }
-
-    /// The same view as the one after `before`: entries that did not change keep their versions,
-    /// and when none did it keeps `before`'s own.
-    #[must_use]
-    pub fn after(mut self, before: &Self) -> Self {
-        self.removed_nodes = Arc::clone(&before.removed_nodes);
-        self.removed_pods = Arc::clone(&before.removed_pods);
-        let (floor, mut version) = (before.floor, before.version);
-        let removed = &mut self.removed_nodes;
-        let nodes = versions::carry(&before.nodes, &mut self.nodes, removed, floor, &mut version);
-        let removed = &mut self.removed_pods;
-        let pods = versions::carry(&before.pods, &mut self.pods, removed, floor, &mut version);
-        self.version = version;
-        self.floor = nodes.max(pods);
-        self
-    }
-
-    /// The number of the newest change, from one sequence for the process: what a list hands out as
+    /// The number of the newest change, from one sequence for all entries: what a list hands out as
     /// its `resourceVersion`.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// All nodes that have a number, sorted by name.
+    /// When the newest change was seen, by our wall clock.
     #[must_use]
-    pub fn nodes(&self) -> &[NodeView] {
-        &self.nodes
+    pub const fn changed_at(&self) -> Timestamp {
+        self.changed_at
     }
 
-    /// All pods that have a number, sorted by namespace, then name.
-    #[must_use]
-    pub fn pods(&self) -> &[PodView] {
-        &self.pods
+    /// All entries, sorted by namespace, then name.
+    pub fn iter(&self) -> impl Iterator<Item = &E> + Clone {
+        self.pieces.iter().flat_map(|piece| &piece.entries)
     }
 
-    /// The pods of one namespace, sorted by name.
-    #[must_use]
-    pub fn pods_in(&self, namespace: &str) -> &[PodView] {
-        let of = |pod: &PodView| Namespace::as_str(&pod.record.key.namespace).cmp(namespace);
-        let from = self.pods.partition_point(|pod| of(pod).is_lt());
-        let to = self.pods.partition_point(|pod| of(pod).is_le());
-        self.pods.get(from..to).unwrap_or_default()
+    /// The entries in pieces of one namespace each, sorted likewise.
+    pub fn pieces(&self) -> impl ExactSizeIterator<Item = &[E]> {
+        self.pieces.iter().map(|piece| &*piece.entries)
     }
 
-    /// The node of this name, if it has a number.
+    /// The entries of one of the [`pieces`](Self::pieces); none where there are not so many.
     #[must_use]
-    pub fn node(&self, name: &str) -> Option<&NodeView> {
+    pub fn piece(&self, nth: usize) -> &[E] {
+        self.pieces.get(nth).map_or(&[], |piece| &piece.entries)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pieces().map(<[E]>::len).sum()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The entries of one namespace, sorted by name; that of nodes is empty.
+    #[must_use]
+    pub fn of_namespace(&self, namespace: &str) -> &[E] {
+        let piece = self.piece_of(namespace);
+        piece.map_or(&[], |piece| &piece.entries)
+    }
+
+    /// What was joined of one namespace.
+    pub(super) fn piece_of(&self, namespace: &str) -> Option<&Piece<E>> {
         let at = self
-            .nodes
-            .binary_search_by(|node| node.record.name.as_str().cmp(name))
+            .pieces
+            .binary_search_by(|piece| piece.namespace().cmp(namespace))
             .ok()?;
-        self.nodes.get(at)
+        self.pieces.get(at).map(AsRef::as_ref)
     }
 
-    /// The pod of this name, if it has a number.
+    /// The entries that come after this namespace and name.
+    pub fn after(&self, namespace: &str, name: &str) -> impl Iterator<Item = &E> {
+        let from = self.pieces.partition_point(|p| p.namespace() < namespace);
+        let pieces = self.pieces.iter().skip(from);
+        pieces.flat_map(move |piece| {
+            let from = if piece.namespace() == namespace {
+                piece.entries.partition_point(|entry| entry.name() <= name)
+            } else {
+                0
+            };
+            piece.entries.get(from..).unwrap_or_default()
+        })
+    }
+
+    /// The entry of this name, if it has a number; the namespace of nodes is empty.
     #[must_use]
-    pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodView> {
-        let pods = self.pods_in(namespace);
-        let at = pods
-            .binary_search_by(|pod| pod.record.key.name.as_str().cmp(name))
-            .ok()?;
-        pods.get(at)
+    pub fn get(&self, namespace: &str, name: &str) -> Option<&E> {
+        let entries = self.of_namespace(namespace);
+        let at = entries.binary_search_by(|entry| entry.name().cmp(name));
+        entries.get(at.ok()?)
     }
 
     /// The oldest version that is remembered.
@@ -170,48 +225,41 @@ impl View {
         version >= self.floor && version <= self.version
     }
 
-    /// The nodes that left after `version`, oldest first, as they were last.
-    pub fn nodes_removed_after(&self, version: u64) -> impl Iterator<Item = (u64, &NodeView)> {
-        removed_after(&self.removed_nodes, version)
-    }
-
-    /// The pods that left after `version`, oldest first, as they were last.
-    pub fn pods_removed_after(&self, version: u64) -> impl Iterator<Item = (u64, &PodView)> {
-        removed_after(&self.removed_pods, version)
+    /// Those that left after `version`, oldest first, as they were last.
+    pub fn removed_after(&self, version: u64) -> impl Iterator<Item = (u64, &E)> {
+        let from = self.removed.partition_point(|(left, _)| *left <= version);
+        let left = self.removed.range(from..);
+        left.map(|(left, entry)| (*left, entry))
     }
 }
 
-impl NodeView {
-    /// The node with the labels it had at `version`, which must not be before `versions.former`:
-    /// older ones are forgotten.
-    #[must_use]
-    pub fn as_of(&self, version: u64) -> Cow<'_, Self> {
-        match &self.former {
-            Some(former) if version < self.versions.relabelled => Cow::Owned(Self {
-                record: Arc::clone(former),
-                ..self.clone()
-            }),
-            _ => Cow::Borrowed(self),
+fn in_pieces<E: Entry>(mut entries: Vec<E>) -> impl Iterator<Item = Piece<E>> {
+    entries.sort_by(E::order);
+    let mut left = entries.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = left.next()?;
+        let namespace = first.namespace().to_owned();
+        let mut entries = vec![first];
+        while let Some(entry) = left.next_if(|entry| entry.namespace() == namespace) {
+            entries.push(entry);
         }
-    }
+        Piece::new(entries, Vec::new())
+    })
 }
 
-impl PodView {
-    /// The pod with the labels and the place it had at `version`, which must not be before
-    /// `versions.former`: older ones are forgotten.
-    #[must_use]
-    pub fn as_of(&self, version: u64) -> Cow<'_, Self> {
-        match &self.former {
-            Some(former) if version < self.versions.relabelled => Cow::Owned(Self {
-                record: Arc::clone(former),
-                ..self.clone()
-            }),
-            _ => Cow::Borrowed(self),
-        }
+impl<E: Entry> Piece<E> {
+    /// Sorted entries of one namespace; `None` when there are none.
+    pub(super) fn new(entries: Vec<E>, origins: Vec<Origin>) -> Option<Self> {
+        let some = !entries.is_empty();
+        some.then_some(Self { entries, origins })
     }
-}
 
-fn removed_after<E>(removed: &Removed<E>, version: u64) -> impl Iterator<Item = (u64, &E)> {
-    let from = removed.partition_point(|(left, _)| *left <= version);
-    removed.range(from..).map(|(left, entry)| (*left, entry))
+    fn namespace(&self) -> &str {
+        self.entries.first().map_or("", E::namespace)
+    }
+
+    /// The entries and what each was made of.
+    pub(super) fn with_origins(&self) -> impl Iterator<Item = (&E, &Origin)> {
+        self.entries.iter().zip(&self.origins)
+    }
 }

@@ -277,7 +277,7 @@ fn what_is_taken_over_is_what_was_handed_over() {
     for node in from.live.node_names() {
         assert_eq!(to.live.points_of(&node), from.live.points_of(&node));
     }
-    assert_eq!(to.live.view().nodes().len(), 3);
+    assert_eq!(to.live.nodes().len(), 3);
     let (ours, theirs) = (to.history.view(), from.history.view());
     assert_eq!(ours.ticks(), theirs.ticks());
     assert_eq!(ours.keys(), theirs.keys());

@@ -256,15 +256,15 @@ impl<G: KubeletMetricsGetter> Driver<G> {
     /// Where another replica handed its numbers over, pods it had none of turned running just now,
     /// as far as we know.
     fn hurry_for_unmeasured(&mut self) {
-        let view = self.worker.live.view();
-        if view.nodes().is_empty() {
+        if self.worker.live.nodes().is_empty() {
             return;
         }
+        let view = self.worker.live.pods(None);
         for pod in self.inventory.pods() {
             let (namespace, name) = (pod.key.namespace.as_str(), pod.key.name.as_str());
             if let Some(node) = &pod.node
                 && pod.phase == PodPhase::Running
-                && view.pod(namespace, name).is_none()
+                && view.get(namespace, name).is_none()
             {
                 self.pod_running(node);
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::stage::Stage;
+use crate::image;
 use crate::process::{Launch, Process};
 use crate::real::cache;
 
@@ -28,6 +29,8 @@ pub struct Server {
     pub version: &'static str,
     /// Flags besides those all servers are started with.
     pub flags: Vec<String>,
+    /// What its image sets.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Server {
@@ -39,6 +42,7 @@ impl Server {
             program: program.to_owned(),
             version: "v1beta1",
             flags: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Server {
             program: program.to_owned(),
             version: "v1beta1",
             flags: Vec::new(),
+            environment: image::environment(),
         }
     }
 
@@ -100,6 +105,7 @@ impl Server {
             ),
         ];
         launch.arguments.extend(self.flags.iter().cloned());
+        launch.environment.clone_from(&self.environment);
         launch.start()
     }
 }

@@ -70,14 +70,14 @@ impl<'r> Answer<'r> {
 
     pub(super) fn one<T: Item>(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Snapshot<T>,
         item: &T,
     ) -> Result<Response<Bytes>, Status> {
         let stamp = item.interval().0;
         self.freshness.served(std::iter::once(stamp));
         let one = One {
             api_version: &self.api_version,
-            creation: snapshot.creation,
+            creation: snapshot.creation(),
             item,
         };
         match self.negotiated.transform {
@@ -85,7 +85,7 @@ impl<'r> Answer<'r> {
             Transform::Table(version) => self.table(snapshot, version, &[item], item.version()),
             Transform::PartialObjectMetadata(version) => Ok(self.respond(&PartialObjectMetadata {
                 version,
-                metadata: item.metadata(snapshot.creation),
+                metadata: item.metadata(snapshot.creation()),
             })),
             Transform::PartialObjectMetadataList(_) => Err(Status::wrong_form(format!(
                 "you requested PartialObjectMetadataList, but the requested object is not a list ({})",
@@ -94,29 +94,32 @@ impl<'r> Answer<'r> {
         }
     }
 
-    /// Answers those of `items` that are selected. `whole` says that they are all there are of the
-    /// resource.
+    /// Answers those that are selected of all there are, or of one namespace.
     pub(super) fn list<T: Item>(
         &self,
-        snapshot: &Snapshot,
-        items: &[T],
-        whole: bool,
+        snapshot: &Snapshot<T>,
+        namespace: Option<&str>,
         options: &ListOptions,
     ) -> Result<Response<Bytes>, Status> {
-        let selected = items.iter().filter(|item| is_selected(*item, options));
+        let selected = || {
+            let items = snapshot.of(namespace);
+            items.filter(|item| is_selected(*item, options))
+        };
         self.freshness
-            .served(selected.map(|item| item.interval().0));
+            .served(selected().map(|item| item.interval().0));
         let list = || List {
             api_version: &self.api_version,
             metadata: snapshot.list_meta(),
-            creation: snapshot.creation,
-            items: select(items, options),
+            creation: snapshot.creation(),
+            items: selected().collect(),
         };
         match self.negotiated.transform {
             Transform::None => {
                 let selects = !options.label_selector.is_empty()
                     || !options.field_selector.requirements().is_empty();
-                let form = self.shared_form::<T>().filter(|_| whole && !selects);
+                let form = self
+                    .shared_form()
+                    .filter(|_| namespace.is_none() && !selects);
                 let media_type = self.negotiated.media_type;
                 let encode = || encode(&list(), media_type, false);
                 match form.and_then(|form| snapshot.list(form)) {
@@ -133,7 +136,9 @@ impl<'r> Answer<'r> {
                 Ok(self.respond(&PartialObjectMetadataList {
                     version,
                     metadata: snapshot.list_meta(),
-                    items: items.map(|item| item.metadata(snapshot.creation)).collect(),
+                    items: items
+                        .map(|item| item.metadata(snapshot.creation()))
+                        .collect(),
                 }))
             }
             Transform::PartialObjectMetadata(_) => Err(Status::wrong_form(format!(
@@ -145,7 +150,7 @@ impl<'r> Answer<'r> {
 
     fn table<T: Item>(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Snapshot<T>,
         version: MetaVersion,
         items: &[&T],
         resource_version: u64,
@@ -154,7 +159,7 @@ impl<'r> Answer<'r> {
             version,
             include: IncludeObject::from_query(&self.query)?,
             api_version: &self.api_version,
-            creation: snapshot.creation,
+            creation: snapshot.creation(),
         };
         let table = form.of(items, resource_version).respond(&self.negotiated);
         Ok(compress::compress(self.parts, table))
@@ -165,12 +170,11 @@ impl<'r> Answer<'r> {
         compress::compress(self.parts, response)
     }
 
-    fn shared_form<T: Item>(&self) -> Option<ListForm> {
+    fn shared_form(&self) -> Option<ListForm> {
         if self.negotiated.pretty {
             return None;
         }
-        let pods = T::RESOURCE.is_namespaced();
-        ListForm::new(pods, self.preferred_version, self.negotiated.media_type)
+        ListForm::new(self.preferred_version, self.negotiated.media_type)
     }
 
     fn share(&self, shared: &Encoded, encode: impl Fn() -> Bytes) -> Response<Bytes> {
@@ -184,11 +188,6 @@ impl<'r> Answer<'r> {
         }
         response(StatusCode::OK, content_type, shared.plain(&encode))
     }
-}
-
-fn select<'v, T: Item>(items: &'v [T], options: &ListOptions) -> Vec<&'v T> {
-    let selected = items.iter().filter(|item| is_selected(*item, options));
-    selected.collect()
 }
 
 /// Tells whether the selectors of a list or watch choose this one.

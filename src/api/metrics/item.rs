@@ -8,27 +8,23 @@ use crate::api::resource::Resource;
 use crate::apimachinery::protobuf::Writer;
 use crate::apimachinery::{CanonicalQuantity, Creation, GoDuration, ObjectMeta, Rfc3339, json};
 use crate::domain::{Bytes, Labels, Nanocores, Timestamp, Usage};
-use crate::live::{NodeView, PodView};
+use crate::live::{Entry, NodeView, PodView};
 
 /// What `metrics.k8s.io` serves of a node or pod.
-pub(super) trait Item {
+pub(super) trait Item: Entry {
     /// The resource it belongs to.
     const RESOURCE: Resource;
 
     /// The kind of a list of it.
     const LIST_KIND: &'static str = Self::RESOURCE.list_kind;
 
-    /// Its name.
-    fn name(&self) -> &str;
-
-    /// Its namespace; empty for a node.
-    fn namespace(&self) -> &str;
-
     /// The node it is, or runs on.
     fn node_name(&self) -> &str;
 
     /// When it last changed, as its `resourceVersion` says.
-    fn version(&self) -> u64;
+    fn version(&self) -> u64 {
+        self.versions().changed
+    }
 
     /// Its labels.
     fn labels(&self) -> &Labels;
@@ -106,20 +102,8 @@ impl Total {
 impl Item for NodeView {
     const RESOURCE: Resource = NODES;
 
-    fn name(&self) -> &str {
-        self.record.name.as_str()
-    }
-
-    fn namespace(&self) -> &str {
-        ""
-    }
-
     fn node_name(&self) -> &str {
         self.name()
-    }
-
-    fn version(&self) -> u64 {
-        self.versions.changed
     }
 
     fn labels(&self) -> &Labels {
@@ -147,20 +131,8 @@ impl Item for NodeView {
 impl Item for PodView {
     const RESOURCE: Resource = PODS;
 
-    fn name(&self) -> &str {
-        self.record.key.name.as_str()
-    }
-
-    fn namespace(&self) -> &str {
-        self.record.key.namespace.as_str()
-    }
-
     fn node_name(&self) -> &str {
         self.record.node.as_ref().map_or("", |node| node.as_str())
-    }
-
-    fn version(&self) -> u64 {
-        self.versions.changed
     }
 
     fn labels(&self) -> &Labels {

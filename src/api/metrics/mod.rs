@@ -1,7 +1,7 @@
 //! `metrics.k8s.io`: the use of nodes and pods, for the HPA, the VPA and `kubectl top`.
 //!
-//! Everything is answered from one [`View`](crate::live::View); nothing is computed here, and only a
-//! watch waits, for the next view.
+//! Each answer comes from one [`View`](crate::live::View); nothing is computed here, and only a watch
+//! waits, for the next view.
 
 mod answer;
 mod freshness;
@@ -12,7 +12,7 @@ mod snapshot;
 mod table;
 mod watch;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use snapshot::{Snapshot, Snapshots};
 use watch::{Sources, Watched};
 
 pub use group::{GROUP, NODES, PODS};
-pub use snapshot::ViewSource;
+pub use snapshot::Views;
 
 /// Counts new numbers, to wake who waits for them.
 pub type Commits = tokio::sync::watch::Receiver<u64>;
@@ -45,11 +45,11 @@ pub struct MetricsApi {
 }
 
 impl MetricsApi {
-    /// Serves what `source` shows; `commits` moves when that has new numbers. The inventory only tells a node or pod that does not exist from
-    /// one without a number.
+    /// Serves what `views` show; `commits` moves when there are new numbers. The inventory only tells
+    /// a node or pod that does not exist from one without a number.
     #[must_use]
     pub fn new(
-        source: ViewSource,
+        views: Arc<dyn Views>,
         commits: Commits,
         inventory: Arc<Inventory>,
         clock: Arc<dyn Clock>,
@@ -57,7 +57,7 @@ impl MetricsApi {
     ) -> Self {
         let sources = Sources {
             freshness: Freshness::register(registry, Arc::clone(&clock)),
-            snapshots: Arc::new(Snapshots::new(source, Arc::clone(&clock))),
+            snapshots: Arc::new(Snapshots::new(views, Arc::clone(&clock))),
             commits,
             clock,
             shortest: stream::SHORTEST,
@@ -99,11 +99,13 @@ impl MetricsApi {
             };
         };
         answer.check_get()?;
-        let snapshot = self.sources.snapshots.current();
+        let snapshots = &self.sources.snapshots;
         let one = if pods {
             let namespace = target.namespace.unwrap_or_default();
+            let snapshot = snapshots.showing(Some(namespace));
             answer.one(&snapshot, self.pod(&snapshot, namespace, name)?)
         } else {
+            let snapshot = snapshots.current();
             answer.one(&snapshot, self.node(&snapshot, name)?)
         };
         one.map(Reply::Whole)
@@ -119,14 +121,17 @@ impl MetricsApi {
             let form = answer.form::<T>()?;
             return watch::begin::<T>(self.sources.clone(), form, namespace, options);
         }
-        let snapshot = self.sources.snapshots.current();
-        let items = T::entries(&snapshot.view, namespace);
-        let list = answer.list(&snapshot, items, namespace.is_none(), &options);
+        let snapshot = self.sources.snapshots.showing::<T>(namespace);
+        let list = answer.list(&snapshot, namespace, &options);
         list.map(Reply::Whole)
     }
 
-    fn node<'s>(&self, snapshot: &'s Snapshot, name: &str) -> Result<&'s NodeView, Status> {
-        snapshot.view.node(name).ok_or_else(|| {
+    fn node<'s>(
+        &self,
+        snapshot: &'s Snapshot<NodeView>,
+        name: &str,
+    ) -> Result<&'s NodeView, Status> {
+        snapshot.view.get("", name).ok_or_else(|| {
             let known = self.inventory.node(name).is_some();
             let (group, resource) = if known {
                 (GROUP.name, "nodemetrics")
@@ -139,11 +144,11 @@ impl MetricsApi {
 
     fn pod<'s>(
         &self,
-        snapshot: &'s Snapshot,
+        snapshot: &'s Snapshot<PodView>,
         namespace: &str,
         name: &str,
     ) -> Result<&'s PodView, Status> {
-        snapshot.view.pod(namespace, name).ok_or_else(|| {
+        snapshot.view.get(namespace, name).ok_or_else(|| {
             let record = self.inventory.pod(namespace, name);
             // metrics-server watches running pods only, so the others do not exist for it.
             if record.is_some_and(|record| record.phase == PodPhase::Running) {

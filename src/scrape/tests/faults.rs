@@ -102,7 +102,7 @@ async fn a_node_that_left_is_forgotten_everywhere() {
     assert!(cluster.metrics().contains(series));
     cluster.inventory.remove_node(&node);
     cluster.until(41.0).await;
-    assert!(cluster.live.view().pod("n", "p").is_none());
+    assert!(cluster.live.pods(None).get("n", "p").is_none());
     assert_eq!(cluster.health.node("node-1"), None);
     assert!(!cluster.metrics().contains("node-1"));
     let asked = cluster.asked(&node).len();
@@ -120,7 +120,7 @@ async fn a_node_that_left_while_it_was_asked_does_not_come_back() {
     assert_eq!(cluster.asked(&node), [0.0]);
     assert_eq!(cluster.health.node("node-1"), None);
     assert!(!cluster.metrics().contains("node-1"));
-    assert!(cluster.live.view().nodes().is_empty());
+    assert!(cluster.live.nodes().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

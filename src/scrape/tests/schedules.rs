@@ -8,11 +8,11 @@ async fn a_new_node_has_numbers_soon_and_keeps_its_phase_then() {
     cluster.until(2.5).await;
     assert_eq!(cluster.asked(&node), [0.0, 2.25]);
     assert!(
-        cluster.live.view().pod("n", "p").is_some(),
+        cluster.live.pods(None).get("n", "p").is_some(),
         "two stamps make a number"
     );
     cluster.until(15.0).await;
-    assert!(cluster.live.view().node("node-1").is_some());
+    assert!(cluster.live.nodes().get("", "node-1").is_some());
     cluster.until(100.0).await;
     let asked = cluster.asked(&node);
     let regular: Vec<_> = asked.iter().copied().filter(|at| *at > 15.0).collect();
@@ -55,7 +55,7 @@ async fn a_node_another_replica_handed_over_is_asked_at_its_moment() {
     second.kubelets.pods.lock().insert(name.clone(), vec!["p"]);
     second.announce(&name, "p");
     second.until(1.0).await;
-    assert!(second.live.view().pod("n", "p").is_some());
+    assert!(second.live.pods(None).get("n", "p").is_some());
     // What was handed over is served for 45 s; after that the clock of these kubelets, which begin
     // anew, is one that was set back.
     second.until(44.0).await;
@@ -85,7 +85,7 @@ async fn a_pod_another_replica_had_no_number_of_is_asked_for_at_once() {
     );
     second.kubelets.pods.lock().insert(name.clone(), vec!["p"]);
     second.until(4.0).await;
-    assert!(second.live.view().pod("n", "p").is_some());
+    assert!(second.live.pods(None).get("n", "p").is_some());
     let asked = second.asked(&name);
     assert_eq!(asked[..2], [0.0, 2.25], "{asked:?}");
 }
@@ -100,7 +100,7 @@ async fn a_new_pod_has_its_number_within_four_seconds() {
     cluster.run_pod(&node, "p");
     cluster.until(65.3).await;
     assert!(
-        cluster.live.view().pod("n", "p").is_some(),
+        cluster.live.pods(None).get("n", "p").is_some(),
         "{:?}",
         cluster.asked(&node)
     );
@@ -130,7 +130,7 @@ async fn many_new_pods_do_not_ask_a_node_more_than_every_two_seconds() {
     cluster.until(90.0).await;
     let asked = cluster.asked(&node);
     assert!(gaps(&asked).iter().all(|gap| *gap >= 1.99), "{asked:?}");
-    assert_eq!(cluster.live.view().pods().len(), 8);
+    assert_eq!(cluster.live.pods(None).len(), 8);
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,7 +108,7 @@ fn windows_and_stamps_are_printed_as_go_does() {
         window: Duration::from_millis(15_237),
         ..usage(0, 0)
     };
-    let served = Served::new(View::new(1, vec![node("n1", &[], odd)], vec![]));
+    let served = Served::new(seen(1, vec![node("n1", &[], odd)], vec![]));
     let found = served.json("nodes/n1");
     assert_eq!(found["timestamp"], "2026-01-02T03:04:05Z");
     assert_eq!(found["window"], "15.237s");
@@ -165,7 +165,7 @@ fn swap_is_a_column_when_any_row_has_it_and_a_key_only_where_it_is() {
         pod_record("a", "p", "n1", &[]),
         &[("c", usage(1, 1)), ("d", with_swap), ("e", with_swap)],
     )];
-    let served = Served::new(View::new(1, nodes, pods));
+    let served = Served::new(seen(1, nodes, pods));
     let nodes = table(&served, "nodes");
     assert_eq!(columns(&nodes), ["Name", "cpu", "memory", "swap", "Window"]);
     assert_eq!(
@@ -235,7 +235,7 @@ fn large_lists_are_compressed_and_every_caller_gets_the_same_bytes() {
         let record = pod_record("a", &format!("pod-{n}"), "n1", &[("app", "web")]);
         pod(record, &[("c", usage(n, n))])
     });
-    let served = Served::new(View::new(1, vec![], pods.collect()));
+    let served = Served::new(seen(1, vec![], pods.collect()));
     let uri = "/apis/metrics.k8s.io/v1/pods";
     let plain = served.call("GET", uri, &[]);
     assert!(plain.body().len() > 128 * 1024);

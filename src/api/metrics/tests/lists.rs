@@ -29,7 +29,7 @@ fn a_namespace_without_pods_is_an_empty_list_and_no_error() {
 
 #[test]
 fn before_there_is_data_lists_are_empty() {
-    let served = Served::new(View::default());
+    let served = Served::new(seen(0, vec![], vec![]));
     assert_eq!(served.get("nodes", "").status(), 200);
     assert!(served.names("nodes").is_empty());
 }
@@ -38,7 +38,7 @@ fn before_there_is_data_lists_are_empty() {
 fn a_list_and_its_objects_say_their_versions_in_every_form() {
     let mut listed = node("n1", &[], usage(1, 1));
     listed.versions.changed = 41;
-    let served = Served::new(View::new(42, vec![listed], vec![]));
+    let served = Served::new(seen(42, vec![listed], vec![]));
     let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
     let partial = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
     for (accept, item) in [
@@ -199,7 +199,8 @@ fn a_snapshot_answers_until_the_view_changes() {
     let first = served.json("nodes");
     served.clock.pass(Duration::from_secs(60));
     assert_eq!(served.json("nodes"), first);
-    *served.view.lock() = Arc::new(View::new(2, vec![node("n3", &[], usage(1, 1))], vec![]));
+    let next = View::new(2, served.clock.now(), vec![node("n3", &[], usage(1, 1))]);
+    served.view.lock().nodes = Arc::new(next);
     served.clock.pass(Duration::from_millis(1));
     let found = served.json("nodes/n3");
     assert_eq!(
@@ -210,11 +211,22 @@ fn a_snapshot_answers_until_the_view_changes() {
 }
 
 #[test]
+fn who_has_seen_a_newer_version_is_not_answered_from_an_older_snapshot() {
+    let nodes = (0..1000).map(|n| node(&format!("n{n}"), &[], usage(1, 1)));
+    let served = Served::new(seen(1, nodes.collect(), vec![]));
+    assert_eq!(served.names("nodes").len(), 1000);
+    *served.view.lock() = seen(2, vec![], vec![]);
+    let snapshots = &served.api.sources.snapshots;
+    assert_eq!(snapshots.current::<NodeView>().view.version(), 1);
+    assert_eq!(snapshots.not_older_than::<NodeView>(2).view.version(), 2);
+}
+
+#[test]
 fn a_large_snapshot_answers_a_while_though_the_view_changes() {
     let nodes = (0..1000).map(|n| node(&format!("n{n}"), &[], usage(1, 1)));
-    let served = Served::new(View::new(1, nodes.collect(), vec![]));
+    let served = Served::new(seen(1, nodes.collect(), vec![]));
     assert_eq!(served.names("nodes").len(), 1000);
-    *served.view.lock() = Arc::new(View::new(2, vec![], vec![]));
+    *served.view.lock() = seen(2, vec![], vec![]);
     served.clock.pass(Duration::from_millis(9));
     assert_eq!(served.names("nodes").len(), 1000);
     assert!(

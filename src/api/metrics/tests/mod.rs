@@ -59,27 +59,56 @@ impl Clock for HandClock {
     }
 }
 
-/// The API over a view that a test may replace.
+/// One instant of a cluster.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) nodes: Arc<View<NodeView>>,
+    pub(super) pods: Arc<View<PodView>>,
+}
+
+/// What a test may replace.
+pub(super) type Cluster = Arc<Mutex<Seen>>;
+
+impl Views for Mutex<Seen> {
+    fn nodes(&self) -> Arc<View<NodeView>> {
+        Arc::clone(&self.lock().nodes)
+    }
+
+    fn pods(&self, _: Option<&str>) -> Arc<View<PodView>> {
+        Arc::clone(&self.lock().pods)
+    }
+}
+
+pub(super) fn seen(version: u64, nodes: Vec<NodeView>, pods: Vec<PodView>) -> Seen {
+    let at = Timestamp::from_millis(SAMPLED + 5_000);
+    Seen {
+        nodes: Arc::new(View::new(version, at, nodes)),
+        pods: Arc::new(View::new(version, at, pods)),
+    }
+}
+
+/// A cluster of which nothing is known.
+pub(in crate::api) fn nothing() -> Arc<dyn Views> {
+    Arc::new(Mutex::new(seen(0, vec![], vec![])))
+}
+
+/// The API over a cluster that a test may replace.
 struct Served {
     api: MetricsApi,
-    view: Arc<Mutex<Arc<View>>>,
+    view: Cluster,
     clock: Arc<HandClock>,
     inventory: Arc<Inventory>,
 }
 
 impl Served {
-    fn new(view: View) -> Self {
-        let view = Arc::new(Mutex::new(Arc::new(view)));
+    fn new(view: Seen) -> Self {
+        let view = Arc::new(Mutex::new(view));
         let clock = Arc::new(HandClock::new());
         let inventory = Arc::new(Inventory::new());
-        let source = {
-            let view = Arc::clone(&view);
-            Arc::new(move || Arc::clone(&view.lock()))
-        };
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         Self {
             api: MetricsApi::new(
-                source,
+                Arc::clone(&view) as Arc<dyn Views>,
                 tokio::sync::watch::channel(0).1,
                 Arc::clone(&inventory),
                 time,
@@ -218,7 +247,7 @@ fn cluster() -> Served {
         ),
         pod(pod_record("a", "q", "n2", &[]), &[("c", usage(0, 1))]),
     ];
-    let served = Served::new(View::new(1, nodes, pods));
+    let served = Served::new(seen(1, nodes, pods));
     served.inventory.apply_node(node_record("n1", &[]));
     served.inventory.apply_node(node_record("fresh", &[]));
     served

@@ -20,14 +20,22 @@ pub(in crate::api::metrics) struct Changes<T> {
 pub(super) struct Change {
     /// When it happened; no other change has the same number.
     pub(super) version: u64,
-    /// Whose it is: an index of the view's entries, or behind them of those that left.
-    at: usize,
+    whose: Whose,
+}
+
+/// Where the entry of a change is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    /// In this of the view's pieces, at this place.
+    Here(usize, usize),
+    /// Among those that left.
+    Gone(usize),
 }
 
 impl<T: Watched> Changes<T> {
     /// The changes of this snapshot after `version`, and perhaps older ones.
-    pub(super) fn of(snapshot: &Snapshot, version: u64) -> Arc<Self> {
-        let mut kept = T::changes(snapshot).lock();
+    pub(super) fn of(snapshot: &Snapshot<T>, version: u64) -> Arc<Self> {
+        let mut kept = snapshot.changes.lock();
         match kept.as_ref() {
             Some(changes) if changes.base <= version => Arc::clone(changes),
             _ => {
@@ -38,25 +46,24 @@ impl<T: Watched> Changes<T> {
         }
     }
 
-    fn after(view: &View, base: u64) -> Self {
-        let removed = T::removed_after(view, base);
+    fn after(view: &View<T>, base: u64) -> Self {
+        let removed = view.removed_after(base);
         let gone: Vec<(u64, T)> = removed.map(|(at, entry)| (at, entry.clone())).collect();
-        let entries = T::entries(view, None);
         let mut list = Vec::new();
-        for (at, entry) in entries.iter().enumerate() {
-            let changed = entry.versions().changed;
-            if changed > base {
-                push_steps(entry, at, base, &mut list);
-                list.push(Change {
-                    version: changed,
-                    at,
-                });
+        for (nth, piece) in view.pieces().enumerate() {
+            for (at, entry) in piece.iter().enumerate() {
+                let version = entry.versions().changed;
+                if version > base {
+                    let whose = Whose::Here(nth, at);
+                    push_steps(entry, whose, base, &mut list);
+                    list.push(Change { version, whose });
+                }
             }
         }
-        for (at, (left, entry)) in gone.iter().enumerate() {
-            let at = entries.len() + at;
-            push_steps(entry, at, base, &mut list);
-            list.push(Change { version: *left, at });
+        for (at, (version, entry)) in gone.iter().enumerate() {
+            let (version, whose) = (*version, Whose::Gone(at));
+            push_steps(entry, whose, base, &mut list);
+            list.push(Change { version, whose });
         }
         list.sort_unstable();
         list.dedup();
@@ -70,23 +77,24 @@ impl<T: Watched> Changes<T> {
     }
 
     /// The entry of a change, and whether it left by it.
-    pub(super) fn entry<'c>(&'c self, view: &'c View, change: Change) -> Option<(&'c T, bool)> {
-        let entries = T::entries(view, None);
-        if let Some(entry) = entries.get(change.at) {
-            return Some((entry, false));
+    pub(super) fn entry<'c>(&'c self, view: &'c View<T>, change: Change) -> Option<(&'c T, bool)> {
+        match change.whose {
+            Whose::Here(nth, at) => Some((view.piece(nth).get(at)?, false)),
+            Whose::Gone(at) => {
+                let (left, entry) = self.gone.get(at)?;
+                Some((entry, *left == change.version))
+            }
         }
-        let (left, entry) = self.gone.get(change.at.checked_sub(entries.len())?)?;
-        Some((entry, *left == change.version))
     }
 }
 
 /// The steps by which an entry came to be selected or not, as far as they are remembered. Each has
 /// its place in the order, or who goes on from between two of them would not know what a client
 /// has.
-fn push_steps<T: Watched>(entry: &T, at: usize, base: u64, list: &mut Vec<Change>) {
+fn push_steps<T: Watched>(entry: &T, whose: Whose, base: u64, list: &mut Vec<Change>) {
     let versions = entry.versions();
     let steps = [versions.appeared, versions.former, versions.relabelled];
     for version in steps.into_iter().filter(|version| *version > base) {
-        list.push(Change { version, at });
+        list.push(Change { version, whose });
     }
 }

@@ -68,6 +68,7 @@ struct Watch<T> {
 }
 
 /// Which objects the client has been told of at all.
+#[derive(Clone)]
 enum Introduced {
     /// Those whose namespace and name do not come after these.
     UpTo(String, String),
@@ -125,7 +126,8 @@ impl<T: Watched> Watch<T> {
             group: GROUP.name,
             resource: T::RESOURCE.name,
         })?;
-        let view = Arc::clone(&sources.snapshots.current().view);
+        let snapshot = sources.snapshots.not_older_than::<T>(from.unwrap_or(0));
+        let view = Arc::clone(&snapshot.view);
         let all = options.send_initial_events == Some(true);
         let last = match from {
             // As new as was asked for, and to be introduced to all there is.
@@ -161,7 +163,7 @@ impl<T: Watched> Watch<T> {
 
     /// Appends what there is to tell, a piece at most.
     fn look(&mut self, out: &mut Vec<u8>) {
-        let snapshot = self.sources.snapshots.current();
+        let snapshot = self.sources.snapshots.not_older_than(self.last);
         let mut told = Vec::new();
         match self.catch_up(&snapshot, out, &mut told) {
             Ok(true) => {
@@ -183,7 +185,7 @@ impl<T: Watched> Watch<T> {
     /// piece is full before.
     fn catch_up(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &Snapshot<T>,
         out: &mut Vec<u8>,
         told: &mut Vec<Timestamp>,
     ) -> Result<bool, Expired> {
@@ -201,7 +203,7 @@ impl<T: Watched> Watch<T> {
                 && let Some((event, object)) = self.judge(entry, change.version, left)?
             {
                 told.push(object.interval().0);
-                self.form.write(event, &*object, snapshot.creation, out);
+                self.form.write(event, &*object, snapshot.creation(), out);
             }
             self.last = change.version;
             if out.len() >= self.piece {
@@ -255,23 +257,27 @@ impl<T: Watched> Watch<T> {
     /// full before. They are as new as `last`, for what is known already was brought up to it.
     fn introduce(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &Snapshot<T>,
         out: &mut Vec<u8>,
         told: &mut Vec<Timestamp>,
     ) -> bool {
-        let Introduced::UpTo(namespace, name) = &self.introduced else {
+        let Introduced::UpTo(namespace, name) = self.introduced.clone() else {
             return true;
         };
-        let entries = T::entries(&snapshot.view, self.namespace.as_deref());
-        let known = (namespace.as_str(), name.as_str());
-        let from = entries.partition_point(|entry| entry.key() <= known);
-        for entry in entries.get(from..).unwrap_or_default() {
+        let only = self.namespace.as_deref();
+        let begin = match only {
+            Some(only) if namespace.is_empty() => only,
+            _ => namespace.as_str(),
+        };
+        let entries = snapshot.view.after(begin, &name);
+        let there = |entry: &&T| only.is_none_or(|only| only == entry.namespace());
+        for entry in entries.take_while(there) {
             if !is_selected(entry, &self.options) {
                 continue;
             }
             told.push(entry.interval().0);
             self.form
-                .write(EventType::Added, entry, snapshot.creation, out);
+                .write(EventType::Added, entry, snapshot.creation(), out);
             if out.len() >= self.piece {
                 let (namespace, name) = entry.key();
                 self.introduced = Introduced::UpTo(namespace.to_owned(), name.to_owned());
@@ -280,7 +286,7 @@ impl<T: Watched> Watch<T> {
         }
         self.introduced = Introduced::All;
         if self.bookmarks.is_some() {
-            let creation = snapshot.creation;
+            let creation = snapshot.creation();
             self.form.bookmark::<T>(self.last, true, creation, out);
         }
         true
@@ -293,12 +299,12 @@ impl<T: Watched> Watch<T> {
         }
     }
 
-    fn bookmark(&mut self, snapshot: &Snapshot, out: &mut Vec<u8>) {
+    fn bookmark(&mut self, snapshot: &Snapshot<T>, out: &mut Vec<u8>) {
         let now = self.sources.clock.monotonic();
         if let Some(bookmarks) = &mut self.bookmarks
             && bookmarks.is_due(now)
         {
-            let creation = snapshot.creation;
+            let creation = snapshot.creation();
             self.form.bookmark::<T>(self.last, false, creation, out);
         }
     }

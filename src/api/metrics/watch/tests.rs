@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::metrics::item::Item;
-use crate::api::metrics::tests::{HandClock, pod, pod_record, usage};
+use crate::api::metrics::tests::{Cluster, HandClock, pod, pod_record, seen, usage};
 use crate::apimachinery::{MediaType, Query, Transform};
-use crate::live::{PodView, View};
+use crate::live::PodView;
 use crate::telemetry::Registry;
 
 /// A cluster of pods that a test changes, and watches of it.
 struct World {
-    view: Arc<Mutex<Arc<View>>>,
+    view: Cluster,
     pods: BTreeMap<&'static str, (&'static str, u64)>,
     sources: Sources,
     clock: Arc<HandClock>,
@@ -35,12 +35,9 @@ struct Client {
 
 impl World {
     fn new() -> Self {
-        let view = Arc::new(Mutex::new(Arc::new(View::new(1000, vec![], vec![]))));
+        let view = Arc::new(Mutex::new(seen(1000, vec![], vec![])));
         let clock = Arc::new(HandClock::new());
-        let source = {
-            let view = Arc::clone(&view);
-            Arc::new(move || Arc::clone(&view.lock()))
-        };
+        let source = Arc::clone(&view);
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         let (sender, commits) = watch::channel(0);
         let sources = Sources {
@@ -75,13 +72,13 @@ impl World {
             pod(record, &[("c", usage(*millicores, 1))])
         });
         let mut view = self.view.lock();
-        let next = View::new(0, vec![], pods.collect()).after(&view);
-        *view = Arc::new(next);
+        let next = view.pods.then(pods.collect(), self.clock.now());
+        view.pods = Arc::new(next);
         self.clock.pass(Duration::from_secs(1));
     }
 
     fn version(&self) -> u64 {
-        self.view.lock().version()
+        self.view.lock().pods.version()
     }
 
     fn watch(&self, query: &str) -> Result<Watch<PodView>, Status> {
