@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms, ground first. The path of a number decides: what receives stands before what feeds
 /// it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "domain",
     "lifecycle",
     "telemetry",

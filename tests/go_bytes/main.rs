@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Request;
-use loadline::api::metrics::MetricsApi;
+use loadline::api::metrics::{MetricsApi, Views};
 use loadline::apimachinery::{Reply, RequestInfo};
 use loadline::domain::{
     Bytes, Clock, ContainerName, ContainerUsage, Inventory, Labels, Namespace, Nanocores, NodeName,
@@ -124,15 +124,34 @@ impl Clock for StoppedClock {
     }
 }
 
+/// What is served.
+struct Still {
+    nodes: Arc<View<NodeView>>,
+    pods: Arc<View<PodView>>,
+}
+
+impl Views for Still {
+    fn nodes(&self) -> Arc<View<NodeView>> {
+        Arc::clone(&self.nodes)
+    }
+
+    fn pods(&self, _: Option<&str>) -> Arc<View<PodView>> {
+        Arc::clone(&self.pods)
+    }
+}
+
 impl Cluster {
     fn check(&self, go: &mut Go) -> Result<(), TestCaseError> {
         let nodes = self.nodes.iter().map(Entry::node_view).collect();
         let pods = self.pods.iter().map(Entry::pod_view).collect();
-        let view = Arc::new(View::new(1, nodes, pods));
+        let now = Timestamp::from_millis(self.now);
+        let views = Still {
+            nodes: Arc::new(View::new(1, now, nodes)),
+            pods: Arc::new(View::new(1, now, pods)),
+        };
         let clock = Arc::new(StoppedClock(self.now, Instant::now()));
-        let source = Arc::new(move || Arc::clone(&view));
         let api = MetricsApi::new(
-            source,
+            Arc::new(views),
             tokio::sync::watch::channel(0).1,
             Arc::new(Inventory::new()),
             clock,

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::lanes::hpa::{SCALED, scaled};
+use crate::real::hpa::{SCALED, scaled};
 use crate::real::{Overlay, RealNode, Scratch, Tools, until};
 use crate::report::Lane;
 
