@@ -143,7 +143,8 @@ async fn causes(cx: &Context<'_>) -> Verdict {
         Answer::BreakOff,
         Answer::Hang,
     ] {
-        script.say(answer).await?;
+        script.set(answer)?;
+        tokio::time::sleep(cx.world()?.resolution).await;
     }
     // The last one is counted when its time is over.
     let told_apart = until(20, || async move {
