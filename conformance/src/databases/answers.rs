@@ -57,13 +57,22 @@ pub(super) fn answer(
 
 /// The answer to what is asked before anything is sent.
 fn prepares(kind: Kind, path: &str) -> Option<Answered> {
-    let answer = match kind {
-        Kind::Influxdb if path == "/query" => "{\"results\":[{\"statement_id\":0}]}",
-        Kind::Elasticsearch if path != "/_bulk" => "{\"acknowledged\":true}",
-        Kind::Gcm if path.ends_with("/metricDescriptors") => "{}",
-        _ => return None,
-    };
-    Some(Answered::new(200, answer))
+    let answers = [
+        (
+            kind == Kind::Influxdb && path == "/query",
+            "{\"results\":[{\"statement_id\":0}]}",
+        ),
+        (
+            kind == Kind::Elasticsearch && path != "/_bulk",
+            "{\"acknowledged\":true}",
+        ),
+        (
+            kind == Kind::Gcm && path.ends_with("/metricDescriptors"),
+            "{}",
+        ),
+    ];
+    let answer = answers.into_iter().find(|(fits, _)| *fits);
+    answer.map(|(_, answer)| Answered::new(200, answer))
 }
 
 /// As each says that its disk is full.
@@ -80,7 +89,9 @@ fn full(kind: Kind, count: usize) -> Answered {
         Kind::Riemann => riemann(Some("overloaded")),
         Kind::Webhook => Answered::new(507, FULL),
         Kind::Gcm | Kind::Otlp => Answered::new(503, FULL),
-        _ => Answered::new(500, format!("{{\"error\":\"{FULL}\"}}")),
+        Kind::Influxdb | Kind::Opentsdb | Kind::Prometheus | Kind::Graphite => {
+            Answered::new(500, format!("{{\"error\":\"{FULL}\"}}"))
+        }
     }
 }
 

@@ -128,7 +128,13 @@ impl Faulty {
                     let _ = match desk.kind {
                         Kind::Riemann => desk.riemann(stream).await,
                         Kind::Graphite => desk.graphite(stream).await,
-                        _ => desk.http(stream).await,
+                        Kind::Influxdb
+                        | Kind::Elasticsearch
+                        | Kind::Opentsdb
+                        | Kind::Prometheus
+                        | Kind::Otlp
+                        | Kind::Gcm
+                        | Kind::Webhook => desk.http(stream).await,
                     };
                 });
             }

@@ -63,7 +63,7 @@ fn sink(receiver: &Faulty) -> String {
         Kind::Gcm => "&project=p&token=t&concurrency=1",
         Kind::Prometheus | Kind::Webhook => "&batchSize=1",
         Kind::Riemann => "&batchsize=1",
-        _ => "",
+        Kind::Influxdb | Kind::Elasticsearch | Kind::Opentsdb | Kind::Otlp | Kind::Graphite => "",
     };
     let few = "queue=100&metrics=memory/usage&namespaces=none";
     format!("{key}:{scheme}://{address}?{few}{own}")
@@ -110,9 +110,10 @@ async fn befall(ground: &Ground, fault: Fault) -> Result<()> {
             receivers
                 .iter()
                 .for_each(|receiver| receiver.set(Mood::Well));
-            match fault {
-                Fault::Ails(Mood::Refusing) => counted(&receivers, stage, &tried).await,
-                _ => complete(&receivers, stage).await,
+            if fault == Fault::Ails(Mood::Refusing) {
+                counted(&receivers, stage, &tried).await
+            } else {
+                complete(&receivers, stage).await
             }
         })
         .await
@@ -213,8 +214,12 @@ async fn told(receivers: &[Faulty], stage: &Stage, fault: Fault) -> Result<()> {
 
 /// Waits until every receiver has all columns made by now; nothing was dropped or refused, and all came in order.
 async fn complete(receivers: &[Faulty], stage: &Stage) -> Result<()> {
-    let made = columns(stage).await?;
-    ensure!(!made.is_empty(), "there are no columns");
+    let made = until(PATIENCE, async || {
+        let made = columns(stage).await?;
+        ensure!(!made.is_empty(), "there are no columns");
+        Ok(made)
+    });
+    let made = made.await?;
     for receiver in receivers {
         let key = receiver.kind.key();
         let taken = until(PATIENCE, async || {

@@ -85,14 +85,13 @@ pub(super) async fn nothing_lost(
 ) -> Result<()> {
     let made = columns(stage).await?;
     ensure!(!made.is_empty(), "there are no columns");
-    until(PATIENCE, async || {
+    let there = until(PATIENCE, async || {
         let there = arrived().await?;
         let lost: Vec<_> = made.difference(&there).collect();
         ensure!(lost.is_empty(), "without {lost:?} of {made:?}");
-        Ok(())
-    })
-    .await?;
-    let there = arrived().await?;
+        Ok(there)
+    });
+    let there = there.await?;
     // Asked for afterwards: what is there must have been made before.
     let made = columns(stage).await?;
     let odd: Vec<_> = there.difference(&made).collect();
