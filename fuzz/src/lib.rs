@@ -23,7 +23,7 @@ mod summary_json;
 pub type Property = fn(&[u8]);
 
 /// Every property with the name of its target and the folder of its seeds.
-pub const PROPERTIES: [(&str, Property); 13] = [
+pub const PROPERTIES: [(&str, Property); 15] = [
     ("accept", accept::check),
     ("amounts", amounts::check),
     ("core_objects", core_objects::check),

@@ -79,15 +79,7 @@ impl OverTime {
         registry: &mut Registry,
     ) -> Result<Self> {
         let resolution = settings.rollup.resolution;
-        let history = settings.heapster.model.then(|| {
-            let config = history::Config {
-                retention: settings.history.length,
-                resolution,
-                memory_limit: Some(settings.history.memory_limit),
-                process_limit: settings.history.process_limit.of_process(),
-            };
-            Arc::new(History::new(config, registry))
-        });
+        let history = ring(settings, registry);
         let columns: Arc<dyn rollup::Columns> = match &history {
             Some(history) => Arc::clone(history) as Arc<dyn rollup::Columns>,
             None => Arc::new(Unkept),
@@ -128,8 +120,8 @@ impl OverTime {
         let archive = archive.map(|config| Archive::new(config, Arc::clone(clock), registry));
         let store = store(settings, clock, registry)?;
         let on_disk = archive.clone().map(|archive| archive as Arc<dyn Recent>);
-        let ring = kept.clone().map(|ring| ring as Arc<dyn Recent>);
-        let historical = layered(ring, layered(on_disk, store));
+        let in_memory = kept.clone().map(|ring| ring as Arc<dyn Recent>);
+        let historical = layered(in_memory, layered(on_disk, store));
         let answers = historical.is_some();
         let (inventory, clock) = (Arc::clone(inventory), Arc::clone(clock));
         let heapster = Heapster::new(config, history, historical, inventory, clock);
@@ -224,6 +216,19 @@ fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -
         None => Ok(sinks),
     });
     sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
+}
+
+/// What columns are kept in, unless that is turned off.
+fn ring(settings: &Settings, registry: &mut Registry) -> Option<Arc<History>> {
+    settings.heapster.model.then(|| {
+        let config = history::Config {
+            retention: settings.history.length,
+            resolution: settings.rollup.resolution,
+            memory_limit: Some(settings.history.memory_limit),
+            process_limit: settings.history.process_limit.of_process(),
+        };
+        Arc::new(History::new(config, registry))
+    })
 }
 
 /// The store that knows of the time before what is kept here, where one is named.

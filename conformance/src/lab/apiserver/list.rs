@@ -102,9 +102,10 @@ pub(super) fn list(
             if number > 0 {
                 text.push(',');
             }
-            match object {
-                Object::Pod(pod) => render::lean_pod(pod, form, &mut text),
-                other => text += &render::object(other, other.meta().version, form).to_string(),
+            if let Object::Pod(pod) = object {
+                render::lean_pod(pod, form, &mut text);
+            } else {
+                text += &render::object(object, object.meta().version, form).to_string();
             }
         }
         text += "]}";
