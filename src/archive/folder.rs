@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use tracing::warn;
 
 use super::metrics::{Failing, Metrics};
-use super::segment::{self, Broken, Meta, Segment};
+use super::segment::{self, Broken, Meta, Opened, ReadAt, Segment};
 use crate::domain::Timestamp;
 use crate::history::{HandedFamily, RingColumns};
 
@@ -38,10 +38,13 @@ pub(super) struct Folder {
     pub(super) metrics: Metrics,
 }
 
-/// Where new files are made.
+/// Where the files are.
 pub(super) trait Volume: Send + Sync {
     /// An empty file at this path.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Durable>>;
+
+    /// What the file at this path holds.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
 }
 
 /// A file that can be made to outlive a loss of power.
@@ -132,21 +135,22 @@ impl Folder {
     }
 
     /// Opens a segment; `None` when it has been joined or removed since, or cannot be read.
-    pub(super) fn open(&self, entry: &Entry) -> Result<Option<Segment<File>>, Broken> {
-        match File::open(self.path.join(name(entry.writes))) {
+    pub(super) fn open(&self, entry: &Entry) -> Result<Option<Opened>, Broken> {
+        match self.volume.open(&self.path.join(name(entry.writes))) {
             Ok(file) => Segment::open(file).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Writes a segment, which takes the place of those whose writes it holds.
+    /// Writes a segment, which takes the place of those whose writes it holds, unless it is not
+    /// `whole` when all of it is written.
     pub(super) fn write(
         &self,
         writes: (u64, u64),
         columns: &RingColumns,
         families: &mut dyn Iterator<Item = HandedFamily>,
-        whole: &dyn Fn() -> bool,
+        whole: &dyn Fn() -> io::Result<()>,
     ) -> io::Result<()> {
         let unfinished = self.path.join(UNFINISHED);
         let written = self.write_to(&unfinished, columns, families, whole);
@@ -204,10 +208,8 @@ impl Folder {
             meta: None,
             told: AtomicBool::new(false),
         };
-        match File::open(path)
-            .map_err(Broken::from)
-            .and_then(Segment::open)
-        {
+        let opened = self.volume.open(&path).map_err(Broken::from);
+        match opened.and_then(Segment::open) {
             Ok(segment) => entry.meta = Some(segment.meta),
             Err(error) => self.tell(&entry, &error),
         }
@@ -219,13 +221,11 @@ impl Folder {
         path: &Path,
         columns: &RingColumns,
         families: &mut dyn Iterator<Item = HandedFamily>,
-        whole: &dyn Fn() -> bool,
+        whole: &dyn Fn() -> io::Result<()>,
     ) -> io::Result<Meta> {
         let mut file = BufWriter::with_capacity(64 << 10, self.volume.create(path)?);
         let meta = segment::write(&mut file, columns, families)?;
-        if !whole() {
-            return Err(io::Error::other("the ring forgot what was being written"));
-        }
+        whole()?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync()?;
         Ok(meta)
@@ -248,6 +248,10 @@ impl Folder {
 impl Volume for Disk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Durable>> {
         Ok(Box::new(File::create(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(File::open(path)?))
     }
 }
 

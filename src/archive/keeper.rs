@@ -44,8 +44,8 @@ struct State {
     /// Removing the oldest segment for room did not help; it is not tried again before something
     /// was written.
     in_vain: bool,
-    /// Joining failed; so many writes until it is tried again.
-    patience: u32,
+    /// Why joining failed, and so many writes until it is tried again.
+    unjoined: Option<(Arc<io::Error>, u32)>,
 }
 
 /// Why something is not on disk that should be.
@@ -56,7 +56,7 @@ enum Unwell {
     #[error("cannot be written to: {0}")]
     Write(#[source] io::Error),
     #[error("small segments cannot be joined: {0}")]
-    Join(#[source] io::Error),
+    Join(#[source] Arc<io::Error>),
 }
 
 const AT_ONCE: usize = 2;
@@ -156,11 +156,7 @@ impl Archive {
             Unwell::Write(error)
         })?;
         self.expire(state);
-        let joined = self.join(state);
-        joined.map_err(|error| {
-            metrics.failed(Failing::Join);
-            Unwell::Join(error)
-        })
+        self.join(state).map_err(Unwell::Join)
     }
 
     /// Writes the columns that are not on disk yet.
@@ -202,7 +198,11 @@ impl Archive {
         let (Some(first), Some(last)) = (columns.finished.first(), columns.finished.last()) else {
             return Ok(false);
         };
-        let whole = || history.oldest() <= Some(first.1);
+        let whole = || {
+            let forgot = || io::Error::other("the ring forgot what was being written");
+            let whole = history.oldest() <= Some(first.1);
+            whole.then_some(()).ok_or_else(forgot)
+        };
         let writes = (state.next, state.next);
         self.folder.write(writes, &columns, &mut handing, &whole)?;
         if let Some((Some(number), _)) = state.newest {
@@ -234,17 +234,27 @@ impl Archive {
         }
     }
 
-    fn join(&self, state: &mut State) -> io::Result<()> {
-        state.patience = state.patience.saturating_sub(1);
-        if state.patience > 0 {
-            return Ok(());
+    /// Joins what is due. Where that failed it is not tried again for a while, and as unwell as it
+    /// was.
+    fn join(&self, state: &mut State) -> Result<(), Arc<io::Error>> {
+        if let Some((error, patience)) = &mut state.unjoined
+            && *patience > 1
+        {
+            *patience -= 1;
+            return Err(Arc::clone(error));
         }
+        state.unjoined = None;
         let entries = self.folder.entries();
         let Some(run) = merge::due(&entries) else {
             return Ok(());
         };
         let joined = merge::join(&self.folder, run);
-        joined.inspect_err(|_| state.patience = PATIENCE)
+        joined.map_err(|error| {
+            self.folder.metrics.failed(Failing::Join);
+            let error = Arc::new(error);
+            state.unjoined = Some((Arc::clone(&error), PATIENCE));
+            error
+        })
     }
 }
 

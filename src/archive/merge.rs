@@ -1,13 +1,13 @@
 //! Many small segments become a large one.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
 use super::folder::{Entry, Folder};
-use super::segment::{Broken, Index, Segment};
+use super::segment::{Broken, Index, Opened};
 use crate::domain::EntityKey;
 use crate::history::{HandedFamily, Merging, NotTaken, RingColumns};
 
@@ -18,14 +18,15 @@ pub(super) const LARGE: u32 = 60;
 struct Cursor<'a> {
     folder: &'a Folder,
     entry: &'a Entry,
-    segment: Segment<File>,
+    segment: Opened,
     columns: RingColumns,
     frames: VecDeque<u64>,
     waiting: VecDeque<HandedFamily>,
 }
 
 /// The segments that are to be joined now: small ones that follow each other, and are either enough
-/// or followed by one that is not to be joined with them.
+/// or followed by one that is not to be joined with them. No more than are enough: each of them is
+/// open while they are joined.
 pub(super) fn due(entries: &[Arc<Entry>]) -> Option<&[Arc<Entry>]> {
     let follows = |a: &Entry, b: &Entry| match (a.meta, b.meta) {
         (Some(a), Some(b)) => a.columns < LARGE && b.columns < LARGE && a.last < b.first,
@@ -33,44 +34,63 @@ pub(super) fn due(entries: &[Arc<Entry>]) -> Option<&[Arc<Entry>]> {
     };
     let mut runs = entries.chunk_by(|a, b| follows(a, b)).peekable();
     while let Some(run) = runs.next() {
-        let columns = run.iter().filter_map(|entry| entry.meta);
-        let columns: u32 = columns.map(|meta| meta.columns).sum();
-        let over = columns >= LARGE || runs.peek().is_some();
-        if run.len() > 1 && over {
+        let mut columns: u32 = 0;
+        let last = run.iter().position(|entry| {
+            columns += entry.meta.map_or(0, |meta| meta.columns);
+            columns >= LARGE
+        });
+        let enough = last.and_then(|last| run.get(..=last));
+        let over = runs.peek().map(|_| run);
+        if let Some(run) = enough.or(over).filter(|run| run.len() > 1) {
             return Some(run);
         }
     }
     None
 }
 
-/// Joins these segments. What cannot be read of them is left out.
+/// Joins these segments. What was read and proves to be damaged is left out; what cannot be read
+/// now may be another time, so all stays as it is then.
 pub(super) fn join(folder: &Folder, run: &[Arc<Entry>]) -> io::Result<()> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return Ok(());
     };
-    let cursors = run.iter().filter_map(|entry| Cursor::open(folder, entry));
-    let mut cursors: Vec<Cursor<'_>> = cursors.collect();
+    let mut cursors: Vec<Cursor<'_>> = Vec::new();
+    for entry in run {
+        cursors.extend(Cursor::open(folder, entry)?);
+    }
     let columns: Vec<_> = cursors
         .iter()
         .map(|cursor| cursor.columns.clone())
         .collect();
     let mut merging = Merging::new(&columns).map_err(io::Error::other)?;
     let columns = merging.columns().clone();
-    let mut families = std::iter::from_fn(|| next(&mut cursors, &mut merging));
+    let unread = Cell::new(None);
+    let mut families = std::iter::from_fn(|| {
+        next(&mut cursors, &mut merging).unwrap_or_else(|error| {
+            unread.set(Some(error));
+            None
+        })
+    });
     let writes = (first.writes.0, last.writes.1);
-    folder.write(writes, &columns, &mut families, &|| true)
+    let whole = || unread.take().map_or(Ok(()), Err);
+    folder.write(writes, &columns, &mut families, &whole)
 }
 
 /// The next entity of all; one that does not fit together is left out.
-fn next(cursors: &mut [Cursor<'_>], merging: &mut Merging) -> Option<HandedFamily> {
+fn next(cursors: &mut [Cursor<'_>], merging: &mut Merging) -> io::Result<Option<HandedFamily>> {
     loop {
-        let first = cursors.iter_mut().filter_map(Cursor::peek).min()?.clone();
+        for cursor in &mut *cursors {
+            cursor.fill()?;
+        }
+        let Some(first) = cursors.iter().filter_map(Cursor::peek).min().cloned() else {
+            return Ok(None);
+        };
         let of = cursors.iter_mut().enumerate();
         let of: Vec<_> = of
             .filter_map(|(at, c)| Some((at, c.take(&first)?)))
             .collect();
         match merging.family(first, of) {
-            Ok(Some(family)) => return Some(family),
+            Ok(Some(family)) => return Ok(Some(family)),
             Ok(None) => {}
             Err(NotTaken::Rows | NotTaken::Columns | NotTaken::Begun | NotTaken::Full) => {
                 if let Some(cursor) = cursors.first() {
@@ -81,8 +101,22 @@ fn next(cursors: &mut [Cursor<'_>], merging: &mut Merging) -> Option<HandedFamil
     }
 }
 
+/// Tells of a segment that is damaged; an error is one of reading, or of what is not for us to
+/// judge.
+fn pass_over(folder: &Folder, entry: &Entry, error: Broken) -> io::Result<()> {
+    match error {
+        Broken::Io(error) => Err(error),
+        Broken::Version(_) => Err(io::Error::other(error)),
+        Broken::Stranger | Broken::CutShort | Broken::Checksum | Broken::Malformed => {
+            folder.tell(entry, &error);
+            Ok(())
+        }
+    }
+}
+
 impl<'a> Cursor<'a> {
-    fn open(folder: &'a Folder, entry: &'a Entry) -> Option<Self> {
+    /// `None` for a segment that is damaged, or gone.
+    fn open(folder: &'a Folder, entry: &'a Entry) -> io::Result<Option<Self>> {
         let opened = folder.open(entry).and_then(|segment| {
             let Some(segment) = segment else {
                 return Ok(None);
@@ -90,16 +124,13 @@ impl<'a> Cursor<'a> {
             let (columns, index) = (segment.columns()?, segment.index()?);
             Ok(Some(Self::new(folder, entry, segment, columns, index)))
         });
-        opened.unwrap_or_else(|error| {
-            folder.tell(entry, &error);
-            None
-        })
+        opened.or_else(|error| pass_over(folder, entry, error).map(|()| None))
     }
 
     fn new(
         folder: &'a Folder,
         entry: &'a Entry,
-        segment: Segment<File>,
+        segment: Opened,
         columns: RingColumns,
         index: Index,
     ) -> Self {
@@ -113,14 +144,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn peek(&mut self) -> Option<&EntityKey> {
-        while self.waiting.is_empty() {
-            let at = self.frames.pop_front()?;
+    /// Reads on until there is an entity, or no frame any more.
+    fn fill(&mut self) -> io::Result<()> {
+        while self.waiting.is_empty()
+            && let Some(at) = self.frames.pop_front()
+        {
             match self.segment.families(at, &self.columns) {
                 Ok(families) => self.waiting.extend(families),
-                Err(error) => self.folder.tell(self.entry, &error),
+                Err(error) => pass_over(self.folder, self.entry, error)?,
             }
         }
+        Ok(())
+    }
+
+    fn peek(&self) -> Option<&EntityKey> {
         self.waiting.front().map(|family| &family.key)
     }
 

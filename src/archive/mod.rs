@@ -7,7 +7,8 @@
 //! large segment and removed; that reads and writes one entity after the other, and packs rows
 //! better. A segment has its name only when all of it is on disk, and says at its end that it is
 //! whole; so a torn write is none, and costs the tick that was being written. Everything in it has a
-//! checksum: what does not fit is passed over, told once a file, and counted.
+//! checksum: what does not fit is passed over, told once a file, and counted. What the disk does
+//! not let us read is not lost: joining is given up then and tried again later.
 //!
 //! In memory there is a line a segment: from when to when. Questions read the place of an entity out
 //! of a segment's index, and then the piece of some 64 KiB it lies in, on threads that may block, at

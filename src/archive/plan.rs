@@ -1,10 +1,9 @@
 //! Where in a segment the subjects of a question are.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 
-use super::segment::{Index, Segment};
+use super::segment::{Index, Opened};
 use super::source::{Failed, Stopped};
 use crate::domain::EntityKey;
 use crate::history::{HandedFamily, RingColumns, Subject};
@@ -17,7 +16,7 @@ pub(super) struct Plan<'q> {
 }
 
 impl<'q> Plan<'q> {
-    pub(super) fn new(segment: &Segment<File>, subjects: &'q [Subject]) -> Result<Self, Stopped> {
+    pub(super) fn new(segment: &Opened, subjects: &'q [Subject]) -> Result<Self, Stopped> {
         let (columns, index) = (segment.columns()?, segment.index()?);
         let uid = |subject: &Subject| match subject {
             Subject::Entity(_) => None,
@@ -52,7 +51,7 @@ impl<'q> Plan<'q> {
     /// Calls `found` with every subject and the entity that may be it.
     pub(super) fn each(
         &self,
-        segment: &Segment<File>,
+        segment: &Opened,
         mut found: impl FnMut(usize, &HandedFamily, &RingColumns) -> Result<(), Failed>,
     ) -> Result<(), Stopped> {
         for (at, numbers) in &self.frames {

@@ -76,6 +76,9 @@ pub(super) struct Segment<B> {
     pub(super) meta: Meta,
 }
 
+/// A segment on a volume.
+pub(super) type Opened = Segment<Box<dyn ReadAt>>;
+
 /// The first entity of each frame, ascending, and where that is.
 pub(super) type Index = Vec<(EntityKey, u64)>;
 
@@ -333,6 +336,16 @@ impl ReadAt for File {
 
     fn fill(&self, into: &mut [u8], at: u64) -> io::Result<()> {
         self.read_exact_at(into, at)
+    }
+}
+
+impl ReadAt for Box<dyn ReadAt> {
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+
+    fn fill(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        (**self).fill(into, at)
     }
 }
 

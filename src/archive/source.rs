@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use tokio::task::spawn_blocking;
 use super::folder::{Entry, Folder};
 use super::keeper::Archive;
 use super::plan::Plan;
-use super::segment::{Broken, Segment};
+use super::segment::{Broken, Opened};
 use crate::domain::{Clock, EntityKey, Namespace, NodeName, PodKey, PodName, Timestamp, Value};
 use crate::history::{
     Aggregation, Answer, Bucket, HandedFamily, HistoricalError, HistoricalSource, Listed,
@@ -85,7 +84,7 @@ impl Reader {
         &self,
         span: Span,
         mut begin: impl FnMut() -> T,
-        mut read: impl FnMut(&mut T, &Segment<File>) -> Result<(), Stopped>,
+        mut read: impl FnMut(&mut T, &Opened) -> Result<(), Stopped>,
     ) -> Result<T, Failed> {
         'again: for _ in 0..ATTEMPTS {
             let mut found = begin();
@@ -113,7 +112,7 @@ impl Reader {
     fn read_one(
         &self,
         entry: &Entry,
-        read: impl FnOnce(&Segment<File>) -> Result<(), Stopped>,
+        read: impl FnOnce(&Opened) -> Result<(), Stopped>,
     ) -> Result<bool, Failed> {
         let outcome = match self.folder.open(entry) {
             Ok(Some(segment)) => read(&segment),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::atomic::AtomicU64;
 
 use super::super::folder::Durable;
+use super::super::segment::ReadAt;
 use super::*;
 
 /// A disk with so many bytes left for what is being written.
@@ -15,6 +16,10 @@ struct Limited(fs::File, Small);
 impl Volume for Small {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Durable>> {
         Ok(Box::new(Limited(fs::File::create(path)?, self.clone())))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Disk.open(path)
     }
 }
 
@@ -80,6 +85,10 @@ impl Volume for Whole {
         let used: u64 = sizes.iter().map(|f| fs::metadata(f).unwrap().len()).sum();
         let left = Small(Arc::new(AtomicU64::new(self.1.saturating_sub(used))));
         left.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Disk.open(path)
     }
 }
 

@@ -3,6 +3,7 @@
 mod disk;
 mod figures;
 mod files;
+mod reads;
 mod restarts;
 
 use std::collections::BTreeMap;
