@@ -8,6 +8,7 @@ mod bounds;
 mod churn;
 mod configuration;
 mod coverage;
+mod disk;
 mod duplicates;
 mod faults;
 mod first;
@@ -87,7 +88,7 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 22] = [
+    let groups: [(&str, &[Check]); 23] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 2: ", summaries::CHECKS),
@@ -100,6 +101,7 @@ pub fn checks() -> Vec<Check> {
         ("promise 8: ", serving::CHECKS),
         ("", first::CHECKS),
         ("", heapster::CHECKS),
+        ("", disk::CHECKS),
         ("", duplicates::CHECKS),
         ("", selectors::CHECKS),
         ("", identity::CHECKS),

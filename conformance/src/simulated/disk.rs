@@ -1,0 +1,303 @@
+//! The history on disk: it outlives a process that is killed, and a full disk disturbs nothing else.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::unistd::geteuid;
+use serde_json::Value;
+
+use super::stage::{OLDEST, READY, RESOLUTION, Stage, age, small_world, throughout, until};
+use super::{Bench, Check};
+use crate::lab::{Lab, LabConfig};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check::new(
+        "what was answered of the past is answered after a kill, each tick once",
+        300,
+        |bench| Box::pin(outlives_a_kill(bench)),
+    ),
+    Check::new(
+        "a full disk costs its history alone, and is told and counted (root may mount one)",
+        300,
+        |bench| Box::pin(full(bench)),
+    ),
+];
+
+/// The time between two columns, in seconds.
+const STEP: i64 = 5;
+/// How long some columns may take.
+const COLUMNS: Duration = Duration::from_secs(120);
+/// More than memory holds.
+const MANY: usize = 7;
+/// Of the cluster, a node, a pod and a container.
+const PATHS: [&str; 4] = [
+    "metrics/memory/usage",
+    "nodes/node-1/metrics/cpu/usage",
+    "namespaces/a/pods/one-1/metrics/cpu/usage",
+    "namespaces/a/pods/pair-2/containers/side/metrics/cpu/usage",
+];
+const REFUSED: &str = "loadline_history_dir_errors_total{operation=\"write\"}";
+const UNWELL: &str = "the history on disk is unwell";
+
+/// When, in seconds, and what.
+type Points = Vec<(i64, Value)>;
+
+async fn outlives_a_kill(bench: &Bench) -> Result<()> {
+    let lab = Lab::start(small_world(), LabConfig::default()).await?;
+    let folder = lab.file("history").display().to_string();
+    let flags = [
+        ("rollup-resolution", "5s"),
+        ("history-length", "15s"),
+        ("history-dir", &folder),
+    ];
+    let start = jiff::Timestamp::now().as_second() - 60;
+    bench
+        .on(lab, &flags, async |stage| {
+            let before = until(COLUMNS, "more is answered than memory holds", async || {
+                let past = all(stage, start).await?;
+                Ok(past.iter().all(|p| p.len() >= MANY).then_some(past))
+            })
+            .await?;
+            let newest = before.iter().filter_map(|p| p.last()).map(|p| p.0).max();
+            until(COLUMNS, "all of that is on disk", async || {
+                Ok((newest <= Some(surely_on_disk(stage).await?)).then_some(()))
+            })
+            .await?;
+            stage.loadline.process.kill().await?;
+            let again = bench.start(&stage.lab, &flags)?;
+            stage.loadline = again.ready(&stage.lab, READY).await?;
+            let viewers = ["viewers", "system:authenticated"];
+            stage.viewer = stage.loadline.as_proxied(&stage.lab, "viewer", &viewers)?;
+            let after = until(COLUMNS, "the past goes on", async || {
+                let past = all(stage, start).await?;
+                let more = before
+                    .iter()
+                    .zip(&past)
+                    .all(|(b, p)| p.len() >= b.len() + 3);
+                Ok(more.then_some(past))
+            })
+            .await?;
+            for ((path, before), after) in PATHS.iter().zip(&before).zip(&after) {
+                let kept = after.get(..before.len());
+                ensure!(
+                    kept == Some(before.as_slice()),
+                    "{path}: {before:?} became {after:?}"
+                );
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The past of every path since this second; each tick once.
+async fn all(stage: &Stage, start: i64) -> Result<Vec<Points>> {
+    let start = jiff::Timestamp::from_second(start)?;
+    let mut all = Vec::new();
+    for path in PATHS {
+        let asked = format!("/api/v1/historical/{path}?start={start}");
+        let answer = stage.viewer.get(&asked).await?;
+        if answer.status == 404 {
+            all.push(Points::new());
+            continue;
+        }
+        let answer = answer.expect_status(200)?.json()?;
+        let points = answer["metrics"].as_array().context("no points")?;
+        let point = |point: &Value| {
+            let tick = point["timestamp"].as_str().context("no timestamp")?;
+            let tick = tick.parse::<jiff::Timestamp>()?.as_second();
+            anyhow::Ok((tick, point["value"].clone()))
+        };
+        let points = points.iter().map(point).collect::<Result<Points>>()?;
+        let once = points.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let aligned = points.iter().all(|(tick, _)| tick % STEP == 0);
+        ensure!(once && aligned, "{path}: {answer}");
+        all.push(points);
+    }
+    Ok(all)
+}
+
+/// A tick that is on disk, with all that were before it, where no process has been before this one.
+async fn surely_on_disk(stage: &Stage) -> Result<i64> {
+    let oldest = metric(stage, "loadline_history_dir_oldest_timestamp_seconds").await?;
+    let columns = metric(stage, "loadline_history_dir_columns").await?;
+    Ok(oldest + (columns - 1) * STEP)
+}
+
+async fn metric(stage: &Stage, name: &str) -> Result<i64> {
+    let masters = ["system:masters"];
+    let administrator = stage.loadline.as_proxied(&stage.lab, "root", &masters)?;
+    let metrics = administrator.get("/metrics").await?;
+    let metrics = metrics.expect_status(200)?.whole_text();
+    let found = metrics.lines().find_map(|line| line.strip_prefix(name));
+    Ok(found
+        .with_context(|| format!("no {name}"))?
+        .trim()
+        .parse()?)
+}
+
+/// Where only root may mount, and nobody else is asked to.
+async fn full(bench: &Bench) -> Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let disk = Disk::mount()?;
+    let folder = disk.0.display().to_string();
+    let flags = [("rollup-resolution", "5s"), ("history-dir", &folder)];
+    bench
+        .beside(small_world(), &flags, async |stage| {
+            stage.until_measured().await?;
+            until(COLUMNS, "columns are on disk", async || {
+                let columns = metric(stage, "loadline_history_dir_columns").await?;
+                Ok((columns >= 2).then_some(()))
+            })
+            .await?;
+            until(COLUMNS, "a column is refused", async || {
+                disk.fill()?;
+                Ok((metric(stage, REFUSED).await? > 0).then_some(()))
+            })
+            .await?;
+            undisturbed(stage).await?;
+            let log = stage.loadline.process.log();
+            let told: Vec<_> = log.lines().filter(|line| line.contains(UNWELL)).collect();
+            let [line] = told.as_slice() else {
+                anyhow::bail!("told {} times: {told:?}", told.len());
+            };
+            ensure!(line.contains("No space left on device"), "{line}");
+            disk.empty()?;
+            until(COLUMNS, "it is well again", async || {
+                let log = stage.loadline.process.log();
+                Ok(log
+                    .contains("the history on disk is well again")
+                    .then_some(()))
+            })
+            .await?;
+            let dropped = metric(stage, "loadline_history_dir_dropped_ticks_total").await?;
+            ensure!(dropped == 0, "{dropped} ticks never came to disk");
+            Ok(())
+        })
+        .await
+}
+
+/// Both live APIs go on for some columns, of which none comes to disk.
+async fn undisturbed(stage: &Stage) -> Result<()> {
+    let newest = async || {
+        let model = stage.viewer.get_json("/api/v1/model/metrics/memory/usage");
+        let model = model.await?;
+        let newest = model["latestTimestamp"].as_str().context("no timestamp")?;
+        anyhow::Ok(newest.parse::<jiff::Timestamp>()?)
+    };
+    let (began, refused) = (newest().await?, metric(stage, REFUSED).await?);
+    throughout(RESOLUTION * 2, async || {
+        let (pods, nodes) = (stage.pods().await?, stage.nodes().await?);
+        ensure!((pods.len(), nodes.len()) == (6, 2), "blanked: {pods:?}");
+        for one in pods.iter().chain(&nodes) {
+            let age = age(one.timestamp);
+            ensure!(age < OLDEST, "{} is {age:.1} s old", one.name);
+        }
+        ensure!(newest().await? >= began, "the model went back");
+        Ok(())
+    })
+    .await?;
+    until(COLUMNS, "two more columns are refused", async || {
+        let told = newest().await?.as_second() >= began.as_second() + 2 * STEP;
+        let counted = metric(stage, REFUSED).await? >= refused + 2;
+        Ok((told && counted).then_some(()))
+    })
+    .await
+}
+
+/// A disk of a few pages, mounted at a folder of its own until it is dropped.
+struct Disk(PathBuf);
+
+/// What the folders of all runs begin with, before the number of their process.
+const PREFIX: &str = "loadline-full-";
+const SIZE: usize = 256 << 10;
+const FILLER: &str = "filler";
+const HELD: &str = ".held";
+
+impl Disk {
+    fn mount() -> Result<Self> {
+        sweep()?;
+        let prefix = format!("{PREFIX}{}-", process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir()?;
+        let disk = Self(folder.keep());
+        let out = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={SIZE},mode=0700")])
+            .arg("loadline-full")
+            .arg(&disk.0)
+            .output()
+            .context("mount")?;
+        let error = String::from_utf8_lossy(&out.stderr);
+        ensure!(out.status.success(), "mount: {}", error.trim());
+        Ok(disk)
+    }
+
+    /// Takes all that is left, and holds on to what is there: to remove it makes no room.
+    fn fill(&self) -> Result<()> {
+        for path in self.files()? {
+            if path.extension().is_some_and(|end| end == "segment") {
+                // It may be held already, or be gone.
+                let _ = fs::hard_link(&path, path.with_extension(&HELD[1..]));
+            }
+        }
+        let mut options = OpenOptions::new();
+        let mut filler = options
+            .create(true)
+            .append(true)
+            .open(self.0.join(FILLER))?;
+        for _ in 0..=SIZE / 4096 {
+            match filler.write_all(&[0; 4096]) {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => return Ok(()),
+                written => written?,
+            }
+        }
+        anyhow::bail!("it is larger than it was made")
+    }
+
+    /// Gives all that back.
+    fn empty(&self) -> Result<()> {
+        for path in self.files()? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name == FILLER || name.ends_with(HELD) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> io::Result<Vec<PathBuf>> {
+        let files = fs::read_dir(&self.0)?;
+        files.map(|file| Ok(file?.path())).collect()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        take_away(&self.0);
+    }
+}
+
+/// Takes away what runs left whose process is gone.
+fn sweep() -> Result<()> {
+    for entry in fs::read_dir(std::env::temp_dir())? {
+        let folder = entry?.path();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let owner = name.strip_prefix(PREFIX).and_then(|n| n.split_once('-'));
+        if let Some((owner, _)) = owner
+            && !Path::new("/proc").join(owner).exists()
+        {
+            take_away(&folder);
+        }
+    }
+    Ok(())
+}
+
+fn take_away(folder: &Path) {
+    // At once for everybody else, even while a process that was killed has files open.
+    let _ = Command::new("umount").arg("-l").arg(folder).output();
+    let _ = fs::remove_dir(folder);
+}
