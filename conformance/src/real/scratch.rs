@@ -73,7 +73,8 @@ impl Scratch {
     }
 
     /// Makes a control group in every hierarchy of this machine and returns its path below each root. A kubelet given
-    /// it as its root keeps all containers of this run apart from anybody else's.
+    /// it as its root keeps all containers of this run apart from anybody else's, and gives them their share of a machine
+    /// on which a dozen others compute: pods that starve would not be what they are told to be.
     ///
     /// # Errors
     /// When a group cannot be made.
@@ -85,6 +86,13 @@ impl Scratch {
             for file in ["cpuset.cpus", "cpuset.mems"] {
                 if let Ok(all) = fs::read_to_string(root.join(file)) {
                     let _ = fs::write(group.join(file), all.trim());
+                }
+            }
+            // As a process has 1024 in version 1 and 100 in version 2, that of thirty.
+            for (file, share) in [("cpu.shares", "30720"), ("cpu.weight", "3000")] {
+                let file = group.join(file);
+                if file.exists() {
+                    fs::write(&file, share).with_context(|| file.display().to_string())?;
                 }
             }
         }

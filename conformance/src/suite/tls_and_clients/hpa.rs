@@ -70,7 +70,10 @@ impl Scene {
         let scratch = Scratch::new()?;
         let logs = scratch.subfolder("logs")?;
         let size = Size { nodes: 1, pods: 1 };
-        let stage = Stage::set(size, &scratch, tools, &logs).await?;
+        let mut stage = Stage::set(size, &scratch, tools, &logs).await?;
+        // They ended when the stage was filled.
+        let program = tools.controlplane();
+        stage.cluster.replace_controllers(&scratch, &program, &logs)?;
         let admin = stage.cluster.user("admin", &["system:masters"])?;
         let mirror = Mirror::new(&stage.cluster, Arc::clone(&stage.lab.world))?;
         mirror.add_namespace(NAMESPACE).await?;
