@@ -25,9 +25,9 @@ pub struct Guard {
 pub const GUARDS: &[Guard] = &[
     Guard {
         row: "CPU at rest",
-        alone: 4.0,
+        alone: 1.5,
         whole: None,
-        reason: "half of what is promised: CPU time is the process's own, but wake-ups cost more on a busy machine",
+        reason: "a rest of half a minute, just after the start, counted in hundredths of a second: 2.4 were seen on a quiet machine where a whole minute shows twice that",
     },
     Guard {
         row: "CPU until then",
@@ -43,27 +43,27 @@ pub const GUARDS: &[Guard] = &[
     },
     Guard {
         row: "RSS after the lists",
-        alone: 3.0,
+        alone: 3.8,
         whole: None,
-        reason: "memory does not depend on the machine's load; a little below what was measured",
+        reason: "memory does not depend on the machine's load; a little below the 4.6 that were measured",
     },
     Guard {
         row: "RSS at rest",
-        alone: 3.0,
+        alone: 3.8,
         whole: Some(2.5),
         reason: "the same without the lists, and with the history, before it has anything in it",
     },
     Guard {
         row: "peak RSS",
-        alone: 4.0,
+        alone: 6.0,
         whole: None,
-        reason: "of both it is the garbage of sixteen lists at once, half of what was measured",
+        reason: "of both it is the garbage of sixteen lists at once; 10 were measured",
     },
     Guard {
         row: "full pod list anew, the fastest, JSON",
-        alone: 4.0,
+        alone: 2.5,
         whole: None,
-        reason: "half of what is promised, and the fastest: a median of wall times is lost to whoever else runs",
+        reason: "half of the 5 that were measured, and the fastest: a median of wall times is lost to whoever else runs",
     },
     Guard {
         row: "full pod list anew, the fastest, JSON, gzip",
@@ -73,9 +73,9 @@ pub const GUARDS: &[Guard] = &[
     },
     Guard {
         row: "full pod list anew, the fastest, protobuf",
-        alone: 2.0,
+        alone: 1.7,
         whole: None,
-        reason: "half of what is promised, and the fastest: a median of wall times is lost to whoever else runs",
+        reason: "half of the 3.4 that were measured, and the fastest: a median of wall times is lost to whoever else runs",
     },
     Guard {
         row: "full pod list again, the fastest, JSON, gzip",

@@ -73,7 +73,9 @@ impl Scene {
         let mut stage = Stage::set(size, &scratch, tools, &logs).await?;
         // They ended when the stage was filled.
         let program = tools.controlplane();
-        stage.cluster.replace_controllers(&scratch, &program, &logs)?;
+        stage
+            .cluster
+            .replace_controllers(&scratch, &program, &logs)?;
         let admin = stage.cluster.user("admin", &["system:masters"])?;
         let mirror = Mirror::new(&stage.cluster, Arc::clone(&stage.lab.world))?;
         mirror.add_namespace(NAMESPACE).await?;
