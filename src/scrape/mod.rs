@@ -30,8 +30,6 @@ mod summary;
 mod worker;
 
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 
 use std::fmt;

@@ -96,7 +96,7 @@ impl Report {
 mod tests {
     use super::*;
     use crate::domain::NodeName;
-    use crate::scrape::testing::logged;
+    use crate::telemetry::testing::logged;
 
     fn node(ready: bool) -> NodeRecord {
         NodeRecord {

@@ -1,6 +1,8 @@
 //! What operators read: logs, and the registry of our own metrics.
 
 mod logging;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use logging::{LogFormat, LogLevel, LogSetupError, init_logging};
 

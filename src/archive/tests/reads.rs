@@ -1,13 +1,12 @@
 //! Disks that do not always let us read.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::atomic::AtomicU64;
-
-use parking_lot::Mutex;
 
 use super::super::folder::Durable;
 use super::super::segment::ReadAt;
 use super::*;
+use crate::telemetry::testing::logged;
 
 /// A disk that refuses one access of those that read: the one this many are before, if any.
 #[derive(Clone)]
@@ -152,32 +151,4 @@ fn joining_that_fails_is_told_once_until_it_works() {
     );
     assert!(unwell.contains("Input/output error"), "{unwell}");
     assert!(well.contains("is well again"), "{well}");
-}
-
-/// What is logged meanwhile.
-fn logged(act: impl FnOnce()) -> Vec<String> {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_ansi(false)
-        .without_time()
-        .finish();
-    tracing::subscriber::with_default(subscriber, act);
-    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
-    text.lines().map(str::to_owned).collect()
 }

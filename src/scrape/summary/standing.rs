@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
     use crate::domain::NodeName;
-    use crate::scrape::testing::logged;
+    use crate::telemetry::testing::logged;
 
     /// A cluster's nodes.
     struct Cluster {

@@ -1,4 +1,4 @@
-//! What tests of this room look at besides its results.
+//! What tests look at besides results: the lines of the log.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl io::Write for Lines {
 }
 
 /// What is logged at info and above, level by level.
-pub(super) fn logged(act: impl FnOnce()) -> Vec<String> {
+pub(crate) fn logged(act: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
