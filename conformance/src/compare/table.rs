@@ -43,7 +43,7 @@ pub fn table(size: Size, results: &[(Server, Figures)]) -> String {
 }
 
 /// Three digits that count.
-fn shown(value: f64) -> String {
+pub(super) fn shown(value: f64) -> String {
     if value >= 100.0 {
         format!("{value:.0}")
     } else if value >= 10.0 {

@@ -1,6 +1,7 @@
 //! Figures of several servers beside each other, as bars from one zero.
 
-use super::svg::{Anchor, Svg, number, shown};
+use super::svg::{Anchor, Svg, number};
+use crate::compare::table::shown;
 
 /// Bars that belong together.
 pub(super) struct Group {

@@ -1,7 +1,8 @@
 //! Figures against the size of the cluster, both in powers of ten: what is linear climbs as the grid's
 //! diagonal does.
 
-use super::svg::{Anchor, Svg, number, shown};
+use super::svg::{Anchor, Svg, number};
+use crate::compare::table::shown;
 
 /// A server's figures.
 pub(super) struct Line {
