@@ -1,13 +1,12 @@
 //! Kubelets that fail, each in its own way, and harm nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::time::Duration;
 
 use crate::lab::{Answer, Stamp};
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
-use crate::suite::semantics::Script;
+use crate::suite::semantics::{Script, write_container, write_node};
 use crate::suite::verdict::{Stop, Verdict, ensure, equal, text};
 use crate::suite::world::until;
 
@@ -164,21 +163,13 @@ async fn causes(cx: &Context<'_>) -> Verdict {
 
 /// The node's own numbers behind so many series of pods nobody knows.
 fn long_text(at: Stamp, cpu: u32) -> String {
-    let at = at.0;
     let mut text = String::new();
     for number in 0..10_000 {
         let name = format!("{number:04}-{}", "x".repeat(220));
         let labels = format!("container=\"main\",namespace=\"nobody\",pod=\"{name}\"");
-        let _ = writeln!(
-            text,
-            "container_cpu_usage_seconds_total{{{labels}}} {cpu} {at}\n\
-             container_memory_working_set_bytes{{{labels}}} 1048576 {at}"
-        );
+        write_container(&mut text, &labels, cpu, at);
     }
-    let _ = writeln!(
-        text,
-        "node_cpu_usage_seconds_total {cpu} {at}\nnode_memory_working_set_bytes 2097152 {at}"
-    );
+    write_node(&mut text, cpu, at);
     text
 }
 

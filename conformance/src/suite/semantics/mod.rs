@@ -5,7 +5,7 @@ mod rate;
 mod script;
 mod views;
 
-pub(super) use script::{Sample, Script};
+pub(super) use script::{Sample, Script, write_container, write_node};
 
 use super::check::Check;
 

@@ -1,6 +1,6 @@
 //! Puts words into a kubelet's mouth, and waits until the server has heard them.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -30,6 +30,25 @@ pub(crate) struct Sample<'a> {
     pub(crate) at: Stamp,
 }
 
+/// Writes a container's counter in core-seconds, and that it has 1 MiB.
+pub(crate) fn write_container(text: &mut String, labels: &str, cpu: impl Display, at: Stamp) {
+    let at = at.0;
+    let _ = writeln!(
+        text,
+        "container_cpu_usage_seconds_total{{{labels}}} {cpu} {at}\n\
+         container_memory_working_set_bytes{{{labels}}} 1048576 {at}"
+    );
+}
+
+/// Writes a node's counter in core-seconds, and that it has 2 MiB.
+pub(crate) fn write_node(text: &mut String, cpu: impl Display, at: Stamp) {
+    let at = at.0;
+    let _ = writeln!(
+        text,
+        "node_cpu_usage_seconds_total {cpu} {at}\nnode_memory_working_set_bytes 2097152 {at}"
+    );
+}
+
 impl<'a> Script<'a> {
     /// The kubelet of a node.
     pub(crate) fn new(cx: &'a Context<'a>, node: &'a str) -> Result<Self, Stop> {
@@ -43,23 +62,13 @@ impl<'a> Script<'a> {
         let mut text = String::new();
         for Sample { container, cpu, at } in samples {
             let labels = format!("container=\"{container}\",namespace=\"scripted\",pod=\"{pod}\"");
-            let at = at.0;
             let started = self.started().as_seconds();
-            let _ = write!(
-                text,
-                "container_cpu_usage_seconds_total{{{labels}}} {cpu} {at}\n\
-                 container_memory_working_set_bytes{{{labels}}} 1048576 {at}\n\
-                 container_start_time_seconds{{{labels}}} {started}\n"
-            );
+            write_container(&mut text, &labels, cpu, *at);
+            let _ = writeln!(text, "container_start_time_seconds{{{labels}}} {started}");
         }
         if let Some(Sample { at, .. }) = samples.first() {
-            let (cpu, at) = (at.seconds_since(self.started()), at.0);
-            let _ = write!(
-                text,
-                "node_cpu_usage_seconds_total {cpu} {at}\n\
-                 node_memory_working_set_bytes 2097152 {at}\n\
-                 resource_scrape_error 0\n"
-            );
+            write_node(&mut text, at.seconds_since(self.started()), *at);
+            text.push_str("resource_scrape_error 0\n");
         }
         text
     }

@@ -1,6 +1,5 @@
 //! A cluster as large as they come.
 
-use std::fmt::Write;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use crate::loadline::Start;
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
 use crate::suite::in_lab::with_flags;
+use crate::suite::semantics::{write_container, write_node};
 use crate::suite::verdict::{Stop, Verdict, ensure, equal};
 use crate::suite::world::until;
 
@@ -87,23 +87,15 @@ async fn size(cx: &Context<'_>) -> Verdict {
 
 /// Lets every kubelet say so much of each pod of its node, and no more than is needed.
 fn say(lab: &Lab, at: Stamp, cpu: u32) -> Result<()> {
-    let at = at.0;
     for node in lab.world.nodes() {
         let name = &node.meta.name;
         let mut text = String::new();
         for pod in lab.world.pods_on(name) {
             let (namespace, pod) = (&pod.meta.namespace, &pod.meta.name);
             let labels = format!("container=\"app\",namespace=\"{namespace}\",pod=\"{pod}\"");
-            let _ = writeln!(
-                text,
-                "container_cpu_usage_seconds_total{{{labels}}} {cpu} {at}\n\
-                 container_memory_working_set_bytes{{{labels}}} 1048576 {at}"
-            );
+            write_container(&mut text, &labels, cpu, at);
         }
-        let _ = writeln!(
-            text,
-            "node_cpu_usage_seconds_total {cpu} {at}\nnode_memory_working_set_bytes 2097152 {at}"
-        );
+        write_node(&mut text, cpu, at);
         lab.kubelets.behave(name, |kubelet| {
             kubelet.answer = Answer::Text(text);
             // Nobody asks for these numbers.
