@@ -3,6 +3,7 @@
 mod compare;
 mod contract;
 mod controlplane;
+mod document;
 mod fuzz;
 mod node;
 mod quality;

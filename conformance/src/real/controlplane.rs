@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::client::{Client, Protocol, Target, Trust};
 use crate::lab::kubeconfig::{Credential, write_kubeconfig};
 use crate::lab::pki::{Pki, Request};
 use crate::process::Footprint;
@@ -145,6 +146,22 @@ impl ControlPlane {
         let leaf = self.pki.cluster.issue(&Request::client(name, groups))?;
         let files = leaf.write(&self.folder, &format!("user-{}", name.replace(':', "-")))?;
         self.holder(name, &Credential::Certificate(files))
+    }
+
+    /// A client of the API server that may do everything, by this name.
+    ///
+    /// # Errors
+    /// When its certificate cannot be made.
+    pub fn client(&self, name: &str) -> Result<Client> {
+        let authority = &self.pki.cluster;
+        let leaf = authority.issue(&Request::client(name, &["system:masters"]))?;
+        Client::new(&Target {
+            address: self.address(),
+            name: "localhost",
+            trust: Trust::Ca(authority.der().clone()),
+            certificate: Some(&leaf),
+            protocol: Protocol::Http2,
+        })
     }
 
     /// A ServiceAccount by a token from the API server, and `kubectl` with it.

@@ -7,8 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Protocol, Target, Trust};
-use crate::lab::Request;
+use crate::client::Client;
 
 use super::controlplane::ControlPlane;
 use super::wait::until;
@@ -30,15 +29,7 @@ impl Recorder {
     /// # Errors
     /// When its certificate cannot be made.
     pub fn new(cluster: &ControlPlane, patience: Duration) -> Result<Self> {
-        let request = Request::client("recorder", &["system:masters"]);
-        let leaf = cluster.pki().cluster.issue(&request)?;
-        let client = Client::new(&Target {
-            address: cluster.address(),
-            name: "localhost",
-            trust: Trust::Ca(cluster.pki().cluster.der().clone()),
-            certificate: Some(&leaf),
-            protocol: Protocol::Http2,
-        })?;
+        let client = cluster.client("recorder")?;
         Ok(Self {
             patch: client.with_header("content-type", "application/merge-patch+json")?,
             post: client.with_header("content-type", "application/json")?,

@@ -12,10 +12,8 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::client::{Answer, Client, Protocol, Target, Trust};
-use crate::lab::{
-    Container, Load, Meta, Node, Pod, Request, Stamp, World, render_node, render_pod,
-};
+use crate::client::{Answer, Client};
+use crate::lab::{Container, Load, Meta, Node, Pod, Stamp, World, render_node, render_pod};
 
 use super::controlplane::ControlPlane;
 use super::stored;
@@ -51,15 +49,7 @@ impl Mirror {
     /// # Errors
     /// When its certificate cannot be made.
     pub fn new(cluster: &ControlPlane, world: Arc<World>) -> Result<Self> {
-        let request = Request::client("mirror", &["system:masters"]);
-        let leaf = cluster.pki().cluster.issue(&request)?;
-        let client = Client::new(&Target {
-            address: cluster.address(),
-            name: "localhost",
-            trust: Trust::Ca(cluster.pki().cluster.der().clone()),
-            certificate: Some(&leaf),
-            protocol: Protocol::Http2,
-        })?;
+        let client = cluster.client("mirror")?;
         let patch = client.with_header("content-type", "application/merge-patch+json")?;
         let client = client.with_header("content-type", "application/json")?;
         Ok(Self {

@@ -1,16 +1,15 @@
 //! The change from metrics-server to Loadline and back, by the commands of the document and by `loadline take-over`,
 //! while somebody asks all the time.
 
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
-use crate::client::{Client, Protocol, Target, Trust};
-use crate::lab::Request;
+use crate::client::Client;
+use crate::lanes::document::{commands, run};
 use crate::loadline::{Loadline, Start};
 use crate::real::{Tools, until};
 use crate::report::Lane;
@@ -36,7 +35,7 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, tools: &Tools, peer: &Loa
     let changed = lane
         .check(name, CALL * 3, async {
             service(scene, "metrics-server").await?;
-            let client = client(scene)?;
+            let client = scene.cluster.client("asker")?;
             let changes = Box::pin(async {
                 for _ in 0..2 {
                     step(scene, tools, "back", theirs).await?;
@@ -69,7 +68,7 @@ pub(super) async fn by_command(lane: &Lane, scene: &Scene, peer: &Loadline) {
         .check(name, CALL * 8, async {
             service(scene, "metrics-server").await?;
             let start = commander(scene).await?;
-            let client = client(scene)?;
+            let client = scene.cluster.client("asker")?;
             let changes = Box::pin(async {
                 begin_with(scene, peer).await?;
                 let before = spec(scene, OLDER).await?;
@@ -217,28 +216,19 @@ async fn serves(scene: &Scene, asked: &AtomicUsize, loadline: bool) -> Result<()
 
 /// Runs a block of the document, with the port the server has here.
 async fn step(scene: &Scene, tools: &Tools, name: &str, port: u16) -> Result<()> {
-    let begin = format!("```sh {name}\n");
-    let (_, rest) = DOCUMENT
-        .split_once(&begin)
-        .with_context(|| format!("no block {name}"))?;
-    let (block, _) = rest.split_once("```").context("the block has no end")?;
-    let block = block
+    let block = commands(DOCUMENT, name)?
         .replace("\"port\": 443", &format!("\"port\": {port}"))
         .replace("port: 443", &format!("port: {port}"));
-    let kubectl = tools.kubectl();
-    let mut path = vec![kubectl.parent().context("no folder")?.to_owned()];
-    path.extend([PathBuf::from("/usr/bin"), PathBuf::from("/bin")]);
-    let output = tokio::process::Command::new("/bin/sh")
-        .args(["-eu", "-c", &block])
-        .env("PATH", std::env::join_paths(path)?)
-        .env("KUBECONFIG", scene.admin.kubeconfig())
-        .env("KUBECACHEDIR", scene.lab.file("migration-cache"))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{name}: {}", said.trim());
+    let shell = Command::new("/bin/sh");
+    let said = run(
+        shell,
+        &block,
+        &scene.admin,
+        tools,
+        &scene.lab.file("migration-cache"),
+    )
+    .await;
+    said.with_context(|| name.to_owned())?;
     Ok(())
 }
 
@@ -249,16 +239,4 @@ async fn service(scene: &Scene, name: &str) -> Result<()> {
         "spec": { "type": "ExternalName", "externalName": "localhost" },
     });
     scene.admin.apply(&service.to_string()).await
-}
-
-fn client(scene: &Scene) -> Result<Client> {
-    let authority = &scene.cluster.pki().cluster;
-    let leaf = authority.issue(&Request::client("asker", &["system:masters"]))?;
-    Client::new(&Target {
-        address: scene.cluster.address(),
-        name: "localhost",
-        trust: Trust::Ca(authority.der().clone()),
-        certificate: Some(&leaf),
-        protocol: Protocol::Http2,
-    })
 }

@@ -1,10 +1,11 @@
 //! The change from Heapster to Loadline, back, and for good, by the commands of its document.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
 
+use crate::lanes::document::{commands, run};
 use crate::real::{Scratch, Tools, repository, until};
 use crate::report::Lane;
 
@@ -81,25 +82,9 @@ fn sources(scratch: &Scratch) -> Result<PathBuf> {
 
 /// Runs a block of the document, and returns what it printed.
 async fn step(scene: &Scene, tools: &Tools, folder: &Path, name: &str) -> Result<String> {
-    let begin = format!("```sh {name}\n");
-    let (_, rest) = DOCUMENT
-        .split_once(&begin)
-        .with_context(|| format!("no block {name}"))?;
-    let (block, _) = rest.split_once("```").context("the block has no end")?;
-    let mut path = vec![tools.folder().to_owned()];
-    path.extend([PathBuf::from("/usr/bin"), PathBuf::from("/bin")]);
-    let shell = scene.cluster.place().command(Path::new("/bin/sh"));
-    let output = tokio::process::Command::from(shell)
-        .args(["-eu", "-c", block])
-        .current_dir(folder)
-        .env("PATH", std::env::join_paths(path)?)
-        .env("KUBECONFIG", scene.admin.kubeconfig())
-        .env("KUBECACHEDIR", folder.join("cache"))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{name}: {}", said.trim());
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let block = commands(DOCUMENT, name)?;
+    let mut shell = Command::from(scene.cluster.place().command(Path::new("/bin/sh")));
+    shell.current_dir(folder);
+    let said = run(shell, block, &scene.admin, tools, &folder.join("cache")).await;
+    said.with_context(|| name.to_owned())
 }
