@@ -168,7 +168,7 @@ impl NodeLives {
             }
         }
         let mut all = self.containers.iter();
-        self.pods_settled |= taken > 0 && all.all(|life| life.track.measured().is_some());
+        self.pods_settled |= taken > 0 && all.all(|life| life.track.has_number());
         taken
     }
 
@@ -239,7 +239,7 @@ impl Taking<'_> {
         let newer = ours.last().at > theirs.last().at;
         let restarted = newer && ours.last().cpu < theirs.last().cpu;
         let as_new = ours.last().at == theirs.last().at;
-        if restarted || (ours.measured().is_some() && (newer || as_new)) {
+        if restarted || (ours.has_number() && (newer || as_new)) {
             return ours;
         }
         let mut merged = theirs;

@@ -38,7 +38,7 @@ use crate::telemetry::Registry;
 
 use join::Samples;
 use metrics::Metrics;
-use node::NodeLives;
+use node::{Arrival, NodeLives};
 use sample::NodeSample;
 use summaries::Summaries;
 use track::Rules;
@@ -149,8 +149,13 @@ impl Live {
         node: &NodeRecord,
         reading: &ResourceReading<'_>,
     ) -> Commit {
-        let now = self.clock.monotonic();
-        let commit = lives.commit(reading, now, &self.rules, node.cpu_capacity);
+        let arrival = Arrival {
+            received: self.clock.monotonic(),
+            capacity: node.cpu_capacity,
+            rules: &self.rules,
+            inventory: &self.inventory,
+        };
+        let commit = lives.commit(reading, &arrival);
         let number = self.samples.fetch_add(1, Ordering::Relaxed);
         let sample = Arc::new(lives.sample(number));
         let before = slot.published.swap(Some(Arc::clone(&sample)));

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::{
-    self, ContainerName, ContainerReading, CounterSample, EntityKey, GaugeSample, Metric,
-    MetricSet, Namespace, Nanocores, NodeName, NodeReading, PodKey, PodName, ResourceReading,
-    Timestamp,
+    self, ContainerName, ContainerReading, CounterSample, EntityKey, GaugeSample, Inventory,
+    Metric, MetricSet, Namespace, Nanocores, NodeName, NodeReading, PodKey, PodName,
+    ResourceReading, Timestamp,
 };
 
 use super::sample::{Layout, NodeSample};
@@ -55,19 +55,29 @@ pub struct Commit {
     pub resets: usize,
 }
 
+/// What an answer is taken with.
+pub(super) struct Arrival<'a> {
+    /// When it arrived.
+    pub(super) received: Instant,
+    /// What the node has.
+    pub(super) capacity: Option<Nanocores>,
+    pub(super) rules: &'a Rules,
+    /// Whose names are taken over rather than kept twice.
+    pub(super) inventory: &'a Inventory,
+}
+
 impl NodeLives {
     /// Takes one good answer: pairs what it brings, ends what it no longer names.
     pub(super) fn commit(
         &mut self,
         reading: &ResourceReading<'_>,
-        received: Instant,
-        rules: &Rules,
-        capacity: Option<Nanocores>,
+        arrival: &Arrival<'_>,
     ) -> Commit {
+        let received = arrival.received;
         self.commit += 1;
         let mut commit = Commit::default();
         if let Some(point) = node_point(&reading.node, received) {
-            let outcome = observe(&mut self.node, point, rules, capacity);
+            let outcome = observe(&mut self.node, point, arrival);
             commit.count(outcome);
         }
         // Most lives on a node begin with its first answer; doubling would leave half the room empty.
@@ -77,18 +87,17 @@ impl NodeLives {
         }
         for (nth, container) in reading.containers.iter().enumerate() {
             let place = self.place(nth, container);
-            self.commit_container(container, place, received, rules, capacity, &mut commit);
+            self.commit_container(container, place, arrival, &mut commit);
         }
         let whole = !reading.incomplete && reading.skipped_lines == 0;
-        self.end_the_missing(whole, received, rules);
-        let has_number = |track: &Track| track.measured().is_some();
-        let pods = self.containers.iter().all(|life| has_number(&life.track));
+        self.end_the_missing(whole, arrival);
+        let pods = self.containers.iter().all(|life| life.track.has_number());
         // What began with this answer is no reason to wait: something always begins.
         let older = |life: &&ContainerLife| life.track.received() != received;
         let mut older = self.containers.iter().filter(older);
-        let older = self.commit > 1 && older.all(|life| has_number(&life.track));
+        let older = self.commit > 1 && older.all(|life| life.track.has_number());
         self.pods_settled |= whole && (pods || older);
-        commit.settled = self.node.as_ref().is_some_and(has_number) && pods;
+        commit.settled = self.node.as_ref().is_some_and(Track::has_number) && pods;
         commit
     }
 
@@ -117,23 +126,29 @@ impl NodeLives {
         &mut self,
         reading: &ContainerReading<'_>,
         place: Result<usize, usize>,
-        received: Instant,
-        rules: &Rules,
-        capacity: Option<Nanocores>,
+        arrival: &Arrival<'_>,
         commit: &mut Commit,
     ) {
         let life = place.ok().and_then(|at| self.containers.get_mut(at));
-        let point = container_point(reading, received);
+        let point = container_point(reading, arrival.received);
         match (life, point) {
             (Some(life), point) => {
                 life.seen = self.commit;
                 if let Some(point) = point {
-                    life.observe(point, reading.started, rules, capacity, commit);
+                    life.observe(point, reading.started, arrival, commit);
                 }
             }
             (None, Some(point)) => {
-                let Some(life) = ContainerLife::begin(reading, point, self.commit) else {
+                let names = names(reading, arrival.inventory);
+                let Some((pod, name)) = names else {
                     return;
+                };
+                let life = ContainerLife {
+                    pod,
+                    name,
+                    started: reading.started,
+                    track: Track::begin(point),
+                    seen: self.commit,
                 };
                 let (Ok(at) | Err(at)) = place;
                 self.insert(at, life);
@@ -146,11 +161,11 @@ impl NodeLives {
     /// A container missing from a good answer has ended. From one that says of itself that it is
     /// incomplete, or of which a line could not be read, nothing is concluded; but what has nothing
     /// left to serve is dropped, so that it cannot pile up.
-    fn end_the_missing(&mut self, whole: bool, now: Instant, rules: &Rules) {
+    fn end_the_missing(&mut self, whole: bool, arrival: &Arrival<'_>) {
         let before = self.containers.len();
-        self.containers.retain(|life| {
-            life.seen == self.commit || (!whole && rules.is_fresh(life.track.received(), now))
-        });
+        let fresh = |track: &Track| arrival.rules.is_fresh(track.received(), arrival.received);
+        self.containers
+            .retain(|life| life.seen == self.commit || (!whole && fresh(&life.track)));
         if self.containers.len() < before {
             self.layout = None;
         }
@@ -230,22 +245,28 @@ fn metric_set(
     set
 }
 
-impl ContainerLife {
-    /// The beginning of a life; `None` when its names are none that Kubernetes would have admitted.
-    fn begin(reading: &ContainerReading<'_>, first: Point, seen: u64) -> Option<Self> {
-        let namespace = Namespace::new(reading.namespace.as_ref()).ok()?;
-        let pod = PodName::new(reading.pod.as_ref()).ok()?;
-        let name = ContainerName::new(reading.container.as_ref()).ok()?;
-        let track = Track::begin(first);
-        Some(Self {
-            pod: PodKey::new(namespace, pod),
-            name,
-            started: reading.started,
-            track,
-            seen,
-        })
-    }
+/// What the container is called: as the API server's record of the pod says where there is one, so
+/// that a name is kept once. `None` when Kubernetes would not have admitted its names.
+fn names(reading: &ContainerReading<'_>, inventory: &Inventory) -> Option<(PodKey, ContainerName)> {
+    let record = inventory.pod(&reading.namespace, &reading.pod);
+    let key = match &record {
+        Some(record) => record.key.clone(),
+        None => PodKey::new(
+            Namespace::new(reading.namespace.as_ref()).ok()?,
+            PodName::new(reading.pod.as_ref()).ok()?,
+        ),
+    };
+    let containers = record.iter().flat_map(|record| record.containers.iter());
+    let known = containers.map(|container| &container.name);
+    let mut same = known.filter(|name| name.as_str() == reading.container);
+    let name = match same.next() {
+        Some(name) => name.clone(),
+        None => ContainerName::new(reading.container.as_ref()).ok()?,
+    };
+    Some((key, name))
+}
 
+impl ContainerLife {
     fn is_of(&self, reading: &ContainerReading<'_>) -> bool {
         self.pod.name.as_str() == reading.pod.as_ref()
             && self.name.as_str() == reading.container.as_ref()
@@ -269,8 +290,7 @@ impl ContainerLife {
         &mut self,
         point: Point,
         started: Option<Timestamp>,
-        rules: &Rules,
-        capacity: Option<Nanocores>,
+        arrival: &Arrival<'_>,
         commit: &mut Commit,
     ) {
         match (self.started, started) {
@@ -280,7 +300,7 @@ impl ContainerLife {
             }
             // What is left of a life before this one: the kubelet has not forgotten it yet.
             (Some(ours), Some(theirs)) if theirs < ours => return,
-            _ => commit.count(self.track.observe(point, rules, capacity)),
+            _ => commit.count(self.track.observe(point, arrival.rules, arrival.capacity)),
         }
         self.started = started.or(self.started);
     }
@@ -296,14 +316,9 @@ impl Commit {
     }
 }
 
-fn observe(
-    track: &mut Option<Track>,
-    point: Point,
-    rules: &Rules,
-    capacity: Option<Nanocores>,
-) -> Outcome {
+fn observe(track: &mut Option<Track>, point: Point, arrival: &Arrival<'_>) -> Outcome {
     match track {
-        Some(track) => track.observe(point, rules, capacity),
+        Some(track) => track.observe(point, arrival.rules, arrival.capacity),
         None => {
             *track = Some(Track::begin(point));
             Outcome::Unmoved

@@ -23,15 +23,22 @@ pub(super) struct Measured {
     pub(super) received: Instant,
 }
 
-/// The points of one life: the newest, and the number it made with an older one.
+/// The points of one life: the newest, and the rate to it from an older one.
 ///
-/// The older point lives on inside the number: its stamp is `timestamp − window`, its counter is
-/// [`Track::base`].
+/// The older point lives on inside the rate: its stamp is that of the newest less the window, its
+/// counter is [`Track::base`]. There is one of these for each container of the cluster.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Track {
     last: Point,
     base: CpuTime,
-    measured: Option<Measured>,
+    rate: Option<Rate>,
+}
+
+/// How fast the CPU counter grew, and how long that was looked at.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    cpu: Nanocores,
+    window: Duration,
 }
 
 /// What a new point did to a track.
@@ -91,7 +98,7 @@ impl Track {
         Self {
             last: first,
             base: first.cpu,
-            measured: None,
+            rate: None,
         }
     }
 
@@ -115,8 +122,28 @@ impl Track {
     }
 
     /// The number the last two points made, if there are two.
-    pub(super) const fn measured(&self) -> Option<Measured> {
-        self.measured
+    pub(super) fn measured(&self) -> Option<Measured> {
+        let Rate { cpu, window } = self.rate?;
+        let Point {
+            at: timestamp,
+            memory,
+            swap,
+            received,
+            ..
+        } = self.last;
+        let usage = Usage {
+            timestamp,
+            window,
+            cpu,
+            memory,
+            swap,
+        };
+        Some(Measured { usage, received })
+    }
+
+    /// Whether the last two points made a number.
+    pub(super) const fn has_number(&self) -> bool {
+        self.rate.is_some()
     }
 
     /// The newest point.
@@ -143,10 +170,10 @@ impl Track {
             *self = Self::begin(point);
             return Outcome::Restarted;
         }
-        match self.measured {
+        match self.rate {
             None if step < FIRST_WINDOW => Outcome::TooSoon,
             Some(old) if step < rules.steady_window => {
-                let window = old.usage.window + step;
+                let window = old.window + step;
                 if window > rules.longest_window {
                     return Outcome::TooSoon;
                 }
@@ -183,24 +210,10 @@ impl Track {
             *self = Self::begin(point);
             return Outcome::Refused;
         };
-        let Point {
-            at: timestamp,
-            memory,
-            swap,
-            received,
-            ..
-        } = point;
-        let usage = Usage {
-            timestamp,
-            window,
-            cpu,
-            memory,
-            swap,
-        };
         *self = Self {
             last: point,
             base,
-            measured: Some(Measured { usage, received }),
+            rate: Some(Rate { cpu, window }),
         };
         Outcome::Paired
     }
