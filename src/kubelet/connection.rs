@@ -1,9 +1,12 @@
 //! The one connection we keep to a node.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -69,8 +72,12 @@ impl Connection {
         (same_tls && same_peer).then_some(open)
     }
 
-    /// Keeps a connection for the next request.
-    pub(super) fn keep(&self, open: Open) {
+    /// Keeps a connection for the next request, unless the peer has closed it, or says more than
+    /// was asked.
+    pub(super) fn keep(&self, mut open: Open) {
+        if !open.stream.is_silent() {
+            return;
+        }
         let before = self.kept.lock().open.replace(open);
         // Closed outside the lock.
         drop(before);
@@ -114,6 +121,21 @@ impl Open {
             Stream::Plain(stream) => exchange(stream, request, buffer, max_body).await,
             Stream::Tls(stream) => exchange(stream, request, buffer, max_body).await,
         }
+    }
+}
+
+impl Stream {
+    /// Whether there is nothing to read, nor an end. To be asked is also what lets TLS give back
+    /// the buffer that grew with the answer: of 18 KiB a node 4 stay.
+    fn is_silent(&mut self) -> bool {
+        let mut byte = [0];
+        let mut byte = ReadBuf::new(&mut byte);
+        let mut nobody = Context::from_waker(Waker::noop());
+        let read = match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(&mut nobody, &mut byte),
+            Self::Tls(stream) => Pin::new(stream).poll_read(&mut nobody, &mut byte),
+        };
+        read.is_pending()
     }
 }
 
