@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{EventerSettings, Exit, Settings, Stream, environment, eventer, parse, value};
+use super::{EventerSettings, Exit, Settings, Stream, environment, eventer, parse, person, value};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +105,8 @@ impl Default for TakeOver {
 }
 
 /// Reads a command line, whose first word is the program's name. In the pod of a server (`kubectl exec`) what is asked is
-/// asked with that server's flags; what is given here comes after them, so it counts more.
+/// asked with that server's flags; what is given here comes after them, so it counts more. Outside of pods who asks is, unless
+/// a flag says it, whom kubectl would take: `KUBECONFIG`, else `~/.kube/config`.
 ///
 /// # Errors
 /// As [`parse`]; also for `check --help` and `why --help`, and when `why` is not told about what.
@@ -167,9 +168,11 @@ fn parse_beside(
     }
     let program = words.first().and_then(|word| Path::new(word).file_name());
     let flags = flags_of(server, program);
-    let settings = |mut words: Vec<OsString>| {
+    let settings = |mut words: Vec<OsString>| -> Result<Settings, Exit> {
         words.splice(1..1, flags.iter().cloned());
-        parse(words)
+        let mut settings = parse(words)?;
+        settings.api_server = person::as_kubectl(settings.api_server, environment);
+        Ok(settings)
     };
     match verb {
         Verb::Check => Ok(Command::Check {

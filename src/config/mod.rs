@@ -19,6 +19,7 @@ mod kubelet;
 mod leader;
 mod logging;
 mod peers;
+mod person;
 mod reference;
 mod rollup;
 mod scrape;

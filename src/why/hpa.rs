@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::answer::{Answer, Reason};
-use super::pod;
+use super::pod::{self, Share};
 use super::reader::{Found, Reader, list, text};
 use crate::domain::Timestamp;
 
@@ -131,14 +131,17 @@ pub(super) fn judge(facts: &Facts, now: Timestamp) -> Answer {
     let hpa = match &facts.hpa {
         Ok(Some(hpa)) => hpa,
         other => {
-            let says = match other {
-                Err(error) => format!("it cannot be read: {error}"),
-                Ok(_) => "there is no such HorizontalPodAutoscaler".to_owned(),
+            let reason = match other {
+                Err(error) => pod::unreadable("it", error),
+                Ok(_) => {
+                    let says = "there is no such HorizontalPodAutoscaler";
+                    Reason::new(says, "look for its name: kubectl get hpa")
+                }
             };
             return Answer {
                 subject,
                 ok: false,
-                reasons: vec![Reason::new(says, "kubectl get hpa")],
+                reasons: vec![reason],
             };
         }
     };
@@ -208,15 +211,25 @@ fn pods(facts: &Facts, hpa: &Value, now: Timestamp) -> Vec<Reason> {
             }));
         }
     }
-    let by_share = list(hpa, "/spec/metrics").iter().any(|metric| {
-        metric
-            .pointer("/resource/target/averageUtilization")
-            .is_some()
-    });
-    if by_share && let Some(reason) = expected.iter().find_map(|pod| pod::without_requests(pod)) {
-        reasons.push(reason);
-    }
+    let shares = shares(hpa);
+    let mut lacking = expected.iter();
+    reasons.extend(lacking.find_map(|pod| pod::without_requests(pod, &shares)));
     reasons
+}
+
+/// Of what the autoscaler computes a share of the requests.
+fn shares(hpa: &Value) -> Vec<Share<'_>> {
+    let by_share = |metric: &&Value| metric.pointer("/target/averageUtilization").is_some();
+    let metrics = list(hpa, "/spec/metrics").iter();
+    let sources = metrics.filter_map(|metric| {
+        let source = metric.get("resource");
+        source.or_else(|| metric.get("containerResource"))
+    });
+    let shares = sources.filter(by_share).map(|source| Share {
+        resource: text(source, "/name"),
+        container: source.get("container").and_then(Value::as_str),
+    });
+    shares.collect()
 }
 
 #[cfg(test)]
@@ -291,6 +304,44 @@ mod tests {
             let answer = judge(&facts, NOW);
             assert_eq!(answer.ok, ok, "{answer:?}");
             assert!(answer.text().contains(says), "{says}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn only_requests_that_the_autoscaler_computes_by_are_missed() {
+        let of = |source: &str, rest: Value| {
+            let mut metric = json!({ "name": "cpu", "target": { "averageUtilization": 80 } });
+            for (key, value) in rest.as_object().unwrap() {
+                metric[key] = value.clone();
+            }
+            let mut found = hpa("True", "").unwrap().unwrap();
+            found["spec"]["metrics"] = json!([{ source: metric }]);
+            Ok(Some(found))
+        };
+        let by_value = json!({ "target": { "averageValue": "1" } });
+        let mut pod = web("p1", json!({ "cpu": "1" }));
+        let bare = json!({ "name": "bare" });
+        let containers = pod["spec"]["containers"].as_array_mut().unwrap();
+        containers.push(bare);
+        for (metric, lacking) in [
+            (of("resource", json!({})), Some("cpu (bare)")),
+            (
+                of("resource", json!({ "name": "memory" })),
+                Some("memory (app, bare)"),
+            ),
+            (of("resource", by_value), None),
+            (of("containerResource", json!({ "container": "app" })), None),
+            (
+                of("containerResource", json!({ "container": "bare" })),
+                Some("cpu (bare)"),
+            ),
+        ] {
+            let answer = judge(&facts(metric, vec![pod.clone()], &["p1"]), NOW);
+            assert_eq!(answer.ok, lacking.is_none(), "{answer:?}");
+            if let Some(lacking) = lacking {
+                let says = format!("without a request for {lacking}:");
+                assert!(answer.text().contains(&says), "{says} {answer:?}");
+            }
         }
     }
 

@@ -68,8 +68,7 @@ pub(super) fn judge(facts: &Facts, now: Timestamp) -> Answer {
             )]);
         }
         Err(error) => {
-            let says = format!("the pod cannot be read: {error}");
-            return missing(vec![Reason::new(says, "loadline check")]);
+            return missing(vec![unreadable("the pod", error)]);
         }
     };
     match &facts.metrics {
@@ -86,6 +85,18 @@ pub(super) fn judge(facts: &Facts, now: Timestamp) -> Answer {
     }
 }
 
+/// An object that the API server does not show.
+pub(super) fn unreadable(what: &str, error: &str) -> Reason {
+    let says = format!("{what} cannot be read: {error}");
+    let remedy = if error.starts_with("403") {
+        "ask as somebody who may view the namespace, with the --kubeconfig of your kubectl: Loadline's own account may \
+         not read workloads one by one"
+    } else {
+        "loadline check"
+    };
+    Reason::new(says, remedy)
+}
+
 fn served(facts: &Facts, metrics: &Value, pod: &Value, now: Timestamp) -> Vec<Reason> {
     let age = stamp(metrics, "/timestamp").and_then(|at| now.since(at));
     let age = HumanDuration(age.unwrap_or_default());
@@ -98,15 +109,37 @@ fn served(facts: &Facts, metrics: &Value, pod: &Value, now: Timestamp) -> Vec<Re
     if coverage.is_some_and(|one| text(one, "/status/state") == "Stale") {
         notes.extend(by_node(facts, pod));
     }
-    notes.extend(without_requests(pod));
+    notes.extend(without_requests(pod, &["cpu", "memory"].map(Share::of_all)));
     notes
 }
 
-/// Which containers request nothing, which the autoscaler needs to know what 80% is.
-pub(super) fn without_requests(pod: &Value) -> Option<Reason> {
-    let lacks = |resource: &str| {
+/// What an autoscaler wants to know the share of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share<'h> {
+    pub(super) resource: &'h str,
+    /// The one container it looks at; all of them without a name.
+    pub(super) container: Option<&'h str>,
+}
+
+impl<'h> Share<'h> {
+    pub(super) const fn of_all(resource: &'h str) -> Self {
+        Self {
+            resource,
+            container: None,
+        }
+    }
+}
+
+/// Which containers request nothing of what is asked for, which the autoscaler needs to know what 80% is.
+pub(super) fn without_requests(pod: &Value, shares: &[Share<'_>]) -> Option<Reason> {
+    let lacks = |share: &Share<'_>| {
+        let resource = share.resource;
         let containers = list(pod, "/spec/containers").iter();
-        let lacking = containers.filter(|container| {
+        let asked = containers.filter(|container| {
+            let name = text(container, "/name");
+            share.container.is_none_or(|wanted| wanted == name)
+        });
+        let lacking = asked.filter(|container| {
             let requested = |kind: &str| {
                 let pointer = format!("/resources/{kind}/{resource}");
                 container.pointer(&pointer).is_some()
@@ -117,7 +150,7 @@ pub(super) fn without_requests(pod: &Value) -> Option<Reason> {
         let names: Vec<&str> = lacking.map(|container| text(container, "/name")).collect();
         (!names.is_empty()).then(|| format!("{resource} ({})", names.join(", ")))
     };
-    let lacking: Vec<String> = ["cpu", "memory"].into_iter().filter_map(lacks).collect();
+    let lacking: Vec<String> = shares.iter().filter_map(lacks).collect();
     (!lacking.is_empty()).then(|| {
         Reason::new(
             format!(
@@ -313,6 +346,11 @@ mod tests {
                 "get pods",
             ),
             (facts(away(), Ok(None), Ok(None)), "cannot be read", "check"),
+            (
+                facts(Err("403: pods is forbidden".into()), Ok(None), Ok(None)),
+                "cannot be read",
+                "--kubeconfig",
+            ),
             (
                 facts(Ok(Some(old())), away(), coverage("Fresh")),
                 "metrics.k8s.io does not answer",

@@ -67,6 +67,7 @@ impl Stage {
         // metrics-server verifies a kubelet by the address it dials, and by nothing else.
         let config = LabConfig {
             kubelet_certificates: CertificateNames::Address,
+            ..LabConfig::default()
         };
         let lab = Lab::start(World::of_size(size.nodes, size.pods), config).await?;
         let mirror = Mirror::new(&cluster, Arc::clone(&lab.world))?;

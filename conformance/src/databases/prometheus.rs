@@ -1,4 +1,4 @@
-//! Prometheus, written to by remote write.
+//! Prometheus, written to by remote write, or scraping by itself.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,10 +22,18 @@ impl Prometheus {
     /// # Errors
     /// When the program is missing.
     pub fn new(programs: &Programs, folder: &Path) -> Result<Self> {
+        Self::with(programs, folder, Path::new("/dev/null"))
+    }
+
+    /// A server with this configuration that is not started yet.
+    ///
+    /// # Errors
+    /// When the program is missing.
+    pub fn with(programs: &Programs, folder: &Path, config: &Path) -> Result<Self> {
         let address = address()?;
         let data = folder.join("prometheus");
         let arguments = [
-            "--config.file=/dev/null".to_owned(),
+            format!("--config.file={}", config.display()),
             format!("--storage.tsdb.path={}", data.display()),
             format!("--web.listen-address={address}"),
             "--web.enable-remote-write-receiver".to_owned(),

@@ -103,11 +103,27 @@ impl Promql {
     /// When the server refuses.
     pub async fn ask(&self, expression: &str) -> Result<Vec<Value>> {
         let path = format!("/api/v1/query?query={}", escape(expression));
-        let answer = get_plain(self.address, &path).await?;
-        ensure!(answer.status == 200, "{expression}: {}", answer.text());
-        let answer = answer.json()?;
-        let result = answer["data"]["result"].as_array();
+        let data = self.data(&path).await;
+        let data = data.with_context(|| expression.to_owned())?;
+        let result = data["result"].as_array();
         Ok(result.context("no result")?.clone())
+    }
+
+    /// The alerting rules, as the server knows them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn rules(&self) -> Result<Vec<Value>> {
+        let data = self.data("/api/v1/rules").await?;
+        let groups = data["groups"].as_array().context("no groups")?;
+        let rules = groups.iter().filter_map(|group| group["rules"].as_array());
+        Ok(rules.flatten().cloned().collect())
+    }
+
+    async fn data(&self, path: &str) -> Result<Value> {
+        let answer = get_plain(self.address, path).await?;
+        ensure!(answer.status == 200, "{}", answer.text());
+        Ok(answer.json()?["data"].take())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A whole cluster: world, API server, kubelets, certificates and the files that lead to them.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub enum CertificateNames {
 pub struct LabConfig {
     /// What the kubelets' certificates name.
     pub kubelet_certificates: CertificateNames,
+    /// Kubelets have IPv6 addresses, and no other.
+    pub ipv6: bool,
 }
 
 /// A running simulated cluster; dropping it ends it and removes its files.
@@ -204,7 +206,11 @@ impl Lab {
     }
 
     async fn start_kubelet(&self, node: &str) -> Result<()> {
-        let address = self.kubelets.next_address();
+        let address = match self.config.ipv6 {
+            // They differ by their ports: there is one such address.
+            true => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            false => self.kubelets.next_address(),
+        };
         let leaf = self.kubelet_certificate(node, address)?;
         let tls = server_config(&leaf, Arc::clone(&self.verifier), &["h2", "http/1.1"])?;
         let address = self.kubelets.start(node, address, tls).await;

@@ -25,6 +25,8 @@ pub(super) const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 pub(super) const DNS_ADDRESS: Ipv4Addr = NODE_ADDRESS;
 /// The addresses of Services; the first is the API server's.
 const SERVICES: &str = "10.0.0.0/24";
+/// The same where no kube-proxy has to lead anybody there: Services may have both families.
+const DUAL_STACK: &str = "10.0.0.0/24,fd00:10::/112";
 /// How long the API server may take to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
@@ -393,9 +395,9 @@ fn apiserver_flags(
     let (ip, port) = (address.ip(), address.port());
     // With a namespace, as large installations do: the aggregator dials pods, not the Service's address. On the host
     // it must follow the Service's external name instead, and no loopback address may become an endpoint.
-    let (routing, reconciler) = match place {
-        Place::Host => (false, "none"),
-        Place::Namespace(_) => (true, "master-count"),
+    let (routing, reconciler, services) = match place {
+        Place::Host => (false, "none", DUAL_STACK),
+        Place::Namespace(_) => (true, "master-count", SERVICES),
     };
     vec![
         format!("--etcd-servers={etcd_url}"),
@@ -411,7 +413,7 @@ fn apiserver_flags(
             at("service-account.key")
         ),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-        format!("--service-cluster-ip-range={SERVICES}"),
+        format!("--service-cluster-ip-range={services}"),
         "--authorization-mode=Node,RBAC".to_owned(),
         "--allow-privileged=true".to_owned(),
         format!("--endpoint-reconciler-type={reconciler}"),

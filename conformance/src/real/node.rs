@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
 use crate::image::Image;
+use crate::lab::Leaf;
 use crate::lab::pki::{Request, write};
 
 use super::containers::{CpuCounter, Ctr};
@@ -26,6 +27,8 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const INSIDE: &str = "10.99.0.0/16";
 /// The image a pod's sandbox runs.
 const PAUSE: &str = "localhost/pause:1";
+/// The name of the files with the kubelet's serving certificate.
+const SERVING: &str = "kubelet";
 /// What load is made of.
 const BUSYBOX: &str = "localhost/busybox:1";
 
@@ -38,6 +41,7 @@ pub struct RealNode {
     containerd: Daemon,
     ctr: Ctr,
     control_group: String,
+    folder: PathBuf,
 }
 
 /// A node to be: what it is called, and where it is.
@@ -140,6 +144,7 @@ impl RealNode {
             containerd,
             ctr,
             control_group,
+            folder: site.folder.clone(),
         };
         let admin = site.cluster.user("admin", &["system:masters"])?;
         until(READY_WITHIN, async || {
@@ -157,6 +162,15 @@ impl RealNode {
     /// When containerd refuses it.
     pub fn import(&self, image: &Image, scratch: &Scratch) -> Result<u64> {
         self.ctr.import(image, scratch.folder())
+    }
+
+    /// Gives its kubelet another serving certificate, which it takes up by itself; connections that are open stay.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn show(&self, certificate: &Leaf) -> Result<()> {
+        certificate.write(&self.folder, SERVING)?;
+        Ok(())
     }
 
     /// Makes sure that every process of it still runs.
@@ -271,7 +285,7 @@ fn start_kubelet(site: &Site<'_>, ctr: &Ctr, control_group: &str) -> Result<Daem
     // The node's name and nothing else: whoever dials the address has to verify the name all the same.
     let serving = Request::server(name, &[name]);
     let serving = cluster.pki().cluster.issue(&serving)?;
-    let serving = serving.write(folder, "kubelet")?;
+    let serving = serving.write(folder, SERVING)?;
     let config = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",

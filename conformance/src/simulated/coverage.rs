@@ -90,6 +90,7 @@ async fn fails_and_recovers(bench: &Bench) -> Result<()> {
 async fn strangers(bench: &Bench) -> Result<()> {
     let config = LabConfig {
         kubelet_certificates: CertificateNames::Stranger,
+        ..LabConfig::default()
     };
     let lab = Lab::start(small_world(), config).await?;
     bench

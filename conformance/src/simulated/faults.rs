@@ -65,6 +65,7 @@ async fn faults(bench: &Bench) -> Result<()> {
     }
     let config = LabConfig {
         kubelet_certificates: CertificateNames::Told,
+        ..LabConfig::default()
     };
     let lab = Lab::start(world, config).await?;
     for (node, status) in [("anonymous", 401), ("forbidden", 403), ("broken", 500)] {

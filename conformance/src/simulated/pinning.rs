@@ -24,6 +24,7 @@ const NOTICED: Duration = Duration::from_secs(75);
 async fn pinned(bench: &Bench) -> Result<()> {
     let config = LabConfig {
         kubelet_certificates: CertificateNames::Stranger,
+        ..LabConfig::default()
     };
     let lab = Lab::start(small_world(), config).await?;
     let grant = Grant::new(

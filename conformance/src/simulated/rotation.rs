@@ -1,5 +1,6 @@
 //! Promise 8: every certificate and token may be replaced while Loadline runs.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use anyhow::{Result, ensure};
 
 use super::stage::{OLDEST, PODS, READY, RESOLUTION, Stage, age, small_world, throughout, until};
 use super::{Bench, Check};
-use crate::client::Protocol;
+use crate::client::{Client, Protocol, Target, Trust};
 use crate::lab::{Authority, CertificateNames, Identity, Lab, LabConfig, Request, write};
+use crate::loadline::SERVER_NAME;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -38,6 +40,11 @@ pub(super) const CHECKS: &[Check] = &[
         "a kubelet's certificate may name the node or its address",
         60,
         |bench| Box::pin(named_by_address(bench)),
+    ),
+    Check::new(
+        "kubelets with IPv6 addresses alone are asked, and so are we over IPv6",
+        90,
+        |bench| Box::pin(ipv6_alone(bench)),
     ),
     Check::new(
         "a kubelet that is somebody else is not believed",
@@ -160,6 +167,7 @@ async fn token(bench: &Bench) -> Result<()> {
 async fn kubelet_authority(bench: &Bench) -> Result<()> {
     let config = LabConfig {
         kubelet_certificates: CertificateNames::Stranger,
+        ..LabConfig::default()
     };
     let lab = Lab::start(small_world(), config).await?;
     bench
@@ -184,6 +192,7 @@ async fn kubelet_authority(bench: &Bench) -> Result<()> {
 async fn named_by_address(bench: &Bench) -> Result<()> {
     let config = LabConfig {
         kubelet_certificates: CertificateNames::Address,
+        ..LabConfig::default()
     };
     let lab = Lab::start(small_world(), config).await?;
     bench
@@ -191,9 +200,36 @@ async fn named_by_address(bench: &Bench) -> Result<()> {
         .await
 }
 
+async fn ipv6_alone(bench: &Bench) -> Result<()> {
+    for kubelet_certificates in [CertificateNames::NodeName, CertificateNames::Address] {
+        let config = LabConfig {
+            kubelet_certificates,
+            ipv6: true,
+        };
+        let lab = Lab::start(small_world(), config).await?;
+        bench
+            .on(lab, &[("bind-address", "::")], async |stage| {
+                stage.until_measured().await?;
+                let port = stage.loadline.address.port();
+                let client = Client::new(&Target {
+                    address: (Ipv6Addr::LOCALHOST, port).into(),
+                    name: SERVER_NAME,
+                    trust: Trust::Ca(stage.lab.pki.serving.der().clone()),
+                    certificate: None,
+                    protocol: Protocol::Http2,
+                })?;
+                client.get("/readyz").await?.expect_status(200)?;
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(())
+}
+
 async fn somebody_else(bench: &Bench) -> Result<()> {
     let config = LabConfig {
         kubelet_certificates: CertificateNames::Wrong,
+        ..LabConfig::default()
     };
     let lab = Lab::start(small_world(), config).await?;
     let insecure = bench

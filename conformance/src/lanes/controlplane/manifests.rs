@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::join_all;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::real::{ControlPlane, Helm, Kubectl, Rendered, Scratch, repository, until};
 use crate::report::Lane;
@@ -72,6 +72,8 @@ pub(super) async fn checks(lane: &Lane, cluster: &ControlPlane, scratch: &Scratc
     let Some(base) = lane.value(name, ALL, base).await else {
         return;
     };
+    let name = "where Services may have both address families, loadline's have both";
+    lane.check(name, CALL, async { dual_stack(&base) }).await;
     let helm = match Helm::find(&home) {
         Ok(helm) => helm,
         Err(error) => return lane.skip("the chart", &format!("{error:#}")),
@@ -90,6 +92,15 @@ pub(super) async fn checks(lane: &Lane, cluster: &ControlPlane, scratch: &Scratc
         Ok(())
     })
     .await;
+}
+
+fn dual_stack(base: &Objects) -> Result<()> {
+    for name in ["loadline", "loadline-peers"] {
+        let service = base.get(&format!("Service kube-system/{name}"));
+        let families = &service.context("no Service")?["spec"]["ipFamilies"];
+        ensure!(*families == json!(["IPv4", "IPv6"]), "{name}: {families}");
+    }
+    Ok(())
 }
 
 async fn chart(lane: &Lane, admin: &Kubectl, helm: &Helm, chart: &Path, base: &Objects) {

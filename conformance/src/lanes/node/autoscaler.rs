@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::real::hpa::{SCALED, autoscaler, scaled};
-use crate::real::until;
+use crate::real::{Tools, until};
 use crate::report::Lane;
 
 use super::watched::{active, failures};
@@ -20,7 +21,7 @@ const SETTLED: Duration = Duration::from_secs(12);
 const SCRIPT: &str = "while :; do if [ -e /switch/on ]; then \
     i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; else sleep 1; fi; done";
 
-pub(super) async fn checks(lane: &Lane, scene: &Scene) {
+pub(super) async fn checks(lane: &Lane, scene: &Scene, tools: &Tools) {
     let up = lane
         .check(
             "the HPA takes a Deployment from 1 pod to 3",
@@ -36,6 +37,8 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
     if !up {
         return;
     }
+    let name = "loadline why says by what the HPA decides, and why a pod has no number, to whom kubectl asks as";
+    lane.check(name, SOON + CALL, why(scene, tools)).await;
     lane.check(
         "with loadline's pod deleted its Deployment brings another",
         SOON * 2,
@@ -63,6 +66,36 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
         },
     )
     .await;
+}
+
+/// Asks outside of the pods, with no flag: whom kubectl asks as is in the environment.
+async fn why(scene: &Scene, tools: &Tools) -> Result<()> {
+    let answer = async |words: [&str; 3]| -> Result<(bool, String)> {
+        let mut program = Command::from(scene.cluster.place().command(tools.loadline()));
+        program
+            .args(words)
+            .env("KUBECONFIG", scene.admin.kubeconfig());
+        let output = tokio::time::timeout(CALL, program.kill_on_drop(true).output()).await??;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        Ok((output.status.success(), said))
+    };
+    let elastic = format!("{NAMESPACE}/elastic");
+    // Pods that have just come have no number yet.
+    until(SOON, async || {
+        let (ok, said) = answer(["why", "hpa", &elastic]).await?;
+        ensure!(
+            ok && said.contains("it decides, by the metrics of 3 pods"),
+            "{said}"
+        );
+        Ok(())
+    })
+    .await?;
+    let (ok, said) = answer(["why", "pod", &format!("{NAMESPACE}/burn")]).await?;
+    ensure!(ok && said.contains("it has a number"), "{said}");
+    let (ok, said) = answer(["why", "pod", &format!("{NAMESPACE}/nobody")]).await?;
+    ensure!(!ok && said.contains("there is no such pod"), "{said}");
+    Ok(())
 }
 
 /// Deletes Loadline's pod and waits for the next one.

@@ -62,14 +62,7 @@ async fn answers(scene: &Scene, loadline: bool) -> Result<()> {
 
 /// A copy of the manifests that the document's commands may write to, with the name of the image under test.
 fn sources(scratch: &Scratch) -> Result<PathBuf> {
-    let folder = scratch.subfolder("sources")?;
-    let root = repository()?;
-    let copied = std::process::Command::new("cp")
-        .arg("-R")
-        .args([root.join("deploy"), root.join("apiservice")])
-        .arg(&folder)
-        .status()?;
-    ensure!(copied.success(), "not copied");
+    let folder = copy(scratch, "sources")?;
     let base = folder.join("deploy/base/kustomization.yaml");
     let mut text = std::fs::read_to_string(&base)?;
     let (name, tag) = IMAGE;
@@ -80,11 +73,33 @@ fn sources(scratch: &Scratch) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// A copy of the manifests as they are.
+pub(super) fn copy(scratch: &Scratch, name: &str) -> Result<PathBuf> {
+    let folder = scratch.subfolder(name)?;
+    let root = repository()?;
+    let copied = std::process::Command::new("cp")
+        .arg("-R")
+        .args([root.join("deploy"), root.join("apiservice")])
+        .arg(&folder)
+        .status()?;
+    ensure!(copied.success(), "not copied");
+    Ok(folder)
+}
+
 /// Runs a block of the document, and returns what it printed.
 async fn step(scene: &Scene, tools: &Tools, folder: &Path, name: &str) -> Result<String> {
-    let block = commands(DOCUMENT, name)?;
+    let said = typed(scene, tools, folder, commands(DOCUMENT, name)?).await;
+    said.with_context(|| name.to_owned())
+}
+
+/// Runs commands in this folder, as the administrator.
+pub(super) async fn typed(
+    scene: &Scene,
+    tools: &Tools,
+    folder: &Path,
+    block: &str,
+) -> Result<String> {
     let mut shell = Command::from(scene.cluster.place().command(Path::new("/bin/sh")));
     shell.current_dir(folder);
-    let said = run(shell, block, &scene.admin, tools, &folder.join("cache")).await;
-    said.with_context(|| name.to_owned())
+    run(shell, block, &scene.admin, tools, &folder.join("cache")).await
 }

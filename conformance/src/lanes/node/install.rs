@@ -114,13 +114,26 @@ fn took(lane: &Lane, scene: &Scene, what: &str) -> f64 {
     seconds
 }
 
+/// The tag of the same image, by which it is upgraded.
+pub(super) const NEXT: &str = "next";
+
 /// Puts the image under test on a node, and returns its size in bytes.
+pub(super) fn import(node: &RealNode, scratch: &Scratch, tools: &Tools) -> Result<f64> {
+    import_as(node, IMAGE.1, scratch, tools)
+}
+
+/// The same by this tag.
 #[expect(
     clippy::cast_precision_loss,
     reason = "an image is far below 2^53 bytes"
 )]
-pub(super) fn import(node: &RealNode, scratch: &Scratch, tools: &Tools) -> Result<f64> {
-    let (name, tag) = IMAGE;
+pub(super) fn import_as(
+    node: &RealNode,
+    tag: &str,
+    scratch: &Scratch,
+    tools: &Tools,
+) -> Result<f64> {
+    let name = IMAGE.0;
     let image = Image::of_program(&format!("{name}:{tag}"), tools.loadline())?;
     Ok(node.import(&image, scratch)? as f64)
 }

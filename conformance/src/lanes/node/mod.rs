@@ -8,8 +8,10 @@ mod figures;
 mod from_heapster;
 mod heapster;
 mod install;
+mod newcomer;
 mod replicas;
 mod steps;
+mod strangers;
 mod take_over;
 mod watched;
 
@@ -132,10 +134,12 @@ async fn on_one_node(lane: &Lane, scene: &mut Scene, scratch: &Scratch, tools: &
     cpu::checks(lane, scene).await;
     figures::cost(lane, scene, before).await;
     heapster::checks(lane, scene).await;
-    autoscaler::checks(lane, scene).await;
+    strangers::checks(lane, scene).await;
+    autoscaler::checks(lane, scene, tools).await;
     take_over::checks(lane, scene, scratch).await;
     steps::checks(lane, scene, scratch).await;
     chart::checks(lane, scene, scratch).await;
+    newcomer::checks(lane, scene, scratch, tools).await;
     true
 }
 

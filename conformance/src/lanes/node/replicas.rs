@@ -13,7 +13,7 @@ use crate::real::hpa::{SCALED, scaled};
 use crate::real::{Overlay, RealNode, Scratch, Tools, until};
 use crate::report::Lane;
 
-use super::install::{self, IMAGE};
+use super::install::{self, IMAGE, NEXT};
 use super::watched::{Watched, active};
 use super::{CALL, NAMESPACE, SOON, START, Scene, container_of};
 
@@ -22,8 +22,8 @@ const SECOND: &str = RealNode::SECOND;
 const FIRST: &str = RealNode::NAME;
 /// Longer than two periods of the autoscaler.
 const SETTLED: Duration = Duration::from_secs(12);
-/// How long a process that is killed without a word may cost answers: until its node has seen it.
-const UNSEEN: Duration = Duration::from_secs(10);
+/// How long an API server and a busy machine may take to act on what is in an EndpointSlice.
+const HEARD: Duration = Duration::from_secs(3);
 
 /// A replica that is ready.
 #[derive(Clone, Debug)]
@@ -117,7 +117,17 @@ async fn moved(lane: &Lane, scene: &Scene) {
         })
         .await?;
         taken_over(scene).await?;
-        scaled(&scene.admin, NAMESPACE, "elastic", 1).await?;
+        scaled(&scene.admin, NAMESPACE, "elastic", 1).await
+    })
+    .await;
+    let name =
+        "an upgrade replaces both replicas, while the HPA takes the Deployment to 3 pods again";
+    lane.check(name, SCALED + SOON * 2, async {
+        std::fs::write(&scene.switch, "")?;
+        upgraded(scene).await?;
+        spread(scene, &[FIRST, SECOND]).await?;
+        taken_over(scene).await?;
+        scaled(&scene.admin, NAMESPACE, "elastic", 3).await?;
         // The evaluations that nobody has noticed yet.
         tokio::time::sleep(SETTLED).await;
         Ok(())
@@ -125,40 +135,57 @@ async fn moved(lane: &Lane, scene: &Scene) {
     .await;
 }
 
-/// Kills the process of a replica. Until its node has told the API server, that one asks it still: nothing that runs in
-/// the pod can change that, and the other replica answers every other request.
+/// Gives the Deployment the next image, and waits until no other one runs.
+async fn upgraded(scene: &Scene) -> Result<()> {
+    let deployment = "-n kube-system deployment/loadline";
+    let set = format!("set image {deployment} loadline={}:{NEXT}", IMAGE.0);
+    scene.admin.run(&set).await?;
+    let status = format!("rollout status {deployment} --timeout=20s");
+    until(SOON, async || scene.admin.run(&status).await).await?;
+    Ok(())
+}
+
+/// Kills the process of a replica, while the autoscaler scales. Until its node has told the API server, that one asks it
+/// still: nothing that runs in the pod can change that, and the other replica answers every other request. What can be
+/// held is that nothing fails from then on, and that no answer is wrong.
 async fn killed_without_a_word(lane: &Lane, scene: &Scene) {
     let watched = Watched::default();
-    let name = "a replica whose process is killed costs answers for seconds at most, and is back";
+    let name = "a replica whose process is killed costs answers only until its node has said so, and is back";
     let judged = async {
+        std::fs::remove_file(&scene.switch)?;
         let old = at(scene, FIRST).await?;
         let (uid, id) = container_of(&old.pod)?;
         let processes = scene.node.cpu_counter(uid, id)?.processes()?;
         let process = i32::try_from(*processes.first().context("no process")?)?;
         kill(Pid::from_raw(process), Signal::SIGKILL)?;
         let begun = Instant::now();
+        until(SOON, async || unlisted(scene, &old).await).await?;
+        let known = begun.elapsed();
         until(SOON, async || {
             let new = at(scene, FIRST).await?;
-            ensure!(
-                new.pod["status"]["containerStatuses"][0]["restartCount"] == 1,
-                "not yet"
-            );
+            let status = &new.pod["status"]["containerStatuses"][0];
+            ensure!(status["restartCount"] == 1, "not yet");
             Ok(())
         })
         .await?;
+        scaled(&scene.admin, NAMESPACE, "elastic", 1).await?;
         tokio::time::sleep(SETTLED).await;
         active(scene).await?;
         let last = watched.last_failure();
         let lost = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(begun));
-        lane.note(&format!("killed: {}", watched.summary(lost)));
+        lane.note(&format!(
+            "killed: its node has said so after {:.1} s; {}",
+            known.as_secs_f64(),
+            watched.summary(lost)
+        ));
         ensure!(
-            lost <= UNSEEN,
+            lost <= known + HEARD,
             "answers failed for {:.1} s",
             lost.as_secs_f64()
         );
-        Ok(())
+        watched.nothing_wrong()
     };
-    lane.check(name, SOON + CALL, async {
+    lane.check(name, SCALED + SOON + CALL, async {
         tokio::select! {
             judged = Box::pin(judged) => judged,
             () = watched.watch(scene) => bail!("watching ended"),
@@ -167,9 +194,31 @@ async fn killed_without_a_word(lane: &Lane, scene: &Scene) {
     .await;
 }
 
+/// Makes sure that the API server does not hold a replica for ready any more.
+async fn unlisted(scene: &Scene, replica: &Replica) -> Result<()> {
+    let slices = "get endpointslices -n kube-system -l kubernetes.io/service-name=loadline";
+    let slices = scene.admin.json(slices).await?;
+    let slices = slices["items"].as_array().into_iter().flatten();
+    let mut endpoints =
+        slices.flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+    let name = replica.name.as_str();
+    let ready =
+        endpoints.any(|one| one["targetRef"]["name"] == name && one["conditions"]["ready"] == true);
+    let pod = scene
+        .admin
+        .json(&format!("get pod -n kube-system {name}"))
+        .await?;
+    // Who looks late finds it back already.
+    let back = pod["status"]["containerStatuses"][0]["restartCount"] != 0;
+    ensure!(!ready || back, "still ready");
+    Ok(())
+}
+
 async fn apply(scene: &Scene, beyond: &Scratch, scratch: &Scratch, tools: &Tools) -> Result<()> {
     let second = scene.second.as_ref().context("no second node")?;
     install::import(second, beyond, tools)?;
+    install::import_as(second, NEXT, beyond, tools)?;
+    install::import_as(&scene.node, NEXT, scratch, tools)?;
     let overlay = Overlay::on("deploy/overlays/ha").image("loadline", IMAGE.0, IMAGE.1);
     let folder = overlay.write(scratch)?;
     let folder = folder.display().to_string();

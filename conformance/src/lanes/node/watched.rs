@@ -12,6 +12,8 @@ use super::{NAMESPACE, Scene};
 
 /// Well below the autoscaler's period.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How a list without items is told of.
+const WITHOUT: &str = "no numbers in";
 
 /// What was seen so far.
 #[derive(Debug, Default)]
@@ -45,7 +47,7 @@ impl Watched {
         let seen = self.seen.lock();
         let (answers, looks) = (seen.answers, seen.looks);
         lane.note(&format!(
-            "drained, refused, deleted: {answers} lists and {looks} looks at the autoscaler"
+            "drained, refused, deleted, upgraded: {answers} lists and {looks} looks at the autoscaler"
         ));
         let before = seen.before.as_deref().context("it never began")?;
         ensure!(seen.failed.is_empty(), "{:?}", seen.failed);
@@ -57,6 +59,15 @@ impl Watched {
     /// When the last answer failed.
     pub(super) fn last_failure(&self) -> Option<Instant> {
         self.seen.lock().failed.last().map(|(when, _)| *when)
+    }
+
+    /// Makes sure that what failed was no answer at all, and never one without numbers.
+    pub(super) fn nothing_wrong(&self) -> Result<()> {
+        let seen = self.seen.lock();
+        let mut failed = seen.failed.iter();
+        let wrong = failed.find(|(_, error)| error.contains(WITHOUT));
+        ensure!(wrong.is_none(), "{wrong:?}");
+        Ok(())
     }
 
     /// In words, of answers that failed for `lost`.
@@ -107,7 +118,7 @@ impl Seen {
 async fn listed(scene: &Scene, path: &str) -> Result<()> {
     let list = scene.admin.raw(path).await?;
     let items = list["items"].as_array().map_or(0, Vec::len);
-    ensure!(items > 0, "{list}");
+    ensure!(items > 0, "{WITHOUT}: {list}");
     Ok(())
 }
 

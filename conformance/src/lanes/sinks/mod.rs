@@ -4,6 +4,7 @@
 //! its end. What the kubelets measure is a straight line in time, so what every query must answer is known
 //! beforehand; which columns there are is asked of Loadline's own history.
 
+mod alerts;
 mod dashboards;
 mod elasticsearch;
 mod events;
@@ -97,6 +98,7 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
         prometheus::CHECKS,
         slow::CHECKS,
         dashboards::CHECKS,
+        alerts::CHECKS,
         influxdb::CHECKS,
         graphite::CHECKS,
         opentsdb::CHECKS,
