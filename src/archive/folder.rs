@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) meta: Option<Meta>,
     /// Whether somebody was told that a part of it cannot be read.
     told: AtomicBool,
+    /// Whether it stays as it is when those around it are joined.
+    left_out: AtomicBool,
 }
 
 /// The directory.
@@ -69,6 +71,13 @@ const ENDING: &str = ".segment";
 /// What is being written; a name that never is a segment's.
 const UNFINISHED: &str = "unfinished";
 const LOCK: &str = "lock";
+
+impl Entry {
+    /// Whether it could not be read when it was to be joined.
+    pub(super) fn is_left_out(&self) -> bool {
+        self.left_out.load(Ordering::Relaxed)
+    }
+}
 
 impl Folder {
     /// The directory, not looked at yet.
@@ -171,6 +180,7 @@ impl Folder {
             bytes: meta.bytes,
             meta: Some(meta),
             told: AtomicBool::new(false),
+            left_out: AtomicBool::new(false),
         };
         kept.insert(at, Arc::new(entry));
         self.keep(kept);
@@ -199,6 +209,14 @@ impl Folder {
         }
     }
 
+    /// Has a segment that could not be read stay as it is from now on, and says so. A process to
+    /// come tries again.
+    pub(super) fn leave_out(&self, entry: &Entry, error: &io::Error) {
+        entry.left_out.store(true, Ordering::Relaxed);
+        let segment = name(entry.writes);
+        warn!(%segment, %error, "a segment of the history on disk is not joined with others");
+    }
+
     fn look_at(&self, writes: (u64, u64)) -> io::Result<Entry> {
         let path = self.path.join(name(writes));
         let bytes = fs::metadata(&path)?.len();
@@ -207,6 +225,7 @@ impl Folder {
             bytes,
             meta: None,
             told: AtomicBool::new(false),
+            left_out: AtomicBool::new(false),
         };
         let opened = self.volume.open(&path).map_err(Broken::from);
         match opened.and_then(Segment::open) {

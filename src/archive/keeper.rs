@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::Config;
 use super::folder::{Closed, Disk, Folder, Volume};
-use super::merge;
+use super::merge::{self, NotJoined};
 use super::metrics::{Failing, Metrics};
 use crate::domain::{Clock, Timestamp};
 use crate::history::{History, Recent};
@@ -234,8 +234,8 @@ impl Archive {
         }
     }
 
-    /// Joins what is due. Where that failed it is not tried again for a while, and as unwell as it
-    /// was.
+    /// Joins what is due. Where the large segment could not be written it is not tried again for a
+    /// while, and as unwell as it was; a segment that could not be read holds up no others.
     fn join(&self, state: &mut State) -> Result<(), Arc<io::Error>> {
         if let Some((error, patience)) = &mut state.unjoined
             && *patience > 1
@@ -245,16 +245,22 @@ impl Archive {
         }
         state.unjoined = None;
         let entries = self.folder.entries();
-        let Some(run) = merge::due(&entries) else {
-            return Ok(());
-        };
-        let joined = merge::join(&self.folder, run);
-        joined.map_err(|error| {
+        // Each turn but the last leaves out one more of them.
+        while let Some(run) = merge::due(&entries) {
+            let Err(error) = merge::join(&self.folder, run) else {
+                return Ok(());
+            };
             self.folder.metrics.failed(Failing::Join);
-            let error = Arc::new(error);
-            state.unjoined = Some((Arc::clone(&error), PATIENCE));
-            error
-        })
+            match error {
+                NotJoined::Unread(entry, error) => self.folder.leave_out(&entry, &error),
+                NotJoined::Unwritten(error) => {
+                    let error = Arc::new(error);
+                    state.unjoined = Some((Arc::clone(&error), PATIENCE));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,19 +17,31 @@ pub(super) const LARGE: u32 = 60;
 /// A segment that is read entity by entity; a frame of it at a time is in memory.
 struct Cursor<'a> {
     folder: &'a Folder,
-    entry: &'a Entry,
+    entry: &'a Arc<Entry>,
     segment: Opened,
     columns: RingColumns,
     frames: VecDeque<u64>,
     waiting: VecDeque<HandedFamily>,
 }
 
+/// Why segments are not joined.
+pub(super) enum NotJoined {
+    /// This one cannot be read.
+    Unread(Arc<Entry>, io::Error),
+    /// The large one cannot be written.
+    Unwritten(io::Error),
+}
+
 /// The segments that are to be joined now: small ones that follow each other, and are either enough
-/// or followed by one that is not to be joined with them. No more than are enough: each of them is
-/// open while they are joined.
+/// or followed by one that is not to be joined with them, as one that could not be read. No more
+/// than are enough: each of them is open while they are joined.
 pub(super) fn due(entries: &[Arc<Entry>]) -> Option<&[Arc<Entry>]> {
-    let follows = |a: &Entry, b: &Entry| match (a.meta, b.meta) {
-        (Some(a), Some(b)) => a.columns < LARGE && b.columns < LARGE && a.last < b.first,
+    let small = |entry: &Entry| {
+        let meta = entry.meta.filter(|meta| meta.columns < LARGE);
+        meta.filter(|_| !entry.is_left_out())
+    };
+    let follows = |a: &Entry, b: &Entry| match (small(a), small(b)) {
+        (Some(a), Some(b)) => a.last < b.first,
         _ => false,
     };
     let mut runs = entries.chunk_by(|a, b| follows(a, b)).peekable();
@@ -50,19 +62,22 @@ pub(super) fn due(entries: &[Arc<Entry>]) -> Option<&[Arc<Entry>]> {
 
 /// Joins these segments. What was read and proves to be damaged is left out; what cannot be read
 /// now may be another time, so all stays as it is then.
-pub(super) fn join(folder: &Folder, run: &[Arc<Entry>]) -> io::Result<()> {
+pub(super) fn join(folder: &Folder, run: &[Arc<Entry>]) -> Result<(), NotJoined> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return Ok(());
     };
     let mut cursors: Vec<Cursor<'_>> = Vec::new();
     for entry in run {
-        cursors.extend(Cursor::open(folder, entry)?);
+        let cursor = Cursor::open(folder, entry);
+        let unread = |error| NotJoined::Unread(Arc::clone(entry), error);
+        cursors.extend(cursor.map_err(unread)?);
     }
     let columns: Vec<_> = cursors
         .iter()
         .map(|cursor| cursor.columns.clone())
         .collect();
-    let mut merging = Merging::new(&columns).map_err(io::Error::other)?;
+    let merging = Merging::new(&columns).map_err(io::Error::other);
+    let mut merging = merging.map_err(NotJoined::Unwritten)?;
     let columns = merging.columns().clone();
     let unread = Cell::new(None);
     let mut families = std::iter::from_fn(|| {
@@ -72,15 +87,30 @@ pub(super) fn join(folder: &Folder, run: &[Arc<Entry>]) -> io::Result<()> {
         })
     });
     let writes = (first.writes.0, last.writes.1);
-    let whole = || unread.take().map_or(Ok(()), Err);
-    folder.write(writes, &columns, &mut families, &whole)
+    let stopped = Cell::new(None);
+    let whole = || match unread.take() {
+        None => Ok(()),
+        Some((entry, error)) => {
+            stopped.set(Some((entry, error)));
+            Err(io::Error::other("not all of it could be read"))
+        }
+    };
+    let written = folder.write(writes, &columns, &mut families, &whole);
+    written.map_err(|error| match stopped.take() {
+        Some((entry, error)) => NotJoined::Unread(entry, error),
+        None => NotJoined::Unwritten(error),
+    })
 }
 
+/// A segment that could not be read, and why.
+type Unread = (Arc<Entry>, io::Error);
+
 /// The next entity of all; one that does not fit together is left out.
-fn next(cursors: &mut [Cursor<'_>], merging: &mut Merging) -> io::Result<Option<HandedFamily>> {
+fn next(cursors: &mut [Cursor<'_>], merging: &mut Merging) -> Result<Option<HandedFamily>, Unread> {
     loop {
         for cursor in &mut *cursors {
-            cursor.fill()?;
+            let filled = cursor.fill();
+            filled.map_err(|error| (Arc::clone(cursor.entry), error))?;
         }
         let Some(first) = cursors.iter().filter_map(Cursor::peek).min().cloned() else {
             return Ok(None);
@@ -116,7 +146,7 @@ fn pass_over(folder: &Folder, entry: &Entry, error: Broken) -> io::Result<()> {
 
 impl<'a> Cursor<'a> {
     /// `None` for a segment that is damaged, or gone.
-    fn open(folder: &'a Folder, entry: &'a Entry) -> io::Result<Option<Self>> {
+    fn open(folder: &'a Folder, entry: &'a Arc<Entry>) -> io::Result<Option<Self>> {
         let opened = folder.open(entry).and_then(|segment| {
             let Some(segment) = segment else {
                 return Ok(None);
@@ -129,7 +159,7 @@ impl<'a> Cursor<'a> {
 
     fn new(
         folder: &'a Folder,
-        entry: &'a Entry,
+        entry: &'a Arc<Entry>,
         segment: Opened,
         columns: RingColumns,
         index: Index,

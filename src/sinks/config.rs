@@ -8,7 +8,8 @@ use super::kafka;
 use super::options::{Options, Problem, Problems};
 use super::uri::SinkUri;
 use super::{
-    elasticsearch, gcm, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd, webhook,
+    elasticsearch, gcm, google, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd,
+    webhook,
 };
 
 /// One sink, with all its options understood. Prints no secret.
@@ -38,7 +39,7 @@ pub(super) enum Backend {
     Kafka(Box<kafka::Config>),
     Riemann(riemann::Config),
     Otlp(Box<otlp::Config>),
-    Gcm(Box<gcm::Config>),
+    Gcm(Box<google::Config>),
 }
 
 /// A sink cannot be set up.
@@ -124,7 +125,7 @@ impl SinkConfig {
                 Backend::Prometheus(Box::new(config))
             }
             "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, otlp::METRICS, options))),
-            "gcm" => Backend::Gcm(Box::new(gcm::Config::read(uri, options))),
+            "gcm" => Backend::Gcm(Box::new(gcm::read(uri, options))),
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             #[cfg(feature = "kafka")]
             "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),

@@ -27,6 +27,7 @@ mod http;
 mod influxdb;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod lineup;
 mod log;
 mod metrics;
 mod opentsdb;
@@ -51,7 +52,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::warn;
 
 pub use column::{LabelSet, Labeller};
 pub use config::{KEYS, SetupError, SinkConfig};
@@ -65,17 +65,15 @@ pub use influxdb::InfluxdbLayout;
 pub use options::{Problem, Problems};
 pub use prometheus::{Exposition, PrometheusLayout};
 pub use secret::Secret;
-pub use uri::{InvalidUri, SinkUri, expand};
+pub use uri::{InvalidUri, SinkUri};
 pub use written::{Layout, Written};
 
 use crate::domain::{Batch, Bytes, Clock};
-use crate::lifecycle::{Backoff, Stop, Tasks};
+use crate::lifecycle::{Stop, Tasks};
 use crate::telemetry::Registry;
 use export::{Columns, Exporter};
-use metrics::{Metrics, SinkMetrics};
-use queue::Queue;
-use spool::{Codec, Spool};
-use worker::{Delivery, State, Worker};
+use lineup::Lineup;
+use spool::Codec;
 
 /// How sinks are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,18 +89,7 @@ pub struct Config {
 
 /// All sinks.
 pub struct Sinks {
-    inlets: Vec<Inlet<Batch>>,
-    workers: Vec<Worker<Columns>>,
-    metrics: Metrics,
-}
-
-/// Where one sink's batches are put in.
-struct Inlet<B> {
-    name: String,
-    queue: Arc<Queue<B>>,
-    spool: Option<Arc<Spool<B>>>,
-    metrics: SinkMetrics,
-    full: bool,
+    lineup: Lineup<Columns>,
 }
 
 impl Default for Config {
@@ -131,32 +118,16 @@ impl Sinks {
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Result<Self, (String, SetupError)> {
-        let metrics = Metrics::register(registry);
-        let (mut inlets, mut workers) = (Vec::new(), Vec::new());
+        let mut lineup = Lineup::new(config, clock, registry);
         for sink in sinks {
-            let SinkConfig {
-                name,
-                ignored,
-                backend,
-                filter,
-                queue,
-            } = sink;
-            tell_ignored(&name, &ignored);
-            let columns = Columns {
-                exporter: Exporter::new(backend, clock).map_err(|e| (name.clone(), e))?,
-                filter,
+            let columns = Exporter::new(sink.backend, clock).map(|exporter| Columns {
+                exporter,
+                filter: sink.filter,
                 labeller: Arc::clone(labeller),
-            };
-            let metrics = metrics.of(&name);
-            let (inlet, worker) = set_up(&config, name, columns, queue, metrics, clock);
-            inlets.push(inlet);
-            workers.push(worker);
+            });
+            lineup.add((sink.name, &sink.ignored), sink.queue, columns)?;
         }
-        Ok(Self {
-            inlets,
-            workers,
-            metrics,
-        })
+        Ok(Self { lineup })
     }
 
     /// Has what does not fit into the queues kept in a folder, in at most so many bytes a sink. What
@@ -170,131 +141,40 @@ impl Sinks {
             unpack: spool::unpack,
             lost: |_| {},
         };
-        for (inlet, worker) in self.inlets.iter_mut().zip(&mut self.workers) {
-            open_spool(inlet, worker, (folder, most), codec(), &self.metrics)?;
-        }
+        self.lineup.open_spools((folder, most), codec)?;
         Ok(self)
     }
 
     /// Hands batches to all sinks until `stop`, or until no more can come; each sink runs as a task
     /// of its own, which ends when its queue is flushed.
-    pub async fn run(mut self, mut batches: mpsc::Receiver<Arc<Batch>>, tasks: Tasks, stop: Stop) {
-        for worker in self.workers {
+    pub async fn run(self, mut batches: mpsc::Receiver<Arc<Batch>>, tasks: Tasks, stop: Stop) {
+        let Lineup {
+            mut inlets,
+            workers,
+            ..
+        } = self.lineup;
+        for worker in workers {
             tasks.spawn_passing("sink", worker.run(stop.clone()));
         }
         while let Some(Some(batch)) = stop.until(batches.recv()).await {
-            for inlet in &mut self.inlets {
+            for inlet in &mut inlets {
                 inlet.put(Arc::clone(&batch));
             }
         }
         // What was made before the stop is sent too.
         while let Ok(batch) = batches.try_recv() {
-            for inlet in &mut self.inlets {
+            for inlet in &mut inlets {
                 inlet.put(Arc::clone(&batch));
             }
         }
-        for inlet in &self.inlets {
+        for inlet in &inlets {
             inlet.queue.close();
         }
     }
 }
 
-fn tell_ignored(sink: &str, options: &[String]) {
-    if !options.is_empty() {
-        let options = options.join(",");
-        warn!(sink, options, "options without a meaning");
-    }
-}
-
-/// One sink: where its batches are put in, and who gets them through.
-fn set_up<D: Delivery>(
-    config: &Config,
-    name: String,
-    delivery: D,
-    queue: usize,
-    metrics: SinkMetrics,
-    clock: &Arc<dyn Clock>,
-) -> (Inlet<D::Batch>, Worker<D>) {
-    let queue = Arc::new(Queue::new(queue));
-    let inlet = Inlet {
-        name: name.clone(),
-        queue: Arc::clone(&queue),
-        spool: None,
-        metrics: metrics.clone(),
-        full: false,
-    };
-    let (first, cap) = config.retry;
-    let worker = Worker {
-        name,
-        delivery,
-        queue,
-        spool: None,
-        clock: Arc::clone(clock),
-        metrics,
-        backoff: Backoff::doubling(first, cap),
-        export_timeout: config.export_timeout,
-        flush: config.flush,
-        state: State::default(),
-    };
-    (inlet, worker)
-}
-
-/// Gives a sink a spool below the folder, of so many bytes.
-fn open_spool<D: Delivery>(
-    inlet: &mut Inlet<D::Batch>,
-    worker: &mut Worker<D>,
-    (folder, most): (&Path, Bytes),
-    codec: Codec<D::Batch>,
-    metrics: &Metrics,
-) -> Result<(), (String, SetupError)> {
-    let (name, metrics) = (&inlet.name, metrics.of_spool(&inlet.name));
-    let spool = Spool::open(name, folder, most.get(), codec, metrics);
-    let spool = spool.map_err(|error| (name.clone(), SetupError::spool(folder, &error)))?;
-    let spool = Arc::new(spool);
-    inlet.spool = Some(Arc::clone(&spool));
-    worker.spool = Some(spool);
-    Ok(())
-}
-
-impl<B: Send + Sync + 'static> Inlet<B> {
-    /// Tells, whenever it is asked, whether another batch finds room without costing an older one.
-    fn room(&self) -> impl Fn() -> bool + Send + use<B> {
-        let (queue, spool) = (Arc::clone(&self.queue), self.spool.clone());
-        move || queue.has_room() || spool.as_ref().is_some_and(|spool| spool.has_room())
-    }
-
-    fn put(&mut self, batch: Arc<B>) {
-        let (spool, metrics) = (&self.spool, &self.metrics);
-        let over = self.queue.push(batch, |oldest| match spool {
-            Some(spool) => spool.push(oldest),
-            None => {
-                metrics.dropped_full.inc();
-            }
-        });
-        if over && !self.full {
-            let sink = &self.name;
-            match spool {
-                Some(_) => warn!(
-                    sink,
-                    "the sink's queue is full; its oldest batches are spooled"
-                ),
-                None => warn!(
-                    sink,
-                    "the sink's queue is full; its oldest batches are dropped"
-                ),
-            }
-        }
-        self.full = over;
-        let queued = i64::try_from(self.queue.len()).unwrap_or(i64::MAX);
-        self.metrics.queued.set(queued);
-    }
-}
-
 impl std::fmt::Debug for Sinks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = self.inlets.iter().map(|inlet| inlet.name.as_str());
-        f.debug_tuple("Sinks")
-            .field(&names.collect::<Vec<_>>())
-            .finish()
+        lineup::show("Sinks", &self.lineup.inlets, f)
     }
 }

@@ -42,7 +42,9 @@ impl fmt::Display for Problems {
 }
 
 impl Problem {
-    pub(super) fn of_uri(value: &str, error: &InvalidUri) -> Self {
+    /// That a value is no `KEY[:URI]`.
+    #[must_use]
+    pub fn of_uri(value: &str, error: &InvalidUri) -> Self {
         Self {
             sink: value.split(':').next().unwrap_or_default().to_owned(),
             option: None,

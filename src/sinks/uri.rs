@@ -1,11 +1,11 @@
-//! `KEY[:URI]`, the form of Heapster's `--sink`.
+//! `KEY[:URI]`, the form of Heapster's `--source` and `--sink`.
 
 use std::fmt;
 
 use super::secret::Secret;
 use crate::apimachinery::{Query, decode_path};
 
-/// What stands after `--sink=`. `Debug` shows neither the user nor the options: they may hold a
+/// What stands after `--sink=` or `--source=`. `Debug` shows neither the user nor the options: they may hold a
 /// password.
 #[derive(Default)]
 pub struct SinkUri {
@@ -71,6 +71,20 @@ impl SinkUri {
         };
         read.parts(uri)?;
         Ok(read)
+    }
+
+    /// `scheme://host[:port]`, when both parts are there; without the user.
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        let (scheme, host) = (self.scheme.as_ref()?, self.host.as_ref()?);
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.clone(),
+        };
+        Some(match self.port.flatten() {
+            Some(port) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://{host}"),
+        })
     }
 
     fn parts(&mut self, text: &str) -> Result<(), InvalidUri> {
@@ -149,7 +163,7 @@ impl fmt::Debug for SinkUri {
 /// Puts in the environment's variables by the rules of Go's `os.Expand`: an unset one is empty, a
 /// dollar sign nothing follows stays, and a malformed `${` is dropped.
 #[must_use]
-pub fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
+pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -234,6 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_a_scheme_and_a_host_without_the_user() {
+        for (value, server) in [
+            ("kubernetes", None),
+            ("kubernetes:''", None),
+            ("kubernetes:?insecure=true", None),
+            ("kubernetes:kubernetes.default", None),
+            (
+                "kubernetes:https://10.0.0.1:6443/x?a=b",
+                Some("https://10.0.0.1:6443"),
+            ),
+            ("k:HTTP://u:secret@[::1]:80", Some("http://[::1]:80")),
+            ("graphite:tcp://host:", Some("tcp://host")),
+        ] {
+            assert_eq!(read(value).server().as_deref(), server, "{value}");
+        }
+    }
+
+    #[test]
     fn what_go_refuses_is_refused_without_its_text() {
         for (value, problem) in [
             (":http://x", InvalidUri::NoKey),
@@ -264,6 +296,7 @@ mod tests {
             ("5$", "5$"),
             ("$/x", "$/x"),
             ("$1x", "1x"),
+            ("${a.b}", "a.b}"),
             ("x$gone", "x"),
         ] {
             assert_eq!(expand(text, &shouting), expanded, "{text}");

@@ -8,7 +8,6 @@ mod inert;
 mod port;
 mod sinks;
 mod source;
-mod uri;
 
 pub use port::{HeapsterClients, HeapsterPort, HeapsterTls};
 pub use sinks::SinkSpool;

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use super::super::flag::{Flag, Kind};
 use super::super::given::Given;
-use super::uri::KeyedUri;
 use crate::apimachinery::{InvalidQuantity, Quantity};
 use crate::domain::Bytes;
-use crate::sinks::{self, SinkConfig, Written};
+use crate::sinks::{self, Problem, SinkConfig, SinkUri, Written};
 
 pub(super) const SINK: Flag = Flag::new(
     "sink",
@@ -75,10 +74,10 @@ pub(super) fn read(given: &mut Given) -> Vec<SinkConfig> {
             }
             continue;
         }
-        match KeyedUri::read(&value, &|name| given.variable(name)) {
+        match SinkUri::read(&value, &|name| given.variable(name)) {
             Ok(uri) if uri.key == METRIC => {}
             Ok(uri) => given.refuse(format!("--sink: Sink not recognized: {}", uri.key)),
-            Err(problem) => given.refuse(format!("--sink {problem}")),
+            Err(error) => given.refuse(format!("--sink {}", Problem::of_uri(&value, &error))),
         }
     }
     if !unbuilt.is_empty() {

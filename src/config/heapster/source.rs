@@ -7,8 +7,8 @@ use http::Uri;
 use super::super::flag::{Flag, Kind};
 use super::super::given::Given;
 use super::super::value;
-use super::uri::KeyedUri;
 use crate::cluster::{self, Identity};
+use crate::sinks::{Problem, SinkUri};
 
 /// What one `--source` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(in crate::config) struct Source {
 
 /// The options of a source as written.
 struct Options<'a> {
-    uri: &'a KeyedUri,
+    uri: &'a SinkUri,
     problems: Vec<String>,
 }
 
@@ -44,46 +44,22 @@ const READ_ONLY_PORT: u16 = 10255;
 impl Source {
     /// Reads the one `--source`; `Some(None)` without one.
     pub(super) fn read(given: &mut Given) -> Option<Option<Self>> {
-        let values = given.words(&SOURCE);
-        let value = match values.as_slice() {
-            [] => return Some(None),
-            [value] => value.clone(),
-            _ => {
-                given.refuse("--source: wrong number of sources specified, give exactly one");
-                return None;
-            }
-        };
-        match KeyedUri::read(&value, &|name| given.variable(name)) {
-            Ok(uri) => Self::of(&uri, given).map(Some),
-            Err(problem) => {
-                given.refuse(format!("--source {problem}"));
-                None
-            }
+        match read_uri(given)? {
+            Some(uri) => Self::of(&uri, given).map(Some),
+            None => Some(None),
         }
     }
 
     /// Reads where the one `--source` says that the API server is; `Some(None)` without one. What it
     /// says of kubelets is not looked at.
     pub(super) fn read_api_server(given: &mut Given) -> Option<Option<cluster::Config>> {
-        let value = match given.words(&SOURCE).as_slice() {
-            [] => return Some(None),
-            [value] => value.clone(),
-            _ => {
-                given.refuse("--source: wrong number of sources specified, give exactly one");
-                return None;
-            }
+        let Some(uri) = read_uri(given)? else {
+            return Some(None);
         };
-        let uri = match KeyedUri::read(&value, &|name| given.variable(name)) {
-            Ok(uri) if uri.key == CADVISOR => uri,
-            Ok(uri) => {
-                given.refuse(format!("--source: Source not recognized: {}", uri.key));
-                return None;
-            }
-            Err(problem) => {
-                given.refuse(format!("--source {problem}"));
-                return None;
-            }
-        };
+        if uri.key != CADVISOR {
+            given.refuse(format!("--source: Source not recognized: {}", uri.key));
+            return None;
+        }
         let mut options = Options {
             uri: &uri,
             problems: Vec::new(),
@@ -95,7 +71,7 @@ impl Source {
         api_server.map(Some)
     }
 
-    fn of(uri: &KeyedUri, given: &mut Given) -> Option<Self> {
+    fn of(uri: &SinkUri, given: &mut Given) -> Option<Self> {
         match uri.key.as_str() {
             SUMMARY => {}
             CADVISOR => given.note(
@@ -127,7 +103,6 @@ impl Source {
             kubelet_port: port.or_else(|| plain_kubelets.then_some(READ_ONLY_PORT)),
             plain_kubelets,
             host_id_annotation: uri
-                .uri
                 .options
                 .first("host_id_annotation")
                 .filter(|name| !name.is_empty())
@@ -136,10 +111,28 @@ impl Source {
     }
 }
 
-fn tell_identity(uri: &KeyedUri, api_server: &cluster::Config, given: &mut Given) {
+/// Reads the one `--source`; `Some(None)` without one.
+fn read_uri(given: &mut Given) -> Option<Option<SinkUri>> {
+    let value = match given.words(&SOURCE).as_slice() {
+        [] => return Some(None),
+        [value] => value.clone(),
+        _ => {
+            given.refuse("--source: wrong number of sources specified, give exactly one");
+            return None;
+        }
+    };
+    match SinkUri::read(&value, &|name| given.variable(name)) {
+        Ok(uri) => Some(Some(uri)),
+        Err(error) => {
+            given.refuse(format!("--source {}", Problem::of_uri(&value, &error)));
+            None
+        }
+    }
+}
+
+fn tell_identity(uri: &SinkUri, api_server: &cluster::Config, given: &mut Given) {
     let unread = api_server.identity == Identity::ServiceAccount
         && uri
-            .uri
             .options
             .first("auth")
             .is_some_and(|auth| !auth.is_empty());
@@ -198,7 +191,7 @@ impl Options<'_> {
     }
 
     fn server(&mut self) -> Option<Uri> {
-        let server = self.uri.uri.server.as_ref()?;
+        let server = self.uri.server()?;
         let uri: Option<Uri> = server.parse().ok();
         let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
         if uri.is_none() {
@@ -215,7 +208,7 @@ impl Options<'_> {
 
     fn boolean(&mut self, option: &str) -> Option<bool> {
         // An option without a value is one that cannot be read, as in Go.
-        let read = value::boolean(self.uri.uri.options.first(option)?);
+        let read = value::boolean(self.uri.options.first(option)?);
         self.keep(option, read)
     }
 
@@ -225,7 +218,7 @@ impl Options<'_> {
     }
 
     fn first(&self, option: &str) -> Option<&str> {
-        let first = self.uri.uri.options.first(option);
+        let first = self.uri.options.first(option);
         first.filter(|value| !value.is_empty())
     }
 }

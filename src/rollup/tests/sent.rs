@@ -19,41 +19,55 @@ use crate::rollup::Labelling;
 use crate::sinks::{self, Labeller, SinkConfig, Sinks};
 use crate::telemetry::Registry;
 
-/// The series that are sent differently on purpose, by the table in `docs/sinks.md`, which holds
-/// besides what is no series. What Heapster 1.5.4 did not know at all is not sent here: `is_newer`.
-/// Of `uptime`, which goes by each one's own clock, only the series are compared.
-const MENDED: [Mended; 3] = [
+/// What is sent differently on purpose, by sink and what differs, as the table in `docs/sinks.md`
+/// has it. What Heapster 1.5.4 did not know at all is not sent here: `is_newer`. Of `uptime`, which
+/// goes by each one's own clock, only the series are compared.
+const MENDED: [Mended; 4] = [
+    Mended {
+        sink: "influxdb",
+        differs: "GET /query",
+        as_heapster: None,
+    },
     Mended {
         sink: "graphite",
-        what: ".filesystem.",
+        differs: "filesystem.usage",
+        as_heapster: Some(|path| {
+            // Ours tells besides which it is.
+            let (before, rest) = path.split_once(".filesystem.")?;
+            let metric = rest.rsplit('.').next()?;
+            Some(Some(format!("{before}.filesystem.{metric}")))
+        }),
     },
     Mended {
         sink: "opentsdb",
-        what: "filesystem_",
+        differs: "filesystem_usage_gauge",
+        as_heapster: Some(|series| series.starts_with("filesystem_").then_some(None)),
     },
     Mended {
         sink: "etsystatsd",
-        what: ".Volume",
+        differs: "filesystem/usage.Volume:data",
+        as_heapster: Some(|series| {
+            let (_, of) = series.rsplit_once("filesystem/")?;
+            let colon = of.contains(".Volume_");
+            colon.then(|| Some(series.replace(".Volume_", ".Volume:")))
+        }),
     },
 ];
-
-/// What in requests is no series and differs all the same: InfluxDB's.
-const REQUESTS: [&str; 1] = ["influxdb"];
 
 /// The time of the recorded batch, in milliseconds.
 const RECORDED: i64 = 1_795_230_980_000;
 
 struct Mended {
     sink: &'static str,
-    what: &'static str,
+    differs: &'static str,
+    /// Heapster's series of one of ours that differs, if it had one; `None` where no series differs
+    /// but requests.
+    as_heapster: Option<AsHeapster>,
 }
+
+type AsHeapster = fn(&str) -> Option<Option<String>>;
 
 type Values = BTreeMap<String, String>;
-
-fn is_mended(sink: &str, series: &str) -> bool {
-    let mut of_sink = MENDED.iter().filter(|mended| mended.sink == sink);
-    of_sink.any(|mended| series.contains(mended.what))
-}
 
 /// The second column, at Heapster's time, without what is newer.
 fn batch() -> Arc<Batch> {
@@ -145,31 +159,43 @@ async fn datagrams(value: impl Fn(SocketAddr) -> String) -> Vec<String> {
     lines
 }
 
-/// Compares series and values; of `uptime` the series alone.
-fn assert_same(sink: &str, ours: &Values, heapsters: &Values) {
+/// Compares all series and values, after what is mended is put back; of `uptime` the series alone.
+fn assert_same(sink: &str, ours: &Values, mut heapsters: Vec<(String, String)>) {
     assert!(
         heapsters.len() > 300,
         "only {} of Heapster",
         heapsters.len()
     );
-    let mut compared = 0;
-    for (series, value) in heapsters {
-        if is_mended(sink, series) {
-            continue;
-        }
-        let found = ours.get(series);
-        assert!(found.is_some(), "{sink} does not send {series}");
-        if !series.contains("uptime") {
-            assert_eq!(found, Some(value), "{sink}: {series}");
-        }
-        compared += 1;
+    let mut mended: BTreeMap<&str, AsHeapster> = BTreeMap::new();
+    for one in MENDED.iter().filter(|mended| mended.sink == sink) {
+        mended.extend(one.as_heapster.map(|back| (one.differs, back)));
     }
-    assert!(compared > 300, "{compared}");
-    let more: BTreeSet<_> = ours
-        .keys()
-        .filter(|series| !heapsters.contains_key(*series) && !is_mended(sink, series))
-        .collect();
-    assert_eq!(more, BTreeSet::new(), "{sink}");
+    let mut differ = BTreeSet::new();
+    let mut put_back = Vec::new();
+    for (series, value) in ours {
+        let back = mended.iter().find_map(|(what, back)| {
+            let back = back(series)?;
+            Some((*what, back))
+        });
+        differ.extend(back.iter().map(|(what, _)| *what));
+        let theirs = back.map_or_else(|| Some(series.clone()), |(_, theirs)| theirs);
+        put_back.extend(theirs.map(|series| (series, value.clone())));
+    }
+    assert!(mended.keys().eq(&differ), "{sink} mends only {differ:?}");
+    for (series, value) in put_back.iter_mut().chain(&mut heapsters) {
+        if series.contains("uptime") {
+            value.clear();
+        }
+    }
+    put_back.sort();
+    heapsters.sort();
+    let only = |these: &[(String, String)], those: &[(String, String)]| -> Vec<(String, String)> {
+        let missing = these.iter().filter(|one| those.binary_search(one).is_err());
+        missing.cloned().collect()
+    };
+    assert_eq!(only(&heapsters, &put_back), [], "{sink} does not send this");
+    assert_eq!(only(&put_back, &heapsters), [], "{sink} sends this besides");
+    assert_eq!(put_back.len(), heapsters.len(), "{sink}");
 }
 
 /// Series and value of lines in which a sign stands between them; every series once.
@@ -196,13 +222,12 @@ fn every_mended_defect_stands_in_the_one_table() {
     let (_, table) = document.split_once("## Mended defects").unwrap();
     let (table, _) = table.split_once("\n## ").unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| `"));
-    let told: BTreeSet<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
-    let of = |mended: &Mended| match mended.sink {
-        "etsystatsd" => "statsd",
-        sink => sink,
-    };
-    let held: BTreeSet<&str> = MENDED.iter().map(of).chain(REQUESTS).collect();
-    assert_eq!(told, held);
+    let told = rows.map(|row| {
+        let mut cells = row.split('|').skip(1).map(|cell| cell.split('`').nth(1));
+        (cells.next().flatten(), cells.next().flatten())
+    });
+    let held = MENDED.iter().map(|one| (Some(one.sink), Some(one.differs)));
+    assert_eq!(told.collect::<BTreeSet<_>>(), held.collect::<BTreeSet<_>>());
 }
 
 #[tokio::test]
@@ -219,7 +244,7 @@ async fn influxdb_is_sent_heapsters_lines() {
     assert_eq!(seen[1].0, format!("POST /write?{parameters} HTTP/1.1"));
     let ours = values(seen[1].1.lines(), before_value);
     let heapsters = values(golden.lines().filter(|line| !line.is_empty()), before_value);
-    assert_same("influxdb", &ours, &heapsters);
+    assert_same("influxdb", &ours, heapsters.into_iter().collect());
 }
 
 #[tokio::test]
@@ -233,14 +258,10 @@ async fn graphite_is_sent_heapsters_lines_and_file_systems_apart() {
     let count = lines.len();
     let ours: Values = lines.iter().map(|line| split(line)).collect();
     assert_eq!(ours.len(), count, "two series of one path");
-    let heapsters: Values = golden.lines().map(split).collect();
-    assert!(
-        heapsters.len() < golden.lines().count(),
-        "Heapster's series collide"
-    );
-    assert_same("graphite", &ours, &heapsters);
-    // All that Heapster sent is here, each in a series of its own.
-    assert_eq!(count, golden.lines().count());
+    let heapsters: Vec<_> = golden.lines().map(split).collect();
+    let different: BTreeSet<_> = heapsters.iter().map(|(path, _)| path).collect();
+    assert!(different.len() < count, "Heapster's series collide");
+    assert_same("graphite", &ours, heapsters);
     assert!(ours.contains_key("kubernetes.nodes.node-1.filesystem._.usage"));
 }
 
@@ -267,9 +288,20 @@ async fn opentsdb_is_sent_heapsters_points() {
         .map(|p| series(&p))
         .collect();
     let golden = points(&read("sinks/opentsdb.json"));
-    let heapsters: Values = golden.iter().map(series).collect();
-    assert_eq!(heapsters.len(), golden.len());
-    assert_same("opentsdb", &ours, &heapsters);
+    let heapsters: Vec<_> = golden.iter().map(series).collect();
+    assert_same("opentsdb", &ours, heapsters);
+    // Of the file systems it sent nothing of there is what it sent to InfluxDB.
+    let filesystems = |series: &str| series.starts_with("filesystem");
+    let mended = ours.keys().filter(|series| filesystems(series));
+    let mended: Vec<_> = mended.collect();
+    assert!(
+        mended
+            .iter()
+            .all(|series| series.contains("\"resource_id\":"))
+    );
+    let influxdb = read("sinks/influxdb.txt");
+    let theirs = influxdb.lines().filter(|line| filesystems(line)).count();
+    assert_eq!(mended.len(), theirs);
 }
 
 /// The recording holds four batches, one after the other: each series' value in the second, which
@@ -301,7 +333,7 @@ async fn statsd_is_sent_heapsters_lines_in_both_styles() {
         };
         let ours: Values = lines.iter().filter_map(|line| split(line)).collect();
         assert_eq!(ours.len(), lines.len());
-        assert_same(protocol, &ours, &statsd_golden(golden));
+        assert_same(protocol, &ours, statsd_golden(golden).into_iter().collect());
         assert!(ours.keys().all(|series| !series.contains(':')));
     }
 }

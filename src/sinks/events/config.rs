@@ -5,7 +5,7 @@ use super::super::config::read_all;
 use super::super::kafka;
 use super::super::options::{Options, Problems};
 use super::super::uri::SinkUri;
-use super::super::{elasticsearch, gcl, influxdb, otlp, riemann, webhook};
+use super::super::{elasticsearch, gcl, google, influxdb, otlp, riemann, webhook};
 use super::filter::EventFilter;
 
 /// One event sink, with all its options understood. Prints no secret.
@@ -25,7 +25,7 @@ pub struct EventSinkConfig {
 pub(super) enum Backend {
     Log,
     Elasticsearch(Box<elasticsearch::Config>),
-    Gcl(Box<gcl::Config>),
+    Gcl(Box<google::Config>),
     Influxdb(Box<influxdb::Config>),
     #[cfg(feature = "kafka")]
     Kafka(Box<kafka::Config>),
@@ -91,7 +91,7 @@ impl EventSinkConfig {
             }
             #[cfg(feature = "kafka")]
             "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
-            "gcl" => Backend::Gcl(Box::new(gcl::Config::read(uri, options))),
+            "gcl" => Backend::Gcl(Box::new(gcl::read(uri, options))),
             "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, otlp::LOGS, options))),
             "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             "influxdb" => Backend::Influxdb(Box::new(influxdb::Config::read(uri, options))),

@@ -28,6 +28,7 @@ pub use config::{EVENT_KEYS, EventSinkConfig};
 pub use filter::EventFilter;
 
 use self::config::Backend;
+use super::Config;
 use super::chunks::Progress;
 use super::config::SetupError;
 use super::elasticsearch::Elasticsearch;
@@ -36,22 +37,19 @@ use super::gcl::Gcl;
 use super::influxdb::Influxdb;
 #[cfg(feature = "kafka")]
 use super::kafka::Kafka;
-use super::metrics::Metrics;
+use super::lineup::{Inlet, Lineup, show};
 use super::otlp::Otlp;
 use super::riemann::Riemann;
 use super::spool::Codec;
 use super::webhook::Webhook;
 use super::worker::{Delivery, Worker};
-use super::{Config, Inlet, open_spool, set_up, tell_ignored};
 use crate::domain::{Bytes, Clock, Event, Timestamp};
 use crate::lifecycle::{Stop, Tasks};
 use crate::telemetry::Registry;
 
 /// All sinks of events, not at work yet.
 pub struct EventSinks {
-    inlets: Vec<Inlet<EventBatch>>,
-    workers: Vec<Worker<Events>>,
-    metrics: Metrics,
+    lineup: Lineup<Events>,
 }
 
 /// Where batches of events are put in.
@@ -92,29 +90,14 @@ impl EventSinks {
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Result<Self, (String, SetupError)> {
-        let metrics = Metrics::register(registry);
-        let (mut inlets, mut workers) = (Vec::new(), Vec::new());
+        let mut lineup = Lineup::new(config, clock, registry);
         for sink in sinks {
-            let EventSinkConfig {
-                name,
-                ignored,
-                backend,
-                filter,
-                queue,
-            } = sink;
-            tell_ignored(&name, &ignored);
-            let exporter = Exporter::new(backend, clock).map_err(|e| (name.clone(), e))?;
-            let events = Events { exporter, filter };
-            let metrics = metrics.of(&name);
-            let (inlet, worker) = set_up(&config, name, events, queue, metrics, clock);
-            inlets.push(inlet);
-            workers.push(worker);
+            let filter = sink.filter;
+            let exporter = Exporter::new(sink.backend, clock);
+            let events = exporter.map(|exporter| Events { exporter, filter });
+            lineup.add((sink.name, &sink.ignored), sink.queue, events)?;
         }
-        Ok(Self {
-            inlets,
-            workers,
-            metrics,
-        })
+        Ok(Self { lineup })
     }
 
     /// Has what does not fit into the queues, and what is not sent when the process ends, kept in a
@@ -130,9 +113,7 @@ impl EventSinks {
             unpack: packed::unpack,
             lost: EventBatch::abandon,
         };
-        for (inlet, worker) in self.inlets.iter_mut().zip(&mut self.workers) {
-            open_spool(inlet, worker, (folder, most), codec(), &self.metrics)?;
-        }
+        self.lineup.open_spools((folder, most), codec)?;
         Ok(self)
     }
 
@@ -141,8 +122,10 @@ impl EventSinks {
     #[must_use]
     pub fn start(self, tasks: &Tasks, stop: &Stop) -> (EventInlets, Vec<JoinHandle<()>>) {
         let begin = |worker: Worker<Events>| tasks.spawn_passing("sink", worker.run(stop.clone()));
-        let workers = self.workers.into_iter().map(begin).collect();
-        let inlets = self.inlets;
+        let Lineup {
+            inlets, workers, ..
+        } = self.lineup;
+        let workers = workers.into_iter().map(begin).collect();
         (EventInlets { inlets }, workers)
     }
 }
@@ -246,23 +229,12 @@ impl Exporter {
 
 impl std::fmt::Debug for EventSinks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        named("EventSinks", &self.inlets, f)
+        show("EventSinks", &self.lineup.inlets, f)
     }
 }
 
 impl std::fmt::Debug for EventInlets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        named("EventInlets", &self.inlets, f)
+        show("EventInlets", &self.inlets, f)
     }
-}
-
-fn named(
-    what: &str,
-    inlets: &[Inlet<EventBatch>],
-    f: &mut std::fmt::Formatter<'_>,
-) -> std::fmt::Result {
-    let names = inlets.iter().map(|inlet| inlet.name.as_str());
-    f.debug_tuple(what)
-        .field(&names.collect::<Vec<_>>())
-        .finish()
 }

@@ -18,18 +18,11 @@ use super::options::Options;
 use super::uri::SinkUri;
 use crate::domain::{Clock, Event, Timestamp};
 
-/// The options of `gcl`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Config {
-    google: google::Config,
-    entries: Entries,
-    concurrency: usize,
-}
-
 /// The transport.
 pub(super) struct Gcl {
-    config: Config,
     google: Google,
+    entries: Entries,
+    concurrency: usize,
 }
 
 /// A tenth of the entries, and less than half of the bytes, a request may hold. What stands around
@@ -48,23 +41,19 @@ const PATH: &str = "/v2/entries:write";
 /// `RESOURCE_EXHAUSTED`, `ABORTED`, `INTERNAL`, `UNAVAILABLE`.
 const PASSING: [u64; 6] = [2, 4, 8, 10, 13, 14];
 
-impl Config {
-    pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        Self {
-            google: google::Config::read(uri, HOST, options),
-            entries: Entries {
-                cluster_name: options.text("cluster_name").map(str::to_owned),
-            },
-            concurrency: options.number("concurrency", 1, 1..=64),
-        }
-    }
+/// Reads the options.
+pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> google::Config {
+    google::Config::read(uri, (HOST, 1), options)
 }
 
 impl Gcl {
-    pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
+    pub(super) fn new(config: google::Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
         Ok(Self {
-            google: Google::new(&config.google, SCOPE, clock)?,
-            config,
+            google: Google::new(&config, SCOPE, clock)?,
+            entries: Entries {
+                cluster_name: config.cluster_name,
+            },
+            concurrency: config.concurrency,
         })
     }
 
@@ -86,7 +75,7 @@ impl Gcl {
         at: Timestamp,
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
-        let entries = &self.config.entries;
+        let entries = &self.entries;
         let encode = |event: &Event, records: &mut Records| entries.entry(event, at, records);
         let chunks = Chunks::of(events, encode, FRAME);
         let head = Entries::head(&access.project);
@@ -95,7 +84,7 @@ impl Gcl {
             let answer = self.google.post(PATH, access, body).await?;
             verdict(&answer)
         };
-        send_all(chunks, progress, self.config.concurrency, write).await
+        send_all(chunks, progress, self.concurrency, write).await
     }
 }
 

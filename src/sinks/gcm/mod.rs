@@ -19,18 +19,11 @@ use super::options::Options;
 use super::uri::SinkUri;
 use crate::domain::{Clock, Metric};
 
-/// The options of `gcm`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Config {
-    google: google::Config,
-    series: SeriesOf,
-    concurrency: usize,
-}
-
 /// The transport.
 pub(super) struct Gcm {
-    config: Config,
     google: Google,
+    series: SeriesOf,
+    concurrency: usize,
     /// How many metrics are described.
     described: usize,
 }
@@ -46,23 +39,19 @@ const FRAME: Frame = Frame {
 const HOST: &str = "monitoring.googleapis.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/monitoring";
 
-impl Config {
-    pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        Self {
-            google: google::Config::read(uri, HOST, options),
-            series: SeriesOf {
-                cluster_name: options.text("cluster_name").map(str::to_owned),
-            },
-            concurrency: options.number("concurrency", 4, 1..=64),
-        }
-    }
+/// Reads the options.
+pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> google::Config {
+    google::Config::read(uri, (HOST, 4), options)
 }
 
 impl Gcm {
-    pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
+    pub(super) fn new(config: google::Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
         Ok(Self {
-            google: Google::new(&config.google, SCOPE, clock)?,
-            config,
+            google: Google::new(&config, SCOPE, clock)?,
+            series: SeriesOf {
+                cluster_name: config.cluster_name,
+            },
+            concurrency: config.concurrency,
             described: 0,
         })
     }
@@ -95,12 +84,12 @@ impl Gcm {
             self.described += 1;
         }
         let path = format!("/v3/projects/{project}/timeSeries");
-        let chunks = Chunks::new(column, &self.config.series, FRAME);
+        let chunks = Chunks::new(column, &self.series, FRAME);
         let create = async |body| {
             let answer = self.google.post(&path, access, body).await?;
             answer.verdict(|answer| unwritten(&answer.body))
         };
-        send_all(chunks, progress, self.config.concurrency, create).await
+        send_all(chunks, progress, self.concurrency, create).await
     }
 }
 

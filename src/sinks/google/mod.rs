@@ -26,6 +26,10 @@ pub(super) struct Config {
     token: Option<Secret>,
     credentials: Option<PathBuf>,
     metadata: String,
+    /// `cluster_name`, a label of everything.
+    pub cluster_name: Option<String>,
+    /// Requests at once.
+    pub concurrency: usize,
 }
 
 /// One service, asked as somebody it knows.
@@ -46,8 +50,13 @@ const METADATA: &str = "http://metadata.google.internal";
 const JSON: &str = "application/json";
 
 impl Config {
-    /// Reads the options; the service is at `host` unless the address says otherwise.
-    pub(super) fn read(uri: &SinkUri, host: &str, options: &mut Options<'_>) -> Self {
+    /// Reads the options; the service is at `host` unless the address says otherwise, and is asked
+    /// so many things at once unless `concurrency` does.
+    pub(super) fn read(
+        uri: &SinkUri,
+        (host, concurrency): (&str, usize),
+        options: &mut Options<'_>,
+    ) -> Self {
         let tls = TlsConfig::read(options);
         let plain = uri.scheme.as_deref() == Some("http");
         if !matches!(uri.scheme.as_deref(), None | Some("http" | "https")) {
@@ -64,6 +73,8 @@ impl Config {
             token: options.secret("token"),
             credentials: options.text("credentials").map(PathBuf::from),
             metadata,
+            cluster_name: options.text("cluster_name").map(str::to_owned),
+            concurrency: options.number("concurrency", concurrency, 1..=64),
         }
     }
 }

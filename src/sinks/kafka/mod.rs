@@ -12,6 +12,7 @@ use krafka::auth::{AuthConfig, TlsConfig as Tls};
 use krafka::error::{ErrorCode, KrafkaError};
 use krafka::producer::{Acks, Producer};
 use krafka::{CloseOptions, Compression, Kafka as Client, Record};
+use tokio::sync::OnceCell;
 
 use self::message::{END, Messages};
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
@@ -50,7 +51,16 @@ enum Codec {
 pub(super) struct Kafka {
     config: Config,
     security: AuthConfig,
-    producer: Option<Producer>,
+    connection: Option<Connection>,
+}
+
+/// A connection, while all goes well.
+struct Connection {
+    client: Client,
+    /// Puts messages together.
+    producer: Producer,
+    /// Sends each by itself; there once it was needed.
+    alone: OnceCell<Producer>,
 }
 
 /// Messages that are on their way at once.
@@ -60,6 +70,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long a message may take, the client's own attempts included. Less than an attempt of ours:
 /// what it has given up is not sent behind our back.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
+/// Bytes of messages that are put together, as Kafka's own clients do.
+const TOGETHER: usize = 16 << 10;
+/// So few that every message is by itself.
+const ALONE: usize = 1;
 /// Messages of one piece are waited for together.
 const LINGER: Duration = Duration::from_millis(5);
 
@@ -173,7 +187,7 @@ impl Kafka {
         Ok(Self {
             security: config.security().map_err(SetupError::tls)?,
             config,
-            producer: None,
+            connection: None,
         })
     }
 
@@ -207,23 +221,22 @@ impl Kafka {
         progress: &mut Progress,
     ) -> Result<(), ExportError> {
         // Kept only when all went well: what one that was given up still holds, it gives up itself.
-        let producer = match self.producer.take() {
-            Some(producer) => producer,
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
             None => self.connect().await?,
         };
-        let send = |body| produce(&producer, topic, body);
+        let codec = self.config.compression;
+        let send = |body| connection.produce(codec, topic, body);
         let sent = send_all(chunks, progress, 1, send).await;
         if sent.is_ok() {
-            self.producer = Some(producer);
+            self.connection = Some(connection);
         } else {
-            let at_once = CloseOptions::new().timeout(Duration::from_millis(1));
-            // All it could say is that not everything was sent.
-            let _ = producer.close_with(at_once).await;
+            connection.close().await;
         }
         sent
     }
 
-    async fn connect(&self) -> Result<Producer, ExportError> {
+    async fn connect(&self) -> Result<Connection, ExportError> {
         let client = Client::builder(self.config.brokers.join(","))
             .client_id("loadline")
             .security(self.security.clone())
@@ -233,43 +246,89 @@ impl Kafka {
             .connect()
             .await
             .map_err(failed)?;
-        client
-            .producer()
-            .acks(Acks::All)
-            .compression(self.config.compression.into())
-            .delivery_timeout(DELIVERY_TIMEOUT)
-            .max_block(DELIVERY_TIMEOUT)
-            .linger(LINGER)
-            // It needs a right more, and what we send again ourselves it could not tell.
-            .idempotent(false)
-            .metrics_push(false)
-            .build()
-            .await
-            .map_err(failed)
+        let producer = producer(&client, self.config.compression, TOGETHER).await?;
+        Ok(Connection {
+            client,
+            producer,
+            alone: OnceCell::new(),
+        })
     }
 }
 
-/// Sends the messages of one piece and waits until all are there.
-async fn produce(producer: &Producer, topic: &str, body: Vec<u8>) -> Result<Verdict, ExportError> {
-    let body = Bytes::from(body);
+impl Connection {
+    /// Sends the messages of one piece and waits until all are there.
+    async fn produce(
+        &self,
+        codec: Codec,
+        topic: &str,
+        body: Vec<u8>,
+    ) -> Result<Verdict, ExportError> {
+        let body = Bytes::from(body);
+        let messages = body.split(|byte| *byte == END).filter(|m| !m.is_empty());
+        let messages = messages.map(|message| body.slice_ref(message)).collect();
+        let mut refused = deliver(&self.producer, topic, messages).await?;
+        if refused.len() > 1 {
+            // A broker refuses messages that were put together as a whole, for one that is too large.
+            let make = || producer(&self.client, codec, ALONE);
+            let alone = self.alone.get_or_try_init(make).await?;
+            let again = refused.into_iter().map(|(message, _)| message).collect();
+            refused = deliver(alone, topic, again).await?;
+        }
+        let points = Some(refused.len());
+        Ok(match refused.pop() {
+            None => Verdict::Accepted,
+            Some((_, why)) => Verdict::Refused { points, why },
+        })
+    }
+
+    async fn close(self) {
+        for producer in [Some(self.producer), self.alone.into_inner()]
+            .into_iter()
+            .flatten()
+        {
+            let at_once = CloseOptions::new().timeout(Duration::from_millis(1));
+            // All it could say is that not everything was sent.
+            let _ = producer.close_with(at_once).await;
+        }
+    }
+}
+
+async fn producer(client: &Client, codec: Codec, batch: usize) -> Result<Producer, ExportError> {
+    let producer = client
+        .producer()
+        .acks(Acks::All)
+        .compression(codec.into())
+        .delivery_timeout(DELIVERY_TIMEOUT)
+        .max_block(DELIVERY_TIMEOUT)
+        .batch_size(batch)
+        .linger(LINGER)
+        // It needs a right more, and what we send again ourselves it could not tell.
+        .idempotent(false)
+        .metrics_push(false)
+        .build();
+    producer.await.map_err(failed)
+}
+
+/// Sends messages and waits until all are there; those that will never be taken, and why.
+async fn deliver(
+    producer: &Producer,
+    topic: &str,
+    messages: Vec<Bytes>,
+) -> Result<Vec<(Bytes, String)>, ExportError> {
     let (mut under_way, mut refused) = (Vec::new(), Vec::new());
-    for message in body.split(|byte| *byte == END).filter(|m| !m.is_empty()) {
-        let record = Record::new(topic, body.slice_ref(message));
+    for message in messages {
+        let record = Record::new(topic, message.clone());
         match producer.enqueue(record).await {
-            Ok(delivery) => under_way.push(delivery),
-            Err(error) => refused.push(wrong(error)?),
+            Ok(delivery) => under_way.push((message, delivery)),
+            Err(error) => refused.push((message, wrong(error)?)),
         }
     }
-    for delivery in under_way {
+    for (message, delivery) in under_way {
         if let Err(error) = delivery.await {
-            refused.push(wrong(error)?);
+            refused.push((message, wrong(error)?));
         }
     }
-    let points = Some(refused.len());
-    Ok(match refused.pop() {
-        None => Verdict::Accepted,
-        Some(why) => Verdict::Refused { points, why },
-    })
+    Ok(refused)
 }
 
 /// Why a message will never be taken; an error when it may be.
