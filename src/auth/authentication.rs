@@ -37,8 +37,6 @@ pub(super) enum AuthenticationError {
     UntrustedCertificate(Untrusted),
     #[error("{0}")]
     Certificate(String),
-    #[error("a header of the front proxy is no text")]
-    UnreadableHeader,
     #[error("invalid bearer token")]
     InvalidToken,
     #[error(transparent)]

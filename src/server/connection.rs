@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::metrics::{HandshakeFailure, Metrics};
+use super::words::InGosWords;
 use super::{Limits, http_rules};
 use crate::auth::Peer;
 use crate::lifecycle::{Stop, StopSender};
@@ -51,10 +52,11 @@ pub(super) struct Agreed {
 /// Marks a request as under way until it is dropped.
 pub(super) struct Busy(Arc<Connection>);
 
-/// The largest header a request may have, as in Go.
-const MAX_HEADER: u32 = 1 << 20;
-/// The most header lines over HTTP/1; a front proxy sends one for each of a user's groups.
-const MAX_HEADER_LINES: usize = 1000;
+/// The largest header a request may have over HTTP/2, counted as HTTP/2 does, as in Go.
+const MAX_HEADER_LIST: u32 = (1 << 20) + 320;
+/// The most header lines over HTTP/1; a front proxy sends one for each of a user's groups. Places for
+/// them are reserved anew for each request, and beyond 24,576 the map of headers would be full.
+const MAX_HEADER_LINES: usize = 4096;
 /// What a client may send ahead of us reading it. Nobody reads request bodies here, so this is
 /// small.
 const WINDOW: u32 = 65_535;
@@ -180,6 +182,7 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))
         }
     });
+    let stream = InGosWords::new(stream, !agreed.http2);
     let served = builder.serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     // Once closing has begun: when it ends at the latest.
@@ -223,13 +226,13 @@ fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
         // Runs while the connection is idle, too. The first header is held to `limits.header`
         // above.
         .header_read_timeout(limits.idle)
-        .max_buf_size(MAX_HEADER as usize)
+        .max_buf_size(http_rules::MAX_HEAD)
         .max_headers(MAX_HEADER_LINES);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(MAX_HEADER)
+        .max_header_list_size(MAX_HEADER_LIST)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW);
     builder
