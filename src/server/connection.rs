@@ -31,6 +31,8 @@ pub(super) struct Connection {
     peer: Option<Peer>,
     closing: Notify,
     ending: (StopSender, Stop),
+    /// Told when nothing is under way any more.
+    rest: Notify,
     activity: Mutex<Activity>,
 }
 
@@ -67,6 +69,7 @@ impl Connection {
             peer: Peer::new(chain),
             closing: Notify::new(),
             ending: Stop::channel(),
+            rest: Notify::new(),
             activity: Mutex::new(Activity {
                 in_flight: 0,
                 served: false,
@@ -102,6 +105,17 @@ impl Connection {
         Busy(Arc::clone(self))
     }
 
+    /// Returns when nothing is under way: a stream that has taken the connection over has ended.
+    async fn at_rest(&self) {
+        loop {
+            let rest = self.rest.notified();
+            if self.activity.lock().in_flight == 0 {
+                return;
+            }
+            rest.await;
+        }
+    }
+
     /// When the connection will have been idle for too long, if nothing happens. Never earlier than
     /// it was before, so that waiting for an old deadline does no harm.
     fn deadline(&self, limits: &Limits) -> Instant {
@@ -120,6 +134,9 @@ impl Drop for Busy {
         activity.in_flight -= 1;
         activity.served = true;
         activity.since = Instant::now();
+        if activity.in_flight == 0 {
+            self.0.rest.notify_waiters();
+        }
     }
 }
 
@@ -157,7 +174,7 @@ impl Agreed {
 }
 
 /// Serves requests until the client leaves, is idle for too long, or `stop` is given and all are
-/// answered.
+/// answered; a watch over WebSocket until it ends.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     agreed: Agreed,
@@ -183,7 +200,7 @@ pub(super) async fn serve(
         }
     });
     let stream = InGosWords::new(stream, !agreed.http2);
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     // Once closing has begun: when it ends at the latest.
     let mut end = None;
@@ -194,7 +211,7 @@ pub(super) async fn serve(
                 if let Err(error) = result {
                     tracing::debug!(%error, "connection ended");
                 }
-                return;
+                return taken_over(&connection, &stop, limits.drain).await;
             }
             () = connection.closing.notified(), if end.is_none() => {}
             () = stop.stopped(), if end.is_none() => connection.ending.0.stop(),
@@ -209,6 +226,15 @@ pub(super) async fn serve(
         }
         served.as_mut().graceful_shutdown();
         end = Some(Instant::now() + limits.drain);
+    }
+}
+
+/// Waits for what goes on over the connection when HTTP has ended on it: a WebSocket, so that it
+/// keeps its place among the connections. When `stop` is given it has the drain limit to end.
+async fn taken_over(connection: &Connection, stop: &Stop, drain: Duration) {
+    if stop.until(connection.at_rest()).await.is_none() {
+        connection.ending.0.stop();
+        let _ = tokio::time::timeout(drain, connection.at_rest()).await;
     }
 }
 

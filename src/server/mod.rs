@@ -26,6 +26,7 @@ mod tests;
 mod tls;
 mod tls_policy;
 mod version;
+mod websocket;
 mod words;
 
 use std::net::SocketAddr;
