@@ -24,6 +24,7 @@ mod table;
 mod tests;
 mod time;
 mod watch_event;
+mod websocket;
 pub mod yaml;
 
 pub use audit_id::{AUDIT_ID, audit_id};
@@ -51,3 +52,4 @@ pub use status::{
 pub use table::{IncludeObject, Table, TableColumn, TableRow};
 pub use time::Rfc3339;
 pub use watch_event::{Bookmark, EventType, StreamType, write_event, write_table_event};
+pub use websocket::{is_websocket_request, retain_subprotocols, subprotocols};

@@ -8,16 +8,17 @@ use http::header::{AUTHORIZATION, HeaderName};
 use super::ca_bundle::Untrusted;
 use super::metrics::{Method, Metrics};
 use super::peer::Peer;
-use super::token::{TokenReviewer, Tokens};
+use super::token::{BearerToken, TokenReviewer, Tokens, bears_token};
 use super::trust::LiveTrust;
 use super::user::User;
 use super::verdicts::ReviewError;
 use super::{Config, client_certificate, request_header};
+use crate::apimachinery::retain_subprotocols;
 use crate::domain::Clock;
 use crate::lifecycle::Tasks;
 
 /// Tells who sends a request: the front proxy's word first, then the client's own certificate, then
-/// a bearer token.
+/// a bearer token, in a header of its own or among the subprotocols of a WebSocket.
 ///
 /// The first that succeeds decides; one that fails does not stop the next. When none has an opinion
 /// the caller is anonymous; when one failed and none succeeded nobody is.
@@ -37,10 +38,10 @@ pub(super) enum AuthenticationError {
     UntrustedCertificate(Untrusted),
     #[error("{0}")]
     Certificate(String),
-    #[error("a header of the front proxy is no text")]
-    UnreadableHeader,
     #[error("invalid bearer token")]
     InvalidToken,
+    #[error("the subprotocols have {0}")]
+    Subprotocol(&'static str),
     #[error(transparent)]
     Review(ReviewError),
 }
@@ -115,10 +116,16 @@ impl Authentication {
             Ok(None) => {}
             Err(error) => errors.push(error.to_string()),
         }
-        match self.tokens.authenticate(headers).await {
-            Ok(Some(user)) => return Ok((Method::Token, user)),
-            Ok(None) => {}
-            Err(error) => errors.push(error.to_string()),
+        for token in [BearerToken::from_headers, BearerToken::from_subprotocols] {
+            let user = match token(headers) {
+                Ok(token) => self.tokens.authenticate(token).await,
+                Err(error) => Err(error),
+            };
+            match user {
+                Ok(Some(user)) => return Ok((Method::Token, user)),
+                Ok(None) => {}
+                Err(error) => errors.push(error.to_string()),
+            }
         }
         if !errors.is_empty() {
             return Err(Unauthenticated(errors.join("; ")));
@@ -133,6 +140,7 @@ impl Authentication {
     /// or forwards them.
     pub fn strip(&self, headers: &mut HeaderMap) {
         headers.remove(AUTHORIZATION);
+        retain_subprotocols(headers, |subprotocol| !bears_token(subprotocol));
         for name in ["x-remote-user", "x-remote-uid", "x-remote-group"] {
             headers.remove(name);
         }

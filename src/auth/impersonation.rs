@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http::header::HeaderName;
 
 use super::access::{Authorization, Decision};
+use super::request_header::text;
 use super::user::{ALL_UNAUTHENTICATED, User};
 use super::verdicts::ReviewError;
 use crate::apimachinery::{RequestInfo, ResourceInfo, decode_path_lossily};
@@ -20,9 +21,9 @@ pub enum ImpersonationError {
     /// Groups, a UID or extras, but no user: 400.
     #[error("requested {0} without impersonating a user")]
     WithoutUser(&'static str),
-    /// More headers than we are ready to ask about, or bytes that are no text: 400.
+    /// More headers than we are ready to ask about: 400.
     #[error("the impersonation headers cannot be read")]
-    Unreadable,
+    TooMany,
     /// The API server says no: 403 for this question.
     #[error("impersonation is not allowed")]
     Forbidden {
@@ -84,19 +85,11 @@ impl Authorization {
 
 impl Claim {
     fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, ImpersonationError> {
-        let text = |value: &http::HeaderValue| {
-            let text = std::str::from_utf8(value.as_bytes()).map(ToOwned::to_owned);
-            text.map_err(|_| ImpersonationError::Unreadable)
-        };
-        let one = |name| headers.get(name).map_or(Ok(String::new()), text);
+        let one = |name| headers.get(name).map_or_else(String::new, text);
         let mut claim = Self {
-            user: one(USER)?,
-            uid: one(UID)?,
-            groups: headers
-                .get_all(GROUP)
-                .iter()
-                .map(text)
-                .collect::<Result<_, _>>()?,
+            user: one(USER),
+            uid: one(UID),
+            groups: headers.get_all(GROUP).iter().map(text).collect(),
             extra: Vec::new(),
         };
         for (name, value) in headers {
@@ -104,7 +97,7 @@ impl Claim {
                 let key = decode_path_lossily(key)
                     .unwrap_or(Cow::Borrowed(key))
                     .into_owned();
-                claim.extra.push((key, text(value)?));
+                claim.extra.push((key, text(value)));
             }
         }
         claim.check()
@@ -112,7 +105,7 @@ impl Claim {
 
     fn check(self) -> Result<Option<Self>, ImpersonationError> {
         if self.groups.len() + self.extra.len() > MAX_CLAIMS {
-            return Err(ImpersonationError::Unreadable);
+            return Err(ImpersonationError::TooMany);
         }
         if !self.user.is_empty() {
             return Ok(Some(self));

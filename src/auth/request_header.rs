@@ -32,7 +32,7 @@ pub(super) fn authenticate(
         Some(Ok(())) => {}
     }
     check_common_name(proxy, peer)?;
-    remote_user(proxy, headers)
+    Ok(remote_user(proxy, headers))
 }
 
 fn check_common_name(proxy: &FrontProxy, peer: &Peer) -> Result<(), AuthenticationError> {
@@ -51,41 +51,33 @@ fn check_common_name(proxy: &FrontProxy, peer: &Peer) -> Result<(), Authenticati
     )))
 }
 
-fn remote_user(
-    proxy: &FrontProxy,
-    headers: &HeaderMap,
-) -> Result<Option<User>, AuthenticationError> {
+fn remote_user(proxy: &FrontProxy, headers: &HeaderMap) -> Option<User> {
     let names = proxy.headers();
     let first = |list: &[HeaderName]| {
         list.iter()
             .filter_map(|name| headers.get(name))
             .find(|value| !value.is_empty())
-            .map_or(Ok(String::new()), text)
+            .map_or_else(String::new, text)
     };
-    let name = first(&names.username)?;
+    let name = first(&names.username);
     if name.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let groups = names
-        .group
-        .iter()
-        .flat_map(|group| headers.get_all(group))
-        .map(text)
-        .collect::<Result<_, _>>()?;
-    Ok(Some(User {
+    let groups = names.group.iter();
+    Some(User {
         name,
-        uid: first(&names.uid)?,
-        groups,
-        extra: extra(&names.extra_prefixes, headers)?,
-    }))
+        uid: first(&names.uid),
+        groups: groups
+            .flat_map(|group| headers.get_all(group))
+            .map(text)
+            .collect(),
+        extra: extra(&names.extra_prefixes, headers),
+    })
 }
 
 /// Collects `X-Remote-Extra-KEY: value`. The key is what follows the prefix, lower-cased, then
 /// percent-decoded; a key that cannot be decoded is kept as it stands.
-fn extra(
-    prefixes: &[String],
-    headers: &HeaderMap,
-) -> Result<BTreeMap<String, Vec<String>>, AuthenticationError> {
+fn extra(prefixes: &[String], headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
     let mut extra = BTreeMap::<String, Vec<String>>::new();
     for prefix in prefixes {
         // Header names arrive in lower case, and so are the prefixes kept.
@@ -94,16 +86,20 @@ fn extra(
                 let key = decode_path_lossily(key)
                     .unwrap_or(Cow::Borrowed(key))
                     .into_owned();
-                extra.entry(key).or_default().push(text(value)?);
+                extra.entry(key).or_default().push(text(value));
             }
         }
     }
-    Ok(extra)
+    extra
 }
 
-/// An identity is text: bytes that are none could make two users look alike.
-fn text(value: &HeaderValue) -> Result<String, AuthenticationError> {
-    std::str::from_utf8(value.as_bytes())
-        .map(ToOwned::to_owned)
-        .map_err(|_| AuthenticationError::UnreadableHeader)
+/// An identity as the API server is asked about it: Go, too, writes U+FFFD into its question where
+/// the bytes are no text. Nobody is known by such a name, so nothing is allowed by it.
+pub(super) fn text(value: &HeaderValue) -> String {
+    let mut text = String::with_capacity(value.len());
+    for chunk in value.as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
 }

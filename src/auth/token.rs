@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -13,6 +15,7 @@ use super::authentication::AuthenticationError;
 use super::metrics::{Metrics, Review, ReviewResult};
 use super::user::User;
 use super::verdicts::{Answer, ReviewError, Verdicts};
+use crate::apimachinery::{is_websocket_request, subprotocols};
 use crate::domain::{Clock, Timestamp};
 use crate::lifecycle::Tasks;
 
@@ -39,10 +42,17 @@ pub(super) struct Tokens {
     metrics: Arc<Metrics>,
 }
 
+/// What stands before a token in a subprotocol; what follows is base64url without padding.
+const SUBPROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
 /// How long a refusal is remembered.
 const FAILURE_TTL: Duration = Duration::from_secs(10);
 /// The most tokens remembered; the least recently used is forgotten first.
 const CAPACITY: u64 = 4096;
+
+/// Whether a subprotocol is none, but carries a token.
+pub(super) fn bears_token(subprotocol: &str) -> bool {
+    subprotocol.starts_with(SUBPROTOCOL)
+}
 
 impl BearerToken {
     /// Takes the token out of the `Authorization` header. `Ok(None)` when there is none, or it is
@@ -63,6 +73,35 @@ impl BearerToken {
             .is_some_and(|w| w.eq_ignore_ascii_case("bearer"));
         let token = words.next().filter(|token| bearer && !token.is_empty());
         Ok(token.map(|token| Self(token.to_owned())))
+    }
+
+    /// Takes the token out of the subprotocols a browser offers for a WebSocket, whose scripts cannot
+    /// set other headers. `Ok(None)` when there is none, or no WebSocket is asked for.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::Subprotocol`].
+    pub(super) fn from_subprotocols(
+        headers: &HeaderMap,
+    ) -> Result<Option<Self>, AuthenticationError> {
+        use AuthenticationError::Subprotocol;
+        if !is_websocket_request(headers) {
+            return Ok(None);
+        }
+        let (bearing, others): (Vec<&str>, Vec<&str>) =
+            subprotocols(headers).partition(|one| bears_token(one));
+        let encoded = match *bearing.as_slice() {
+            [] => return Ok(None),
+            [one] => one.strip_prefix(SUBPROTOCOL).unwrap_or_default(),
+            _ => return Err(Subprotocol("several bearer tokens")),
+        };
+        let decoded = URL_SAFE_NO_PAD.decode(encoded).ok();
+        let token = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let token = token.ok_or(Subprotocol("a bearer token that cannot be decoded"))?;
+        // One is needed to be named in the answer.
+        if others.is_empty() {
+            return Err(Subprotocol("no subprotocol besides a bearer token"));
+        }
+        Ok((!token.is_empty()).then_some(Self(token)))
     }
 
     /// The secret itself, for the review alone.
@@ -112,12 +151,12 @@ impl Tokens {
         }
     }
 
-    /// Who holds the token in `headers`; `Ok(None)`, no opinion, when there is no bearer token.
+    /// Who holds the token; `Ok(None)`, no opinion, when there is none.
     pub(super) async fn authenticate(
         &self,
-        headers: &HeaderMap,
+        token: Option<BearerToken>,
     ) -> Result<Option<User>, AuthenticationError> {
-        let Some(token) = BearerToken::from_headers(headers)? else {
+        let Some(token) = token else {
             return Ok(None);
         };
         let question = token.clone();

@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::metrics::{HandshakeFailure, Metrics};
+use super::words::InGosWords;
 use super::{Limits, http_rules};
 use crate::auth::Peer;
 use crate::lifecycle::{Stop, StopSender};
@@ -30,6 +31,8 @@ pub(super) struct Connection {
     peer: Option<Peer>,
     closing: Notify,
     ending: (StopSender, Stop),
+    /// Told when nothing is under way any more.
+    rest: Notify,
     activity: Mutex<Activity>,
 }
 
@@ -51,10 +54,11 @@ pub(super) struct Agreed {
 /// Marks a request as under way until it is dropped.
 pub(super) struct Busy(Arc<Connection>);
 
-/// The largest header a request may have, as in Go.
-const MAX_HEADER: u32 = 1 << 20;
-/// The most header lines over HTTP/1; a front proxy sends one for each of a user's groups.
-const MAX_HEADER_LINES: usize = 1000;
+/// The largest header a request may have over HTTP/2, counted as HTTP/2 does, as in Go.
+const MAX_HEADER_LIST: u32 = (1 << 20) + 320;
+/// The most header lines over HTTP/1; a front proxy sends one for each of a user's groups. Places for
+/// them are reserved anew for each request, and beyond 24,576 the map of headers would be full.
+const MAX_HEADER_LINES: usize = 4096;
 /// What a client may send ahead of us reading it. Nobody reads request bodies here, so this is
 /// small.
 const WINDOW: u32 = 65_535;
@@ -65,6 +69,7 @@ impl Connection {
             peer: Peer::new(chain),
             closing: Notify::new(),
             ending: Stop::channel(),
+            rest: Notify::new(),
             activity: Mutex::new(Activity {
                 in_flight: 0,
                 served: false,
@@ -100,6 +105,17 @@ impl Connection {
         Busy(Arc::clone(self))
     }
 
+    /// Returns when nothing is under way: a stream that has taken the connection over has ended.
+    async fn at_rest(&self) {
+        loop {
+            let rest = self.rest.notified();
+            if self.activity.lock().in_flight == 0 {
+                return;
+            }
+            rest.await;
+        }
+    }
+
     /// When the connection will have been idle for too long, if nothing happens. Never earlier than
     /// it was before, so that waiting for an old deadline does no harm.
     fn deadline(&self, limits: &Limits) -> Instant {
@@ -118,6 +134,9 @@ impl Drop for Busy {
         activity.in_flight -= 1;
         activity.served = true;
         activity.since = Instant::now();
+        if activity.in_flight == 0 {
+            self.0.rest.notify_waiters();
+        }
     }
 }
 
@@ -155,7 +174,7 @@ impl Agreed {
 }
 
 /// Serves requests until the client leaves, is idle for too long, or `stop` is given and all are
-/// answered.
+/// answered; a watch over WebSocket until it ends.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     agreed: Agreed,
@@ -180,7 +199,8 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))
         }
     });
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let stream = InGosWords::new(stream, !agreed.http2);
+    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     // Once closing has begun: when it ends at the latest.
     let mut end = None;
@@ -191,7 +211,7 @@ pub(super) async fn serve(
                 if let Err(error) = result {
                     tracing::debug!(%error, "connection ended");
                 }
-                return;
+                return taken_over(&connection, &stop, limits.drain).await;
             }
             () = connection.closing.notified(), if end.is_none() => {}
             () = stop.stopped(), if end.is_none() => connection.ending.0.stop(),
@@ -209,6 +229,15 @@ pub(super) async fn serve(
     }
 }
 
+/// Waits for what goes on over the connection when HTTP has ended on it: a WebSocket, so that it
+/// keeps its place among the connections. When `stop` is given it has the drain limit to end.
+async fn taken_over(connection: &Connection, stop: &Stop, drain: Duration) {
+    if stop.until(connection.at_rest()).await.is_none() {
+        connection.ending.0.stop();
+        let _ = tokio::time::timeout(drain, connection.at_rest()).await;
+    }
+}
+
 /// The protocol is what the handshake agreed on: nothing is left to guess from the first bytes.
 fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
     let builder = auto::Builder::new(TokioExecutor::new());
@@ -223,13 +252,13 @@ fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
         // Runs while the connection is idle, too. The first header is held to `limits.header`
         // above.
         .header_read_timeout(limits.idle)
-        .max_buf_size(MAX_HEADER as usize)
+        .max_buf_size(http_rules::MAX_HEAD)
         .max_headers(MAX_HEADER_LINES);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(MAX_HEADER)
+        .max_header_list_size(MAX_HEADER_LIST)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW);
     builder

@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::filters::{Admitted, finished};
 use super::slis::{self, Slis};
 use super::stream::Streams;
+use super::websocket::Handshake;
 use super::{Handler, Limits, Route, health, version};
 use crate::apimachinery::{Reply, RequestInfo, Status, plain};
 use crate::lifecycle::{Health, Probe, Tasks};
@@ -64,11 +65,18 @@ impl Endpoints {
 
     /// Answers a request by its decoded path, the same that was authorized. Paths match to the
     /// letter.
-    pub(super) async fn answer(&self, info: Arc<RequestInfo>, parts: Parts) -> Response<Body> {
+    pub(super) async fn answer(&self, info: Arc<RequestInfo>, mut parts: Parts) -> Response<Body> {
         let connection = parts.extensions.get::<Arc<Connection>>().cloned();
         let admitted = parts.extensions.get::<Arc<Admitted>>().cloned();
-        let reply = self.reply(info, parts).await;
-        self.carry(reply, connection, admitted).await
+        let handshake = Handshake::take(&mut parts);
+        match (self.reply(info, parts).await, connection, handshake) {
+            // A watch alone is something to go on with over a WebSocket.
+            (Reply::Stream(stream), Some(connection), Some(handshake)) => {
+                let streams = &self.streams;
+                streams.answer_by_websocket(stream, connection, admitted, handshake)
+            }
+            (reply, connection, _) => self.carry(reply, connection, admitted).await,
+        }
     }
 
     /// Has one handler answer; what it has no answer to is not found.

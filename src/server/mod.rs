@@ -26,6 +26,8 @@ mod tests;
 mod tls;
 mod tls_policy;
 mod version;
+mod websocket;
+mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::filters::Admitted;
+use super::websocket::{Handshake, Socket};
 use crate::apimachinery::{Piece, Pieces, Stream};
 use crate::lifecycle::Tasks;
 
@@ -70,6 +71,49 @@ impl Streams {
                 .map(|piece| piece.map(Ok::<_, Infallible>))
         });
         head.map(|()| Body::from_stream(body))
+    }
+
+    /// The same over a WebSocket, one message for each event, when the client's handshake is right.
+    /// A client that leaves, or has not taken two pieces for the stall limit, ends it.
+    pub(super) fn answer_by_websocket(
+        &self,
+        stream: Stream,
+        connection: Arc<Connection>,
+        admitted: Option<Arc<Admitted>>,
+        handshake: Handshake,
+    ) -> Response<Body> {
+        let (accepted, upgrade) = match handshake.answer() {
+            Ok(accepted) => accepted,
+            Err(refusal) => return *refusal,
+        };
+        let (sender, receiver) = mpsc::channel::<Bytes>(1);
+        let Stream {
+            head,
+            lasts,
+            pieces,
+        } = stream;
+        let this = self.clone();
+        let busy = connection.busy();
+        let carry = async move {
+            let _held = (busy, admitted);
+            let Ok(upgraded) = upgrade.await else { return };
+            let mut socket = Socket::open(upgraded, &head).await;
+            let making = async {
+                this.carry(pieces, &sender, &connection).await;
+                // What was made last is still on its way.
+                drop(sender);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = socket.pass_on(receiver) => {}
+                () = making => {}
+                () = connection.ending() => {}
+                () = tokio::time::sleep_until(Instant::now() + lasts) => {}
+            }
+            socket.close().await;
+        };
+        drop(self.tasks.spawn_passing("stream", Box::pin(carry)));
+        accepted.map(|()| Body::empty())
     }
 
     async fn carry(

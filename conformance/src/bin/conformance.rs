@@ -1,5 +1,6 @@
 //! Asks a server of `metrics.k8s.io` what it gets right, check by check.
 
+use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ use rustls_pki_types::pem::PemObject;
 #[command(name = "conformance")]
 struct Arguments {
     /// Where the server is, as https://HOST:PORT.
-    #[arg(long, required_unless_present_any = ["in_lab", "list", "document"])]
+    #[arg(long)]
     target: Option<Uri>,
     /// The certificate authority of its serving certificate; without one any certificate will do.
     #[arg(long)]
@@ -51,6 +52,9 @@ struct Arguments {
     /// A file with the bearer token of a user who may read everything.
     #[arg(long)]
     token_file: Option<PathBuf>,
+    /// Comes as nobody, and makes only the checks that need no credentials.
+    #[arg(long, requires = "target", conflicts_with_all = ["proxy_cert", "client_cert", "token_file"])]
+    anonymous: bool,
     /// kubectl, for the checks that use it.
     #[arg(long)]
     kubectl: Option<PathBuf>,
@@ -91,31 +95,40 @@ fn flag(text: &str) -> Result<(String, String), String> {
     Ok((name.trim_start_matches('-').to_owned(), value.to_owned()))
 }
 
+/// The results are all good, some are not, or there are none because of what was asked for or could not be reached.
 #[tokio::main]
-#[expect(
-    clippy::print_stdout,
-    reason = "the results are what the program is for"
-)]
-async fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    let outcome = Box::pin(answer(Arguments::parse())).await;
+    let (text, code) = match outcome {
+        Ok((text, true)) => (text, ExitCode::SUCCESS),
+        Ok((text, false)) => (text, ExitCode::FAILURE),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "conformance: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    // Whoever reads only the beginning has what it wanted.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    code
+}
+
+/// What is to be printed, and whether it is good.
+async fn answer(arguments: Arguments) -> Result<(String, bool)> {
     let filter = Filter {
         groups: arguments.groups.clone(),
         checks: arguments.checks.clone(),
     };
+    filter.validate()?;
     if arguments.list {
-        for check in checks().iter().filter(|check| filter.chooses(check)) {
-            println!("{}", described(check));
-        }
-        return Ok(ExitCode::SUCCESS);
+        let chosen = checks().into_iter().filter(|check| filter.chooses(check));
+        let lines = chosen.map(|check| described(&check) + "\n");
+        return Ok((lines.collect(), true));
     }
     if let Some(path) = &arguments.document {
         write_document(path, arguments.kubectl.clone()).await?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok((String::new(), true));
     }
-    ensure!(
-        checks().iter().any(|check| filter.chooses(check)),
-        "no check is called so: --list names them all"
-    );
     let results = match &arguments.in_lab {
         Some(binary) => {
             let program = Program {
@@ -129,17 +142,21 @@ async fn main() -> Result<ExitCode> {
         None => {
             let target = arguments.to_target()?;
             target.reach().await?;
-            Box::pin(run(&target, None, &filter)).await
+            let mut results = Box::pin(run(&target, None, &filter)).await;
+            if arguments.anonymous {
+                results.retain(|result| !result.skipped());
+            }
+            results
         }
     };
-    print!("{}", arguments.output.render(&results));
-    // Who could make none of the checks knows nothing of the server.
-    let failed =
-        results.iter().any(CheckResult::failed) || !results.iter().any(CheckResult::passed);
-    Ok(match failed {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
-    })
+    let some = results.iter().any(|result| !result.skipped());
+    ensure!(
+        some,
+        "none of these checks can be made with what was given:\n{}",
+        arguments.output.render(&results)
+    );
+    let good = !results.iter().any(CheckResult::failed);
+    Ok((arguments.output.render(&results), good))
 }
 
 /// Loadline is built when `LOADLINE_PROGRAM` names none, metrics-server is installed when it is not in the cache.
@@ -173,7 +190,16 @@ fn described(check: &Check) -> String {
 
 impl Arguments {
     fn to_target(&self) -> Result<Target> {
-        let uri = self.target.as_ref().context("no --target")?;
+        let uri = self.target.as_ref().context(
+            "nothing to ask: give --target https://HOST:PORT and who to come as, --in-lab PROGRAM, or --list; \
+             --help says more",
+        )?;
+        let nobody = self.proxy_cert.is_none() && self.client_cert.is_none();
+        ensure!(
+            self.anonymous || !nobody || self.token_file.is_some(),
+            "nobody to come as: give --proxy-cert and --proxy-key (most checks), --client-cert and --client-key, or \
+             --token-file; --anonymous makes the few checks that need none of them"
+        );
         let host = uri.host().context("--target has no host")?;
         ensure!(
             uri.scheme_str() == Some("https") && uri.path() == "/",
@@ -190,7 +216,11 @@ impl Arguments {
             None => Trust::Anything,
         };
         let token = match &self.token_file {
-            Some(path) => Some(std::fs::read_to_string(path)?.trim().to_owned()),
+            Some(path) => {
+                let token = std::fs::read_to_string(path);
+                let token = token.with_context(|| format!("--token-file {}", path.display()))?;
+                Some(token.trim().to_owned())
+            }
             None => None,
         };
         Ok(Target {
@@ -200,16 +230,20 @@ impl Arguments {
             proxy: pair(self.proxy_cert.as_deref(), self.proxy_key.as_deref())?,
             certificate: pair(self.client_cert.as_deref(), self.client_key.as_deref())?,
             token,
-            kubectl: self.to_kubectl(),
+            kubectl: self.to_kubectl()?,
             extensions: self.to_extensions()?,
         })
     }
 
-    fn to_kubectl(&self) -> Option<Kubectl> {
-        Some(Kubectl {
-            program: self.kubectl.clone()?,
-            kubeconfig: self.kubeconfig.clone()?,
-        })
+    fn to_kubectl(&self) -> Result<Option<Kubectl>> {
+        match (&self.kubectl, &self.kubeconfig) {
+            (Some(program), Some(kubeconfig)) => Ok(Some(Kubectl {
+                program: program.clone(),
+                kubeconfig: kubeconfig.clone(),
+            })),
+            (None, None) => Ok(None),
+            _ => bail!("--kubectl and --kubeconfig need each other"),
+        }
     }
 
     fn to_extensions(&self) -> Result<Option<Extensions>> {

@@ -25,10 +25,12 @@ use crate::lab::Leaf;
 mod plain;
 mod tls;
 mod unverified;
+mod websocket;
 
 pub use plain::get_plain;
 use tls::tls_config;
 pub use tls::{Offer, handshake};
+pub use websocket::{Message, WebSocket};
 
 /// Idle HTTP/1.1 connections kept; more are closed.
 const KEPT_CONNECTIONS: usize = 64;

@@ -155,6 +155,14 @@ impl ControlPlane {
     /// # Errors
     /// When its certificate cannot be made.
     pub fn client(&self, name: &str) -> Result<Client> {
+        self.client_over(name, Protocol::Http2)
+    }
+
+    /// The same over this protocol.
+    ///
+    /// # Errors
+    /// When its certificate cannot be made.
+    pub fn client_over(&self, name: &str, protocol: Protocol) -> Result<Client> {
         let authority = &self.pki.cluster;
         let leaf = authority.issue(&Request::client(name, &["system:masters"]))?;
         Client::new(&Target {
@@ -162,7 +170,7 @@ impl ControlPlane {
             name: "localhost",
             trust: Trust::Ca(authority.der().clone()),
             certificate: Some(&leaf),
-            protocol: Protocol::Http2,
+            protocol,
         })
     }
 

@@ -263,6 +263,12 @@ impl CheckResult {
         matches!(self.outcome, Outcome::Passed)
     }
 
+    /// Whether the check could not be made.
+    #[must_use]
+    pub const fn skipped(&self) -> bool {
+        matches!(self.outcome, Outcome::Skipped { .. })
+    }
+
     /// Whether the promise was broken.
     #[must_use]
     pub const fn failed(&self) -> bool {

@@ -70,16 +70,16 @@ pub(crate) async fn http2(ask: &Ask<'_>, method: Method, path: &str) -> Result<F
 }
 
 /// Sends the text of a request over HTTP/1 and reads until the server closes the connection.
-pub(crate) async fn http1(ask: &Ask<'_>, head: &str) -> Result<String, Stop> {
+pub(crate) async fn http1(ask: &Ask<'_>, head: impl AsRef<[u8]>) -> Result<String, Stop> {
     let mut stream = ask.client()?.connect().await?;
-    let mut request = head.to_owned();
+    let mut request = head.as_ref().to_owned();
     for (name, value) in ask.headers() {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        request.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
-    request.push_str("\r\n");
+    request.extend_from_slice(b"\r\n");
     let mut answer = Vec::new();
     let exchange = async {
-        stream.write_all(request.as_bytes()).await?;
+        stream.write_all(&request).await?;
         let mut piece = [0; 4096];
         // The end of TLS is not always announced; what came before it counts.
         while let Ok(count @ 1..) = stream.read(&mut piece).await {

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use anyhow::{Result, bail, ensure};
 use futures_util::StreamExt;
 use futures_util::stream;
 
@@ -35,6 +36,26 @@ struct Planned {
 }
 
 impl Filter {
+    /// Makes sure that every name is that of a check, and that something is chosen.
+    ///
+    /// # Errors
+    /// Otherwise, with the names there are.
+    pub fn validate(&self) -> Result<()> {
+        let all = checks();
+        for name in &self.checks {
+            let known = |check: &Check| check.id == name || check.item.to_string() == *name;
+            if !all.iter().any(known) {
+                let ids: Vec<&str> = all.iter().map(|check| check.id).collect();
+                bail!("no check is called {name}, only {}", ids.join(", "));
+            }
+        }
+        ensure!(
+            all.iter().any(|check| self.chooses(check)),
+            "no check of these groups is called so: --list tells the group of each"
+        );
+        Ok(())
+    }
+
     /// Whether a check is chosen.
     #[must_use]
     pub fn chooses(&self, check: &Check) -> bool {

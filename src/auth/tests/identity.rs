@@ -96,16 +96,21 @@ async fn a_proxy_that_names_nobody_is_nobody() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_do_not_become_a_name() {
+async fn bytes_that_are_no_text_become_replacement_characters_one_by_one() {
     let world = World::new();
     let mut headers = HeaderMap::new();
-    let value = HeaderValue::from_bytes(b"bob\xff").unwrap();
-    headers.insert("x-remote-user", value);
+    // A character cut short is two bytes that are none.
+    let value = HeaderValue::from_bytes(b"b\xe2\x82b\xff").unwrap();
+    headers.insert("x-remote-user", value.clone());
+    headers.insert("x-remote-group", value);
     let user = world
         .auth
         .authenticate(&headers, Some(&world.proxy()))
-        .await;
-    assert!(user.is_err());
+        .await
+        .unwrap();
+    let name = "b\u{fffd}\u{fffd}b\u{fffd}";
+    assert_eq!(user.name, name);
+    assert_eq!(user.groups, [name, ALL_AUTHENTICATED]);
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ pub(super) async fn authenticate(
 
 fn refuse(user: &User, error: &ImpersonationError, parts: &Parts) -> Response {
     finished(match error {
-        ImpersonationError::WithoutUser(_) | ImpersonationError::Unreadable => {
+        ImpersonationError::WithoutUser(_) | ImpersonationError::TooMany => {
             Status::bad_request(error.to_string()).respond(parts)
         }
         ImpersonationError::Forbidden { request, reason } => Status::forbidden(ForbiddenRequest {

@@ -6,6 +6,7 @@ mod filters;
 mod open;
 mod streams;
 mod tls;
+mod websockets;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -235,3 +235,45 @@ async fn a_taken_port_names_its_flags() {
     let text = error.unwrap_err().to_string();
     assert!(text.contains("--heapster-port"), "{text}");
 }
+
+/// What comes back to these bytes, until the server ends the connection.
+async fn told(open: &Open, head: &[u8]) -> String {
+    let mut stream = TcpStream::connect(open.address).await.unwrap();
+    stream.write_all(head).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_is_refused_in_the_words_of_gos_server() {
+    let open = Open::plain().await;
+    let version = "505 HTTP Version Not Supported: unsupported protocol version";
+    for (head, words) in [
+        ("nonsense\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", "400 Bad Request"),
+        ("GET /a b HTTP/1.1\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/11.1\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/2.0\r\n\r\n", version),
+        ("GET / HTTP/9.9\r\nHost: a\r\n\r\n", version),
+    ] {
+        let expected = format!(
+            "HTTP/1.1 {words}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Connection: close\r\n\r\n{words}"
+        );
+        assert_eq!(told(&open, head.as_bytes()).await, expected, "{head:?}");
+    }
+    let two = "GET /x HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nno colon\r\n\r\n";
+    let both = told(&open, two.as_bytes()).await;
+    assert!(both.starts_with("HTTP/1.1 200 OK\r\n"), "{both}");
+    assert!(both.ends_with("\r\n\r\n400 Bad Request"), "{both}");
+}
+
+#[tokio::test]
+async fn thousands_of_header_lines_are_read() {
+    let open = Open::plain().await;
+    let groups = "x-remote-group: a\r\n".repeat(4000);
+    let head = format!("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{groups}\r\n");
+    let answer = told(&open, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::apimachinery::{Piece, Pieces, Stream};
 
-const WATCH: &str = "/apis/g/v1/things?watch=1";
-const LONG: Duration = Duration::from_secs(30);
+pub(super) const WATCH: &str = "/apis/g/v1/things?watch=1";
+pub(super) const LONG: Duration = Duration::from_secs(30);
 
 /// The far end of a stream that a test feeds.
 pub(super) struct Feed {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::client::{Message, Protocol};
 use crate::real::Tools;
 use crate::report::Lane;
 
@@ -46,6 +47,8 @@ pub(super) async fn checks(lane: &Lane, scene: &mut Scene, tools: &Tools, logs: 
         let name = format!("{call} -w shows new numbers");
         lane.check(&name, CALL, shows(scene, call, object)).await;
     }
+    let name = "a browser watches through the API server by WebSocket";
+    lane.check(name, WATCHED + CALL, by_websocket(scene)).await;
     let name = "an informer hears of new numbers, also after a restart";
     let log = logs.join("follow.log");
     let lived = follow(scene, tools, &log);
@@ -64,6 +67,51 @@ async fn shows(scene: &Scene, call: &str, object: &str) -> Result<()> {
     let headers = lines.iter().filter(|line| line.contains("WINDOW")).count();
     let wanted = usize::from(!call.contains("-o name"));
     ensure!(headers == wanted, "{headers} headers:\n{}", said());
+    Ok(())
+}
+
+/// What a browser says to the API server goes on to Loadline, and each event comes back as a message of text; the API
+/// server's own nodes come the same way.
+async fn by_websocket(scene: &Scene) -> Result<()> {
+    let client = scene.cluster.client_over("admin", Protocol::Http1)?;
+    let seconds = WATCHED.as_secs();
+    let browser = [
+        ("Origin", "http://localhost"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Protocol", "base64.binary.k8s.io"),
+    ];
+    for (path, events) in [
+        ("/api/v1/nodes?watch=true&timeoutSeconds=2", 3),
+        (
+            "/apis/metrics.k8s.io/v1/nodes?watch=true&timeoutSeconds={seconds}",
+            6,
+        ),
+    ] {
+        let path = path.replace("{seconds}", &seconds.to_string());
+        let (head, socket) = client.websocket(&path, &browser).await?;
+        let socket = socket.with_context(|| head.clone())?;
+        let protocol = "sec-websocket-protocol: base64.binary.k8s.io";
+        ensure!(head.to_ascii_lowercase().contains(protocol), "{head}");
+        let (messages, code) = socket.messages().await.context(path.clone())?;
+        ensure!(code == 1000, "{path} ended with {code}");
+        for message in &messages {
+            let Message::Text(text) = message else {
+                bail!("{path}: {message:?}");
+            };
+            let event: serde_json::Value = serde_json::from_str(text)?;
+            ensure!(
+                event["object"]["kind"].is_string() && text.ends_with("}\n"),
+                "{text}"
+            );
+        }
+        // Each of three nodes is there, and there again with a new number.
+        ensure!(
+            messages.len() >= events,
+            "{path}: {} messages",
+            messages.len()
+        );
+    }
     Ok(())
 }
 

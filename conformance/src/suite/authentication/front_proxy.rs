@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::client::Protocol;
 use crate::lab::Request;
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
-use crate::suite::verdict::{Verdict, at, equal, strings, text};
+use crate::suite::raw;
+use crate::suite::verdict::{Verdict, at, ensure, equal, strings, text};
 use crate::suite::world::until;
 
 pub(super) fn checks() -> Vec<Check> {
@@ -24,6 +26,14 @@ fn headers() -> Vec<Check> {
             )
             .in_world()
             .everywhere(),
+        group
+            .check(
+                1,
+                "front-proxy-user-no-text",
+                "an X-Remote-User that is no UTF-8 is a user nobody allowed anything, not a failed authentication",
+                |cx| Box::pin(no_text(cx)),
+            )
+            .by_proxy(),
         group
             .check(
                 2,
@@ -100,6 +110,21 @@ async fn user(cx: &Context<'_>) -> Verdict {
         owned(&["dev", "system:authenticated"]),
     )?;
     equal("uid", text(&review, "/uid"), "")
+}
+
+/// The API server is asked about a name with U+FFFD in it; how the answer prints it is another matter.
+async fn no_text(cx: &Context<'_>) -> Verdict {
+    let proxy = cx.proxy(cx.target.proxy.as_deref()).over(Protocol::Http1);
+    let path = cx.path("/nodes");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Remote-User: bob");
+    let head = [head.as_bytes(), b"\xe2\x82\xff\r\n"].concat();
+    let answer = raw::http1(&proxy, head).await?;
+    let name = "is forbidden: User \\\"bob";
+    ensure(
+        answer.starts_with("HTTP/1.1 403 ") && answer.contains(name),
+        format!("403, and {name}"),
+        &answer,
+    )
 }
 
 async fn groups(cx: &Context<'_>) -> Verdict {

@@ -22,6 +22,14 @@ pub(super) fn checks() -> Vec<Check> {
         group
             .check(
                 90,
+                "request-lines",
+                "OPTIONS * is an empty 200; a target that is no path is 400, another version of HTTP 505, in Go's words",
+                |cx| Box::pin(lines(cx)),
+            )
+            .within(90),
+        group
+            .check(
+                90,
                 "broken-heads",
                 "a head HTTP does not allow is refused at once, and costs nobody else anything",
                 |cx| Box::pin(broken(cx)),
@@ -74,6 +82,38 @@ async fn odd(cx: &Context<'_>) -> Verdict {
         ensure(
             line == status && rest == body,
             format!("{status}, then {body:?}, to {head:?}"),
+            &answer,
+        )?;
+    }
+    Ok(())
+}
+
+/// What Go's HTTP server says to a line it does not let in, or answers by itself.
+async fn lines(cx: &Context<'_>) -> Verdict {
+    let bad = "400 Bad Request";
+    let version = "505 HTTP Version Not Supported: unsupported protocol version";
+    for (line, status, body) in [
+        ("OPTIONS * HTTP/1.1", "200 OK", ""),
+        ("GET apis HTTP/1.1", bad, bad),
+        ("nonsense", bad, bad),
+        ("GET /readyz", bad, bad),
+        ("GET /read yz HTTP/1.1", bad, bad),
+        ("G@T /readyz HTTP/1.1", bad, bad),
+        ("GET /readyz HTTP/11.1", bad, bad),
+        ("GET /readyz HTTP/0.9", version, version),
+        ("GET /readyz HTTP/2.0", version, version),
+        ("GET /readyz HTTP/1.1\r\nno colon", bad, bad),
+        ("GET /readyz HTTP/1.1\r\n: a", bad, bad),
+        ("GET /readyz HTTP/1.1\r\nx: \u{1}", bad, bad),
+    ] {
+        let ask = cx.anonymous().over(Protocol::Http1);
+        let head = format!("{line}\r\nHost: a\r\nConnection: close\r\n");
+        let answer = raw::http1(&ask, &head).await?;
+        let (told, rest) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        let said = told.lines().next().unwrap_or_default();
+        ensure(
+            said.strip_prefix("HTTP/1.1 ") == Some(status) && rest == body,
+            format!("{status}, then {body:?}, to {line:?}"),
             &answer,
         )?;
     }

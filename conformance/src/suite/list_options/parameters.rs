@@ -1,5 +1,6 @@
 //! Limits, versions and watches.
 
+use crate::client::Protocol;
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
 use crate::suite::reply::Reply;
@@ -33,6 +34,14 @@ pub(super) fn checks() -> Vec<Check> {
                 |cx| Box::pin(watch(cx)),
             )
             .everywhere(),
+        group
+            .check(
+                98,
+                "watch-by-websocket",
+                "a watch by WebSocket sends a message an event; where none is advertised it is 405",
+                |cx| Box::pin(by_websocket(cx)),
+            )
+            .each_version(),
     ]
 }
 
@@ -109,5 +118,20 @@ async fn watch(cx: &Context<'_>) -> Verdict {
         equal("details", text(&status, "/details/kind"), resource)?;
         equal("details", text(&status, "/details/group"), "metrics.k8s.io")?;
     }
+    Ok(())
+}
+
+async fn by_websocket(cx: &Context<'_>) -> Verdict {
+    if cx.features.extensions.watch {
+        return watch::sends_messages(cx).await;
+    }
+    let asking = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    let ask = cx.reader().over(Protocol::Http1);
+    let ask = asking
+        .iter()
+        .fold(ask, |ask, (name, value)| ask.header(name, value));
+    let reply = ask.get(&cx.path("/nodes?watch=true")).await?;
+    let message = "watch is not supported on resources of kind \"nodes.metrics.k8s.io\"";
+    reply.refusal(405, "MethodNotAllowed", message)?;
     Ok(())
 }
