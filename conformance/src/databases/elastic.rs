@@ -31,8 +31,11 @@ impl Elastic {
         let home = subfolder(folder, server)?;
         let mut arguments = JAVA.map(str::to_owned).to_vec();
         arguments.extend(["-cp".to_owned(), programs.class_path(server)?]);
-        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/java");
-        arguments.push(format!("{sources}/{server}/Server.java"));
+        // Both are one server with two names.
+        let starter = include_str!("../../java/Server.java").replace("VENDOR", server);
+        let source = home.join("Server.java");
+        std::fs::write(&source, starter)?;
+        arguments.push(source.display().to_string());
         arguments.push(home.display().to_string());
         arguments.extend([address.port(), nodes.port()].map(|port| port.to_string()));
         let launch = launch(&programs.java()?, &arguments, folder, server);

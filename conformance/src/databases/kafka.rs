@@ -22,6 +22,8 @@ pub struct Kafka {
     pub database: Database,
     /// Where it is spoken to in the clear.
     pub plain: SocketAddr,
+    /// Where it says that it is reached by way of a proxy, and where it is.
+    pub by_proxy: (SocketAddr, SocketAddr),
     /// Where it wants TLS, a certificate and a password.
     pub secure: SocketAddr,
     /// The authority of both sides' certificates.
@@ -31,6 +33,15 @@ pub struct Kafka {
     programs: Programs,
     folder: PathBuf,
     format: Vec<String>,
+}
+
+/// What is not as usual with a broker.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peculiar<'a> {
+    /// The most bytes of messages that are put together, or of one.
+    pub largest: Option<u32>,
+    /// Where messages are kept.
+    pub data: Option<&'a Path>,
 }
 
 /// A consumer at work. Dropping it kills it.
@@ -88,25 +99,36 @@ impl Kafka {
     /// # Errors
     /// When the programs are missing or a file cannot be written.
     pub fn new(programs: &Programs, folder: &Path, login: Login) -> Result<Self> {
+        Self::peculiar(programs, folder, login, Peculiar::default())
+    }
+
+    /// One that is not as usual.
+    ///
+    /// # Errors
+    /// When the programs are missing or a file cannot be written.
+    pub fn peculiar(
+        programs: &Programs,
+        folder: &Path,
+        login: Login,
+        peculiar: Peculiar<'_>,
+    ) -> Result<Self> {
         let (plain, secure, controller) = (address()?, address()?, address()?);
+        let (proxy, behind) = (address()?, address()?);
         let below = subfolder(folder, "kafka")?;
-        let authority = Authority::new("kafka")?;
-        let ca = below.join("ca.crt");
-        write(&ca, authority.pem())?;
-        let server = authority.issue(&Request::server("kafka", &["127.0.0.1"]))?;
-        let pair = below.join("server.pem");
-        write(&pair, &format!("{}{}", server.key_pem(), server.pem()))?;
-        let identity = authority.issue(&Request::client("loadline", &[]))?;
-        let identity = identity.write(&below, "client")?;
+        let (ca, pair, identity) = certificates(&below)?;
         let properties = below.join("server.properties");
         let (user, password) = login;
+        let data = peculiar.data.unwrap_or(&below).join("data");
+        let largest = peculiar
+            .largest
+            .map(|most| format!("message.max.bytes={most}\n"));
         let configuration = format!(
             "process.roles=broker,controller\nnode.id=1\n\
              controller.quorum.voters=1@{controller}\ncontroller.listener.names=CONTROLLER\n\
-             listeners=PLAINTEXT://{plain},SECURE://{secure},CONTROLLER://{controller}\n\
-             advertised.listeners=PLAINTEXT://{plain},SECURE://{secure}\n\
+             listeners=PLAINTEXT://{plain},PROXY://{behind},SECURE://{secure},CONTROLLER://{controller}\n\
+             advertised.listeners=PLAINTEXT://{plain},PROXY://{proxy},SECURE://{secure}\n\
              inter.broker.listener.name=PLAINTEXT\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXY:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL\n\
              sasl.enabled.mechanisms=PLAIN\n\
              listener.name.secure.plain.sasl.jaas.config=\
              org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";\n\
@@ -115,10 +137,13 @@ impl Kafka {
              listener.name.secure.ssl.keystore.location={pair}\n\
              listener.name.secure.ssl.truststore.type=PEM\n\
              listener.name.secure.ssl.truststore.location={ca}\n\
-             log.dirs={data}\nnum.partitions=3\noffsets.topic.replication.factor=1\n",
+             log.dirs={data}\nmetadata.log.dir={metadata}\nlog.index.size.max.bytes=4096\nnum.partitions=3\n\
+             offsets.topic.replication.factor=1\n{largest}",
             pair = pair.display(),
             ca = ca.display(),
-            data = below.join("data").display(),
+            data = data.display(),
+            metadata = below.join("metadata").display(),
+            largest = largest.unwrap_or_default(),
         );
         std::fs::write(&properties, configuration)?;
         let properties = properties.display().to_string();
@@ -136,6 +161,7 @@ impl Kafka {
         Ok(Self {
             database: Database::new(launch, plain),
             plain,
+            by_proxy: (proxy, behind),
             secure,
             authority: ca,
             identity,
@@ -180,6 +206,18 @@ impl Kafka {
             read: Mutex::default(),
         })
     }
+}
+
+/// The authority's certificate, the broker's with its key, and one the broker accepts.
+fn certificates(folder: &Path) -> Result<(PathBuf, PathBuf, LeafFiles)> {
+    let authority = Authority::new("kafka")?;
+    let ca = folder.join("ca.crt");
+    write(&ca, authority.pem())?;
+    let server = authority.issue(&Request::server("kafka", &["127.0.0.1"]))?;
+    let pair = folder.join("server.pem");
+    write(&pair, &format!("{}{}", server.key_pem(), server.pem()))?;
+    let identity = authority.issue(&Request::client("loadline", &[]))?;
+    Ok((ca, pair, identity.write(folder, "client")?))
 }
 
 impl Consumer {

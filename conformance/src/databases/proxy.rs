@@ -40,7 +40,14 @@ impl Proxy {
     /// # Errors
     /// When no port is free.
     pub async fn start(server: SocketAddr, pace: Pace) -> Result<Self> {
-        let address = address()?;
+        Self::at(address()?, server, pace).await
+    }
+
+    /// The same here.
+    ///
+    /// # Errors
+    /// When the port was taken.
+    pub async fn at(address: SocketAddr, server: SocketAddr, pace: Pace) -> Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let pace = Arc::new(watch::Sender::new(pace));
         let told = Arc::clone(&pace);

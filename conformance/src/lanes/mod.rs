@@ -5,6 +5,7 @@ mod contract;
 mod controlplane;
 mod document;
 mod fuzz;
+mod monitored;
 mod node;
 mod quality;
 mod simulated;

@@ -86,7 +86,7 @@ fn old_event(name: &str) -> (&'static str, Value) {
     let event = json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {"name": name, "namespace": "default"},
-        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": "x"},
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": name},
         "type": "Normal", "reason": "Burst", "message": "It happened.", "count": 1,
         "source": {"component": "lane"}, "firstTimestamp": now(), "lastTimestamp": now(),
     });
@@ -98,7 +98,7 @@ fn new_event(name: &str) -> (&'static str, Value) {
     let event = json!({
         "apiVersion": "events.k8s.io/v1", "kind": "Event",
         "metadata": {"name": name, "namespace": "default"},
-        "regarding": {"apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": "x"},
+        "regarding": {"apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": name},
         "type": "Warning", "reason": "Burst", "action": "Bursting", "note": "It happened.",
         "reportingController": "lane.loadline.io/burst", "reportingInstance": "lane-1",
         "eventTime": now().replace('Z', ".000000Z"),

@@ -1,9 +1,5 @@
 //! The history on disk: it outlives a process that is killed, and a full disk disturbs nothing else.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::{self, Command};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +9,7 @@ use serde_json::Value;
 use super::stage::{OLDEST, READY, RESOLUTION, Stage, age, small_world, throughout, until};
 use super::{Bench, Check};
 use crate::lab::{Lab, LabConfig};
+use crate::real::SmallDisk;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -41,6 +38,8 @@ const PATHS: [&str; 4] = [
     "namespaces/a/pods/pair-2/containers/side/metrics/cpu/usage",
 ];
 const REFUSED: &str = "loadline_history_dir_errors_total{operation=\"write\"}";
+/// A few segments of the small world.
+const SIZE: usize = 256 << 10;
 const UNWELL: &str = "the history on disk is unwell";
 
 /// When, in seconds, and what.
@@ -144,8 +143,8 @@ async fn full(bench: &Bench) -> Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let disk = Disk::mount()?;
-    let folder = disk.0.display().to_string();
+    let disk = SmallDisk::mount(SIZE)?;
+    let folder = disk.folder().display().to_string();
     let flags = [("rollup-resolution", "5s"), ("history-dir", &folder)];
     bench
         .beside(small_world(), &flags, async |stage| {
@@ -208,96 +207,4 @@ async fn undisturbed(stage: &Stage) -> Result<()> {
         Ok((told && counted).then_some(()))
     })
     .await
-}
-
-/// A disk of a few pages, mounted at a folder of its own until it is dropped.
-struct Disk(PathBuf);
-
-/// What the folders of all runs begin with, before the number of their process.
-const PREFIX: &str = "loadline-full-";
-const SIZE: usize = 256 << 10;
-const FILLER: &str = "filler";
-const HELD: &str = ".held";
-
-impl Disk {
-    fn mount() -> Result<Self> {
-        sweep()?;
-        let prefix = format!("{PREFIX}{}-", process::id());
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir()?;
-        let disk = Self(folder.keep());
-        let out = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={SIZE},mode=0700")])
-            .arg("loadline-full")
-            .arg(&disk.0)
-            .output()
-            .context("mount")?;
-        let error = String::from_utf8_lossy(&out.stderr);
-        ensure!(out.status.success(), "mount: {}", error.trim());
-        Ok(disk)
-    }
-
-    /// Takes all that is left, and holds on to what is there: to remove it makes no room.
-    fn fill(&self) -> Result<()> {
-        for path in self.files()? {
-            if path.extension().is_some_and(|end| end == "segment") {
-                // It may be held already, or be gone.
-                let _ = fs::hard_link(&path, path.with_extension(&HELD[1..]));
-            }
-        }
-        let mut options = OpenOptions::new();
-        let mut filler = options
-            .create(true)
-            .append(true)
-            .open(self.0.join(FILLER))?;
-        for _ in 0..=SIZE / 4096 {
-            match filler.write_all(&[0; 4096]) {
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => return Ok(()),
-                written => written?,
-            }
-        }
-        anyhow::bail!("it is larger than it was made")
-    }
-
-    /// Gives all that back.
-    fn empty(&self) -> Result<()> {
-        for path in self.files()? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name == FILLER || name.ends_with(HELD) {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn files(&self) -> io::Result<Vec<PathBuf>> {
-        let files = fs::read_dir(&self.0)?;
-        files.map(|file| Ok(file?.path())).collect()
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        take_away(&self.0);
-    }
-}
-
-/// Takes away what runs left whose process is gone.
-fn sweep() -> Result<()> {
-    for entry in fs::read_dir(std::env::temp_dir())? {
-        let folder = entry?.path();
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let owner = name.strip_prefix(PREFIX).and_then(|n| n.split_once('-'));
-        if let Some((owner, _)) = owner
-            && !Path::new("/proc").join(owner).exists()
-        {
-            take_away(&folder);
-        }
-    }
-    Ok(())
-}
-
-fn take_away(folder: &Path) {
-    // At once for everybody else, even while a process that was killed has files open.
-    let _ = Command::new("umount").arg("-l").arg(folder).output();
-    let _ = fs::remove_dir(folder);
 }

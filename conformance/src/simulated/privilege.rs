@@ -23,7 +23,7 @@ pub(super) const SECRETS: &[Check] = &[Check::new(
 )];
 
 /// What Loadline may ask of the API server: method and the path's beginning.
-const ALLOWED: [(&str, &str); 10] = [
+const ALLOWED: [(&str, &str); 12] = [
     ("GET", "/api/v1/nodes"),
     ("GET", "/api/v1/pods"),
     ("GET", "/api/v1/namespaces"),
@@ -33,6 +33,15 @@ const ALLOWED: [(&str, &str); 10] = [
     (
         "PATCH",
         "/api/v1/namespaces/kube-system/configmaps/loadline-kubelet-pins",
+    ),
+    // Granted where `--leader-elect` is given, and nowhere else.
+    (
+        "POST",
+        "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases",
+    ),
+    (
+        "PUT",
+        "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/loadline",
     ),
     // `loadline check` asks what it may.
     (

@@ -1,4 +1,4 @@
-//! Secrets, APIServices, Events and a ConfigMap: what Loadline itself writes, kept as it came.
+//! Secrets, APIServices, Events, Leases and a ConfigMap: what Loadline itself writes, kept as it came.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +31,7 @@ impl Written {
         (group.is_empty() && matches!(resource, "secrets" | "events"))
             || (resource == "configmaps" && name == Some(PINS))
             || (group == "apiregistration.k8s.io" && resource == "apiservices")
+            || (group == "coordination.k8s.io" && resource == "leases")
     }
 
     /// Puts an object there, or another in its place.

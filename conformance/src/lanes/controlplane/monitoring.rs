@@ -1,6 +1,5 @@
 //! The alerting rules and the dashboard: promtool takes the rules, and a running Loadline has every metric they name.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,10 +14,9 @@ use crate::lab::{Answer, Request};
 use crate::real::{cache, repository, until};
 use crate::report::Lane;
 
+use super::super::monitored::{named, names};
 use super::{CALL, Scene};
 
-/// What the names of our own metrics begin with.
-const PREFIXES: [&str; 2] = ["loadline_", "metrics_server_"];
 /// The node whose kubelet fails once, so that failures are counted.
 const FAILING: &str = "sim-3";
 
@@ -26,12 +24,7 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
     rules(lane).await;
     let name = "loadline has every metric the rules and the dashboard name";
     lane.check(name, CALL * 2, async {
-        let folder = repository()?.join("deploy/monitoring");
-        let mut named = BTreeSet::new();
-        for file in ["prometheusrule.yaml", "dashboard.json"] {
-            named.extend(names(&std::fs::read_to_string(folder.join(file))?));
-        }
-        ensure!(named.len() > 15, "only {named:?}");
+        let named = named(false)?;
         let request = Request::client("prometheus", &["system:masters"]);
         let leaf = scene.cluster.pki().cluster.issue(&request)?;
         let client = scene.client(Protocol::Http1, Some(&leaf)).await?;
@@ -113,12 +106,4 @@ fn promtool() -> Result<PathBuf> {
     ];
     let found = places.into_iter().find(|place| place.is_file());
     found.context("promtool is missing: start with conformance/run")
-}
-
-/// The words in a text that are names of our own metrics.
-fn names(text: &str) -> BTreeSet<String> {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
-        .map(str::to_owned)
-        .collect()
 }

@@ -1,6 +1,6 @@
 //! The eventer between a real control plane and real databases, while all of them are killed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{Check, Ground};
 use crate::client::get_plain;
-use crate::databases::{Collector, Consumer, Elastic, Influxdb, Influxql, Kafka, Webhook};
+use crate::databases::{Collector, Consumer, Elastic, Influxdb, Influxql, Kafka, Riemann, Webhook};
 use crate::process::{Launch, Process, free_address};
 use crate::real::{ControlPlane, Place, Recorder, Tools, until};
 
@@ -33,6 +33,8 @@ const LOGIN: (&str, &str) = ("loadline", "the-right-pw");
 struct Databases {
     influxdb: Influxdb,
     opensearch: Elastic,
+    elasticsearch: Elastic,
+    riemann: Riemann,
     kafka: Kafka,
     collector: Collector,
     webhook: Webhook,
@@ -58,7 +60,7 @@ async fn bursts(ground: &Ground) -> Result<()> {
     let mut eventer = Eventer::start(ground, &cluster, &databases.sinks()).await?;
     let recorder = Recorder::new(&cluster, PATIENCE)?;
     let begun = Instant::now();
-    let mut expected = BTreeSet::new();
+    let mut expected = BTreeMap::new();
     for burst in 0..BURSTS {
         let accident = async {
             match burst {
@@ -89,12 +91,12 @@ async fn bursts(ground: &Ground) -> Result<()> {
     eventer.nothing_dropped().await
 }
 
-/// Makes the events of a burst, with an accident in its middle; their IDs.
+/// Makes the events of a burst, with an accident in its middle; their IDs, and what Riemann has in place of them.
 async fn make(
     recorder: &Recorder,
     burst: usize,
     accident: impl Future<Output = Result<()>>,
-) -> Result<Vec<String>> {
+) -> Result<Vec<(String, String)>> {
     let of_burst = EVENTS / BURSTS;
     let (made, ids) = (
         AtomicUsize::new(0),
@@ -105,7 +107,9 @@ async fn make(
         let all = stream::iter(numbers);
         all.try_for_each_concurrent(AT_ONCE, async |at| {
             let id = recorder.make(at).await?;
-            ids.lock().push(id);
+            let count = id.rsplit('.').next().unwrap_or_default();
+            let about = format!("burst-{at}.{count}");
+            ids.lock().push((id, about));
             made.fetch_add(1, Ordering::Relaxed);
             anyhow::Ok(())
         })
@@ -128,7 +132,7 @@ async fn make(
 async fn all_came(
     ground: &Ground,
     databases: &Databases,
-    expected: &BTreeSet<String>,
+    expected: &BTreeMap<String, String>,
     took: u64,
 ) -> Result<()> {
     let begun = Instant::now();
@@ -137,15 +141,18 @@ async fn all_came(
         ("webhook", false),
         ("otlp", false),
         ("kafka", false),
-        ("elasticsearch", true),
+        ("riemann", false),
+        ("OpenSearch", true),
+        ("Elasticsearch", true),
         ("influxdb", true),
     ] {
         let came = until(PATIENCE, async || {
             let came = databases.came(name).await?;
-            let missing: Vec<_> = expected
-                .iter()
-                .filter(|id| !came.contains_key(*id))
-                .collect();
+            let ids = expected.iter().map(|(id, about)| match name {
+                "riemann" => about,
+                _ => id,
+            });
+            let missing: Vec<_> = ids.filter(|id| !came.contains_key(*id)).collect();
             let (count, some) = (missing.len(), missing.first());
             ensure!(
                 count == 0,
@@ -172,6 +179,8 @@ impl Databases {
         let mut databases = Self {
             influxdb: Influxdb::new(programs, folder, false)?,
             opensearch: Elastic::new(programs, folder, "opensearch")?,
+            elasticsearch: Elastic::new(programs, folder, "elasticsearch")?,
+            riemann: Riemann::new()?,
             kafka: Kafka::new(programs, folder, LOGIN)?,
             collector: Collector::new(&tools.collector(), folder)?,
             webhook: Webhook::start().await?,
@@ -187,6 +196,8 @@ impl Databases {
         tokio::try_join!(
             self.influxdb.database.start(),
             self.opensearch.database.start(),
+            self.elasticsearch.database.start(),
+            self.riemann.start(),
             self.kafka.database.start(),
             self.collector.database.start(),
         )?;
@@ -197,15 +208,19 @@ impl Databases {
     async fn restart(&mut self) -> Result<()> {
         self.influxdb.database.kill().await?;
         self.opensearch.database.kill().await?;
+        self.elasticsearch.database.kill().await?;
+        self.riemann.stop();
         self.kafka.database.kill().await?;
         self.collector.database.kill().await?;
         self.begin().await
     }
 
-    fn sinks(&self) -> [String; 5] {
+    fn sinks(&self) -> [String; 7] {
         [
             format!("influxdb:http://{}?withfields=true", self.influxdb.address),
             format!("elasticsearch:http://{}", self.opensearch.address),
+            format!("elasticsearch:http://{}", self.elasticsearch.address),
+            format!("riemann:tcp://{}", self.riemann.address),
             format!("kafka:?brokers={}", self.kafka.plain),
             format!("otlp:http://{}?compression=gzip", self.collector.address),
             self.webhook.sink(),
@@ -222,10 +237,9 @@ impl Databases {
             }
             "otlp" => self.collector.book.events(),
             "kafka" => self.consumer.as_ref().context("no consumer")?.events(),
-            "elasticsearch" => {
-                let ids = Elastic::ids(self.opensearch.address, "heapster-events").await?;
-                Ok(counted(ids))
-            }
+            "riemann" => self.riemann.events(),
+            "OpenSearch" => in_elastic(&self.opensearch).await,
+            "Elasticsearch" => in_elastic(&self.elasticsearch).await,
             _ => in_influxdb(self.influxdb.as_user(None)).await,
         }
     }
@@ -251,12 +265,12 @@ async fn in_influxdb(ask: Influxql) -> Result<Came> {
     Ok(came)
 }
 
-fn counted(ids: Vec<String>) -> Came {
+async fn in_elastic(server: &Elastic) -> Result<Came> {
     let mut came = Came::new();
-    for id in ids {
+    for id in Elastic::ids(server.address, "heapster-events").await? {
         *came.entry(id).or_default() += 1;
     }
-    came
+    Ok(came)
 }
 
 impl Eventer {

@@ -160,7 +160,7 @@ async fn everywhere(
 }
 
 /// While all others are unwell the witness has each column before the next but one is made, and live numbers come.
-async fn meanwhile(stage: &Stage, witness: &Faulty) -> Result<()> {
+pub(super) async fn meanwhile(stage: &Stage, witness: &Faulty) -> Result<()> {
     let before = live_stamp(stage).await?;
     for _ in 0..MEANWHILE {
         more_columns(stage, 1).await?;

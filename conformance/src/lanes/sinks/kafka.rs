@@ -20,9 +20,9 @@ pub(super) const CHECKS: &[Check] = &[
     ),
 ];
 
-const LOGIN: Login = ("loadline", "the-right-pw");
+pub(super) const LOGIN: Login = ("loadline", "the-right-pw");
 const WRONG: &str = "the-wrong-pw";
-const TOPIC: &str = "heapster-metrics";
+pub(super) const TOPIC: &str = "heapster-metrics";
 
 async fn values(ground: &Ground) -> Result<()> {
     let mut kafka = Kafka::new(&ground.programs, ground.scratch.folder(), LOGIN)?;

@@ -5,12 +5,14 @@
 //! beforehand; which columns there are is asked of Loadline's own history.
 
 mod alerts;
+mod broker;
 mod dashboards;
 mod elasticsearch;
 mod events;
 mod expected;
 mod faults;
 mod graphite;
+mod held;
 mod historical;
 mod influxdb;
 mod kafka;
@@ -19,6 +21,7 @@ mod otlp;
 mod outage;
 mod prometheus;
 mod slow;
+mod spool;
 mod statsd;
 mod told;
 
@@ -30,9 +33,9 @@ use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 
 use crate::databases::Programs;
-use crate::lab::{Lab, LabConfig};
+use crate::lab::{Lab, LabConfig, World};
 use crate::loadline::program;
-use crate::real::Scratch;
+use crate::real::{Scratch, SmallDisk};
 use crate::report::Lane;
 use crate::simulated::{Bench, READY, Stage, small_world};
 
@@ -50,6 +53,8 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 struct Check {
     name: &'static str,
     deadline: Duration,
+    /// Whether it needs a disk of its own, which only root may mount.
+    mounts: bool,
     run: for<'a> fn(&'a Ground) -> Running<'a>,
 }
 
@@ -68,6 +73,7 @@ impl Check {
         Self {
             name,
             deadline,
+            mounts: false,
             run,
         }
     }
@@ -75,6 +81,14 @@ impl Check {
     /// One that may take longer than the others.
     const fn within(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// One that needs a disk of its own.
+    const fn mounting(self) -> Self {
+        Self {
+            mounts: true,
+            ..self
+        }
     }
 }
 
@@ -93,10 +107,13 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
         elasticsearch::CHECKS,
         faults::CHECKS,
         kafka::CHECKS,
+        broker::CHECKS,
+        held::CHECKS,
         historical::CHECKS,
         outage::CHECKS,
         prometheus::CHECKS,
         slow::CHECKS,
+        spool::CHECKS,
         dashboards::CHECKS,
         alerts::CHECKS,
         influxdb::CHECKS,
@@ -106,7 +123,12 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
         statsd::CHECKS,
     ];
     let mut checks = Vec::new();
+    let mounted = SmallDisk::mount(4096).map(drop);
     for check in groups.into_iter().flatten() {
+        if let (true, Err(error)) = (check.mounts, &mounted) {
+            lane.skip(check.name, &format!("{error:#}"));
+            continue;
+        }
         let ground = Ground {
             bench: bench.clone(),
             programs: programs.clone(),
@@ -139,7 +161,21 @@ impl Ground {
         variables: &[(&str, &str)],
         body: impl AsyncFnOnce(&mut Stage) -> Result<()>,
     ) -> Result<()> {
-        let lab = Lab::start(small_world(), LabConfig::default()).await?;
+        let world = small_world();
+        self.beside_world(world, sinks, flags, variables, body)
+            .await
+    }
+
+    /// The same beside another world.
+    async fn beside_world(
+        &self,
+        world: World,
+        sinks: &[String],
+        flags: &[(&str, &str)],
+        variables: &[(&str, &str)],
+        body: impl AsyncFnOnce(&mut Stage) -> Result<()>,
+    ) -> Result<()> {
+        let lab = Lab::start(world, LabConfig::default()).await?;
         let start = self.bench.start(&lab, flags)?;
         let start = start.with("rollup-resolution", &format!("{RESOLUTION}s"));
         let start = sinks

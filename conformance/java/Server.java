@@ -1,13 +1,13 @@
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
-import org.elasticsearch.common.settings.Settings;
-import org.elasticsearch.env.Environment;
-import org.elasticsearch.node.InternalSettingsPreparer;
-import org.elasticsearch.node.Node;
-import org.elasticsearch.transport.Netty4Plugin;
+import org.VENDOR.common.settings.Settings;
+import org.VENDOR.env.Environment;
+import org.VENDOR.node.InternalSettingsPreparer;
+import org.VENDOR.node.Node;
+import org.VENDOR.transport.Netty4Plugin;
 
-/** A cluster of one node: its folder, the port for HTTP and the one for nodes. */
+/** A cluster of one node: its folder, the port for HTTP and the one for nodes. VENDOR is elasticsearch or opensearch. */
 public final class Server {
     /** What the distribution's starter does without its scripts, security manager and plugins. */
     private static final class Single extends Node {
