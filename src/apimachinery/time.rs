@@ -37,22 +37,21 @@ impl From<Timestamp> for Rfc3339 {
             .clamp(FIRST_SECOND, jiff::Timestamp::MAX.as_second());
         let at = jiff::Timestamp::from_second(seconds).unwrap_or_default();
         let at: DateTime = Offset::UTC.to_datetime(at);
-        let mut text = *b"0000-00-00T00:00:00Z";
-        let fields = [
-            (3, i32::from(at.year())),
-            (6, i32::from(at.month())),
-            (9, i32::from(at.day())),
-            (12, i32::from(at.hour())),
-            (15, i32::from(at.minute())),
-            (18, i32::from(at.second())),
+        let year = at.year().unsigned_abs();
+        let pairs = [
+            (0, year / 100),
+            (2, year % 100),
+            (5, at.month().unsigned_abs().into()),
+            (8, at.day().unsigned_abs().into()),
+            (11, at.hour().unsigned_abs().into()),
+            (14, at.minute().unsigned_abs().into()),
+            (17, at.second().unsigned_abs().into()),
         ];
-        for (last, mut value) in fields {
-            for digit in text.iter_mut().take(last + 1).rev() {
-                if value == 0 {
-                    break;
-                }
-                *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
-                value /= 10;
+        let mut text = *b"0000-00-00T00:00:00Z";
+        for (place, value) in pairs {
+            if let Some([tens, ones]) = text.get_mut(place..place + 2) {
+                *tens += u8::try_from(value / 10).unwrap_or_default();
+                *ones += u8::try_from(value % 10).unwrap_or_default();
             }
         }
         Self(text)

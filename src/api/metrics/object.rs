@@ -49,7 +49,8 @@ impl<T: Item> Object for List<'_, T> {
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {
-        // About what an item of two containers and four labels takes.
+        // About what an item of two containers and four labels takes. Room that is not written to is
+        // no memory, and to move what is written is to touch as much memory anew.
         out.reserve(self.items.len() * 520);
         write_type(self.kind(), self.api_version, out);
         out.extend_from_slice(b"\"metadata\":");
@@ -64,6 +65,7 @@ impl<T: Item> Object for List<'_, T> {
     }
 
     fn write_protobuf(&self, out: &mut Writer) {
+        out.reserve(self.items.len() * 340);
         for item in self.items.iter().rev() {
             out.message(2, |out| item.write_protobuf(self.creation, out));
         }

@@ -29,6 +29,13 @@ impl Writer {
         }
     }
 
+    /// Makes room for so many more bytes at once.
+    pub fn reserve(&mut self, room: usize) {
+        if room > self.start {
+            self.grow(room);
+        }
+    }
+
     /// How many bytes are written.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -110,9 +117,7 @@ impl Writer {
 
     /// Bytes already encoded.
     pub fn raw(&mut self, bytes: &[u8]) {
-        if bytes.len() > self.start {
-            self.grow(bytes.len());
-        }
+        self.reserve(bytes.len());
         let start = self.start - bytes.len();
         if let Some(room) = self.buffer.get_mut(start..self.start) {
             room.copy_from_slice(bytes);
@@ -136,6 +141,14 @@ impl Writer {
     }
 
     fn push_varint(&mut self, mut value: u64) {
+        // As nearly all are: keys, and lengths of names and quantities.
+        if let (Ok(byte @ ..0x80), Some(start)) = (u8::try_from(value), self.start.checked_sub(1))
+            && let Some(place) = self.buffer.get_mut(start)
+        {
+            *place = byte;
+            self.start = start;
+            return;
+        }
         let mut bytes = [0_u8; 10];
         let mut len = 0;
         for byte in &mut bytes {
