@@ -35,12 +35,15 @@ pub(super) struct Named {
 impl Index {
     /// The family that may know a subject.
     pub(super) fn find(&self, subject: &Subject) -> Option<Arc<Family>> {
-        let key = match subject {
-            Subject::Entity(key) => key,
+        match subject {
+            Subject::Entity(key) => self.find_entity(key),
             Subject::PodId(uid) | Subject::PodIdContainer(uid, _) => {
-                return self.uids.read().get(uid).cloned();
+                self.uids.read().get(uid).cloned()
             }
-        };
+        }
+    }
+
+    fn find_entity(&self, key: &EntityKey) -> Option<Arc<Family>> {
         match key {
             EntityKey::Cluster => Some(Arc::clone(&self.cluster)),
             EntityKey::Node(node) | EntityKey::SystemContainer(node, _) => {
@@ -56,7 +59,7 @@ impl Index {
 
     /// The family a set belongs to, begun if there is none; and whether it was begun.
     pub(super) fn find_or_begin(&self, set: &MetricSet) -> (Arc<Family>, bool) {
-        if let Some(family) = self.find(&Subject::Entity(set.key.clone())) {
+        if let Some(family) = self.find_entity(&set.key) {
             return (family, false);
         }
         let family = Arc::new(Family::default());
