@@ -1,6 +1,5 @@
 //! An entity with its parts: a pod and its containers, a node and its system containers.
 
-use std::ops::{Add, Sub};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -8,6 +7,7 @@ use parking_lot::Mutex;
 use crate::domain::{About, ContainerName, EntityKey, MetricSet};
 
 use super::Subject;
+use super::totals::Totals;
 use super::track::{Track, Workbench};
 
 /// Whoever bore one name within the retention. Its lock is held for one set at a time, so that
@@ -34,15 +34,6 @@ pub(super) struct Life {
 pub(super) enum Member {
     Container(ContainerName),
     System(Arc<str>),
-}
-
-/// What is held, or by how much that changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) bytes: i64,
-    pub(super) entities: i64,
-    pub(super) containers: i64,
-    pub(super) series: i64,
 }
 
 /// What became of an appended set.
@@ -376,37 +367,6 @@ impl Member {
         record
             .map(|record| Self::Container(record.name.clone()))
             .unwrap_or(self)
-    }
-}
-
-impl Totals {
-    /// The bytes of a family without lives, its place in the index included.
-    pub(super) const FAMILY: i64 = 160;
-}
-
-impl Add for Totals {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes + other.bytes,
-            entities: self.entities + other.entities,
-            containers: self.containers + other.containers,
-            series: self.series + other.series,
-        }
-    }
-}
-
-impl Sub for Totals {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes - other.bytes,
-            entities: self.entities - other.entities,
-            containers: self.containers - other.containers,
-            series: self.series - other.series,
-        }
     }
 }
 

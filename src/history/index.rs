@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use crate::domain::{EntityKey, MetricSet, Namespace, NodeName, PodKey, PodName};
 
 use super::Subject;
-use super::family::{Family, Member, Totals};
+use super::family::{Family, Member};
+use super::totals::Totals;
 use super::track::Workbench;
 
 /// Every family by its name. Locks are held to look up, insert or remove, never to read points.
