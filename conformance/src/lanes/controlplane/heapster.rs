@@ -200,7 +200,8 @@ async fn policy(scene: &Scene, overlay: &Path) -> Result<()> {
         ],
     });
     ensure!(kept["spec"] == wanted, "{}", kept["spec"]);
-    let made = format!("apply --dry-run=client -k {}", overlay.display());
+    let dry = "apply --server-side --force-conflicts --dry-run=server -k";
+    let made = format!("{dry} {}", overlay.display());
     let made = scene.admin.json(&made).await?;
     let mut made = made["items"].as_array().context("no objects")?.iter();
     let deployment = made.find(|object| object["kind"] == "Deployment");
