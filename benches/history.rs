@@ -1,10 +1,11 @@
-//! The history: what a set costs to append, and a list of pods to read.
+//! The history: what a kubelet's summary costs to read, a set to append, and a list of pods to read.
 //!
 //! `cargo bench --bench history --profile quick-release`. A kubelet's worth of pods is appended a
 //! tick; with 300,000 containers a tick is that many sets, and half as many again for their pods.
 //! What a series costs in memory is measured by the ignored test `bytes_and_time_per_series`.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a bench that cannot be prepared has failed"
 )]
@@ -13,10 +14,12 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use loadline::domain::{
-    EntityKey, Metric, MetricSet, Namespace, PodKey, PodName, Point, Timestamp, Units,
+    EntityKey, Metric, MetricSet, Namespace, NodeName, PodKey, PodName, Point, Timestamp, Units,
 };
 use loadline::history::{Aggregation, Config, History, Series, Span, Subject, aggregate};
+use loadline::kubelet::{Limits, decode_summary};
 use loadline::telemetry::Registry;
+use serde_json::{Value, json};
 
 const PODS: i64 = 1_000;
 const SLOTS: i64 = 15;
@@ -58,6 +61,71 @@ fn append(ring: &History, tick: i64, sets: &[MetricSet]) {
     ring.finish(tick).unwrap();
 }
 
+/// What a kubelet answers of so many pods with a container each, indented as it does.
+fn summary(pods: i64) -> Vec<u8> {
+    let time = "2026-11-21T10:00:00Z";
+    let psi = json!({
+        "full": { "total": 1_234_567, "avg10": 0.5, "avg60": 0.25, "avg300": 0.1 },
+        "some": { "total": 7_654_321, "avg10": 0.5, "avg60": 0.25, "avg300": 0.1 },
+    });
+    let disk = json!({
+        "time": time, "availableBytes": 75_000_000_000_i64, "capacityBytes": 100_000_000_000_i64,
+        "usedBytes": 8_192, "inodesFree": 6_000_000, "inodes": 6_553_600, "inodesUsed": 12,
+    });
+    let consumed = |name: &str| {
+        json!({
+            "name": name, "startTime": time,
+            "cpu": { "time": time, "usageNanoCores": 51_000_000, "usageCoreNanoSeconds": 123_456_789_012_i64, "psi": psi },
+            "memory": {
+                "time": time, "usageBytes": 54_525_952, "workingSetBytes": 48_234_496, "rssBytes": 40_234_496,
+                "pageFaults": 123_456, "majorPageFaults": 12, "psi": psi,
+            },
+            "io": { "time": time, "psi": psi },
+            "swap": { "time": time, "swapUsageBytes": 0 },
+            "rootfs": disk, "logs": disk,
+        })
+    };
+    let pod = |pod: i64| {
+        let mut of_pod = consumed("");
+        of_pod["podRef"] = json!({
+            "name": format!("checkout-6d5c9fb5d7-{pod:05}"), "namespace": format!("shop-{}", pod % 14),
+            "uid": format!("4a429e42-debf-48fe-82ea-{pod:012}"),
+        });
+        let bytes = json!({ "name": "eth0", "rxBytes": 396_691_761, "rxErrors": 0, "txBytes": 1_882_828, "txErrors": 0 });
+        of_pod["network"] = bytes.clone();
+        of_pod["network"]["time"] = json!(time);
+        of_pod["network"]["interfaces"] = json!([bytes]);
+        of_pod["containers"] = json!([consumed("app")]);
+        of_pod["volume"] = json!([disk]);
+        of_pod["ephemeral-storage"] = disk.clone();
+        of_pod
+    };
+    let pods: Vec<Value> = (0..pods).map(pod).collect();
+    let summary = json!({ "node": consumed(""), "pods": pods });
+    serde_json::to_vec_pretty(&summary).unwrap()
+}
+
+/// From the bytes of a kubelet with 70 pods to sets.
+fn summaries(c: &mut Criterion) {
+    let body = summary(70);
+    let node = NodeName::new("node-0001").unwrap();
+    let limits = Limits {
+        max_containers: 500,
+    };
+    let mut group = c.benchmark_group("summary");
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("decode", |b| {
+        b.iter(|| _ = black_box(decode_summary(black_box(&body), limits)));
+    });
+    group.bench_function("decode and make sets", |b| {
+        b.iter(|| {
+            let reading = decode_summary(&body, limits).unwrap();
+            black_box(reading.metric_sets(&node, Timestamp::from_millis(1_795_255_300_000)))
+        });
+    });
+    group.finish();
+}
+
 fn history(c: &mut Criterion) {
     let keys: Vec<EntityKey> = (0..PODS).map(key).collect();
     let ring = History::new(Config::default(), &mut Registry::default());
@@ -94,5 +162,5 @@ fn history(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, history);
+criterion_group!(benches, summaries, history);
 criterion_main!(benches);

@@ -84,6 +84,15 @@ impl MetricSet {
 
     /// Sets the value of a point's metric, whether it had one or not.
     pub fn set(&mut self, point: Point) {
+        // Points mostly come in their order.
+        if self
+            .points
+            .last()
+            .is_none_or(|p| p.metric() < point.metric())
+        {
+            self.points.push(point);
+            return;
+        }
         let at = self
             .points
             .binary_search_by_key(&point.metric(), |p| p.metric());
@@ -94,6 +103,34 @@ impl MetricSet {
                 }
             }
             Err(at) => self.points.insert(at, point),
+        }
+    }
+
+    /// Sets the values of several points, given in the order of [`Metric`], each metric once. What
+    /// stands behind them moves to its place once, not once for each.
+    pub fn merge(&mut self, added: impl DoubleEndedIterator<Item = Point> + Clone) {
+        // Those before `old` are in their place or have to move; those from `to` on are in theirs.
+        let mut old = self.points.len();
+        self.points.extend(added.clone());
+        let mut to = self.points.len();
+        for point in added.rev() {
+            let mut before = old.checked_sub(1).and_then(|at| self.points.get(at));
+            while let Some(moving) = before.copied().filter(|p| p.metric() > point.metric()) {
+                (old, to) = (old - 1, to - 1);
+                self.put(to, moving);
+                before = old.checked_sub(1).and_then(|at| self.points.get(at));
+            }
+            // The value it had.
+            old -= usize::from(before.is_some_and(|p| p.metric() == point.metric()));
+            to -= 1;
+            self.put(to, point);
+        }
+        self.points.drain(old..to);
+    }
+
+    fn put(&mut self, at: usize, point: Point) {
+        if let Some(slot) = self.points.get_mut(at) {
+            *slot = point;
         }
     }
 }
@@ -107,6 +144,10 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -119,6 +160,28 @@ mod tests {
         assert_eq!(metrics, [Metric::CpuUsage, Metric::MemoryUsage]);
         assert_eq!(set.get(Metric::MemoryUsage), Some(Value::Int(3)));
         assert_eq!(set.get(Metric::Uptime), None);
+    }
+
+    proptest! {
+        #[test]
+        fn points_merged_are_as_those_set_one_by_one(
+            had in prop::collection::btree_set(0_usize..60, 0..30),
+            added in prop::collection::btree_set(0_usize..60, 0..20),
+        ) {
+            let points = |of: &BTreeSet<usize>, value: i64| -> Vec<Point> {
+                let metrics = Metric::all().enumerate();
+                let metrics = metrics.filter(|(at, _)| of.contains(at));
+                metrics.map(|(_, metric)| Point::int(metric, value)).collect()
+            };
+            let mut merged = MetricSet::new(EntityKey::Cluster);
+            merged.points = points(&had, 1);
+            let mut set = merged.clone();
+            let added = points(&added, 2);
+            merged.merge(added.iter().copied());
+            // Backwards, so that none is set at the end as in order.
+            added.into_iter().rev().for_each(|point| set.set(point));
+            prop_assert_eq!(merged, set);
+        }
     }
 
     #[test]

@@ -27,7 +27,12 @@ pub(super) fn answer(asked: &Asked<'_>, view: &View<'_>, route: Route<'_>) -> Re
             Ok(node) => listed(&view.system_containers(&node)),
             Err(_) => nothing(),
         },
-        Route::AllKeys => listed(&view.keys()),
+        Route::AllKeys => {
+            // In the order of the texts they are shown as.
+            let mut keys: Vec<_> = view.keys().iter().map(ToString::to_string).collect();
+            keys.sort_unstable();
+            answer::pretty(&keys)
+        }
         Route::Metrics(subject) => match names::entity(&subject) {
             Ok(entity) => answer::pretty(&view.metric_names(&entity)),
             Err(_) => nothing(),

@@ -4,7 +4,8 @@
 #[derive(Debug)]
 pub(super) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
-    held: u128,
+    held: u64,
+    /// How many bits are held; less than 64.
     count: u32,
 }
 
@@ -26,13 +27,15 @@ impl<'a> BitWriter<'a> {
 
     /// Appends the lowest `width` bits of a value that has no others; `width` is at most 64.
     pub(super) fn write(&mut self, value: u64, width: u32) {
-        self.held |= u128::from(value) << self.count;
-        self.count += width;
-        if self.count >= 64 {
-            self.out.extend_from_slice(&low(self.held).to_le_bytes());
-            self.held >>= 64;
-            self.count -= 64;
+        self.held |= value << self.count;
+        let count = self.count + width;
+        if count < 64 {
+            self.count = count;
+            return;
         }
+        self.out.extend_from_slice(&self.held.to_le_bytes());
+        self.held = value.checked_shr(64 - self.count).unwrap_or(0);
+        self.count = count - 64;
     }
 
     pub(super) fn flag(&mut self, flag: bool) {
@@ -41,7 +44,7 @@ impl<'a> BitWriter<'a> {
 
     /// Fills the last byte with zeros.
     pub(super) fn finish(self) {
-        let bytes = low(self.held).to_le_bytes();
+        let bytes = self.held.to_le_bytes();
         let used = self.count.div_ceil(8) as usize;
         self.out.extend(bytes.iter().take(used));
     }
@@ -50,6 +53,16 @@ impl<'a> BitWriter<'a> {
 impl<'a> BitReader<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
+    }
+
+    /// The next 57 bits at least, which stay to be read.
+    pub(super) fn peek(&self) -> u64 {
+        self.word(self.at / 8) >> (self.at % 8)
+    }
+
+    /// Passes over bits that are known.
+    pub(super) const fn pass(&mut self, width: usize) {
+        self.at += width;
     }
 
     /// The next `width` bits, at most 64.
@@ -71,6 +84,7 @@ impl<'a> BitReader<'a> {
     }
 
     /// The eight bytes from here.
+    #[inline]
     fn word(&self, byte: usize) -> u64 {
         let rest = self.bytes.get(byte..).unwrap_or_default();
         let word = rest.first_chunk().copied().unwrap_or_else(|| {
@@ -80,14 +94,6 @@ impl<'a> BitReader<'a> {
         });
         u64::from_le_bytes(word)
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the low half is what is asked for"
-)]
-const fn low(bits: u128) -> u64 {
-    bits as u64
 }
 
 #[cfg(test)]
@@ -111,6 +117,8 @@ mod tests {
             prop_assert_eq!(bytes.len(), bits.div_ceil(8) as usize);
             let mut reader = BitReader::new(&bytes);
             for (value, width) in numbers {
+                let mask = (1 << width.min(57)) - 1;
+                prop_assert_eq!(reader.peek() & mask, value & mask);
                 prop_assert_eq!(reader.read(width), value);
             }
         }

@@ -1,6 +1,5 @@
 //! An entity with its parts: a pod and its containers, a node and its system containers.
 
-use std::ops::{Add, Sub};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -8,6 +7,7 @@ use parking_lot::Mutex;
 use crate::domain::{About, ContainerName, EntityKey, MetricSet};
 
 use super::Subject;
+use super::totals::Totals;
 use super::track::{Track, Workbench};
 
 /// Whoever bore one name within the retention. Its lock is held for one set at a time, so that
@@ -36,15 +36,6 @@ pub(super) enum Member {
     System(Arc<str>),
 }
 
-/// What is held, or by how much that changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) bytes: i64,
-    pub(super) entities: i64,
-    pub(super) containers: i64,
-    pub(super) series: i64,
-}
-
 /// What became of an appended set.
 #[derive(Debug)]
 pub(super) struct Appended {
@@ -71,6 +62,9 @@ impl Family {
         bench: &mut Workbench,
     ) -> Appended {
         let mut lives = self.lives.lock();
+        if let Some(appended) = lives.append_to_known(tick, first, set, bench) {
+            return appended;
+        }
         let before = lives.totals();
         let mut life = lives.take(&set.about);
         let known = life.uid().is_some();
@@ -95,6 +89,9 @@ impl Family {
         mut forgotten: impl FnMut(&Arc<str>),
     ) -> Totals {
         let mut lives = self.lives.lock();
+        if ended_only && !lives.has_ended(first) {
+            return Totals::default();
+        }
         let before = lives.totals();
         let mut stays = |track: &mut Track| {
             if ended_only {
@@ -195,6 +192,42 @@ impl Lives {
         current.unwrap_or_default()
     }
 
+    /// Adds a row where the current life of its UID already has the track; `None`, and nothing
+    /// changed, where it has not. So the account is not made anew for what comes every tick.
+    fn append_to_known(
+        &mut self,
+        tick: u32,
+        first: u32,
+        set: &MetricSet,
+        bench: &mut Workbench,
+    ) -> Option<Appended> {
+        let life = self.0.last_mut()?;
+        if life.uid() != set.about.pod.as_ref().map(|pod| &pod.uid) {
+            return None;
+        }
+        life.track_mut(&set.key)?;
+        life.learn(&set.about);
+        let track = life.track_mut(&set.key)?;
+        let (bytes, series) = (track.held(), track.series());
+        let twice = !track.append(tick, first, set, bench);
+        let change = Totals {
+            bytes: signed(track.held()) - signed(bytes),
+            series: signed(track.series()) - signed(series),
+            ..Totals::default()
+        };
+        Some(Appended {
+            change,
+            twice,
+            uid: None,
+        })
+    }
+
+    /// Tells whether some life or part has no row from `first` on.
+    fn has_ended(&self, first: u32) -> bool {
+        let mut tracks = self.0.iter().flat_map(Life::tracks);
+        tracks.any(|track| track.newest() < first)
+    }
+
     /// Puts a life back as the current one.
     pub(super) fn put(&mut self, life: Life) {
         self.0.reserve_exact(1);
@@ -235,18 +268,10 @@ impl Life {
     }
 
     fn append(&mut self, tick: u32, first: u32, set: &MetricSet, bench: &mut Workbench) -> bool {
-        let member = Member::of(&set.key);
-        let known = match &member {
-            None => self.own.as_mut(),
-            Some(member) => {
-                let mut members = self.members.iter_mut();
-                let found = members.find(|(name, _)| name == member);
-                found.map(|(_, track)| track)
-            }
-        };
-        if let Some(track) = known {
+        if let Some(track) = self.track_mut(&set.key) {
             return track.append(tick, first, set, bench);
         }
+        let member = Member::of(&set.key);
         let track = Track::new(tick, set, bench);
         match member {
             None => self.own = Some(track),
@@ -256,6 +281,20 @@ impl Life {
             }
         }
         true
+    }
+
+    fn track_mut(&mut self, key: &EntityKey) -> Option<&mut Track> {
+        let name = match key {
+            EntityKey::Container(_, name) => name.as_str(),
+            EntityKey::SystemContainer(_, name) => name,
+            EntityKey::Cluster
+            | EntityKey::Node(_)
+            | EntityKey::Namespace(_)
+            | EntityKey::Pod(_) => return self.own.as_mut(),
+        };
+        let mut members = self.members.iter_mut();
+        let found = members.find(|(member, _)| member.name() == name);
+        found.map(|(_, track)| track)
     }
 
     pub(super) fn track_of(&self, subject: &Subject) -> Option<&Track> {
@@ -311,6 +350,14 @@ impl Member {
         }
     }
 
+    /// Its name; a pod has containers alone, a node system containers alone.
+    fn name(&self) -> &str {
+        match self {
+            Self::Container(name) => name.as_str(),
+            Self::System(name) => name,
+        }
+    }
+
     /// The same name, in the memory of the pod's record.
     pub(super) fn shared(self, about: &About) -> Self {
         let (Self::Container(name), Some(pod)) = (&self, &about.pod) else {
@@ -320,37 +367,6 @@ impl Member {
         record
             .map(|record| Self::Container(record.name.clone()))
             .unwrap_or(self)
-    }
-}
-
-impl Totals {
-    /// The bytes of a family without lives, its place in the index included.
-    pub(super) const FAMILY: i64 = 160;
-}
-
-impl Add for Totals {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes + other.bytes,
-            entities: self.entities + other.entities,
-            containers: self.containers + other.containers,
-            series: self.series + other.series,
-        }
-    }
-}
-
-impl Sub for Totals {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes - other.bytes,
-            entities: self.entities - other.entities,
-            containers: self.containers - other.containers,
-            series: self.series - other.series,
-        }
     }
 }
 

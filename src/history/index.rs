@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use crate::domain::{EntityKey, MetricSet, Namespace, NodeName, PodKey, PodName};
 
 use super::Subject;
-use super::family::{Family, Member, Totals};
+use super::family::{Family, Member};
+use super::totals::Totals;
 use super::track::Workbench;
 
 /// Every family by its name. Locks are held to look up, insert or remove, never to read points.
@@ -35,12 +36,15 @@ pub(super) struct Named {
 impl Index {
     /// The family that may know a subject.
     pub(super) fn find(&self, subject: &Subject) -> Option<Arc<Family>> {
-        let key = match subject {
-            Subject::Entity(key) => key,
+        match subject {
+            Subject::Entity(key) => self.find_entity(key),
             Subject::PodId(uid) | Subject::PodIdContainer(uid, _) => {
-                return self.uids.read().get(uid).cloned();
+                self.uids.read().get(uid).cloned()
             }
-        };
+        }
+    }
+
+    fn find_entity(&self, key: &EntityKey) -> Option<Arc<Family>> {
         match key {
             EntityKey::Cluster => Some(Arc::clone(&self.cluster)),
             EntityKey::Node(node) | EntityKey::SystemContainer(node, _) => {
@@ -56,7 +60,7 @@ impl Index {
 
     /// The family a set belongs to, begun if there is none; and whether it was begun.
     pub(super) fn find_or_begin(&self, set: &MetricSet) -> (Arc<Family>, bool) {
-        if let Some(family) = self.find(&Subject::Entity(set.key.clone())) {
+        if let Some(family) = self.find_entity(&set.key) {
             return (family, false);
         }
         let family = Arc::new(Family::default());

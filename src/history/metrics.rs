@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::telemetry::Registry;
 
-use super::family::Totals;
+use super::totals::Totals;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metrics {

@@ -30,6 +30,7 @@ mod series;
 mod shape;
 mod source;
 mod taking;
+mod totals;
 mod track;
 mod view;
 

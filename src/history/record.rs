@@ -70,18 +70,22 @@ pub(super) fn write(
     if distance != 1 {
         bits.write(distance.into(), 32);
     }
-    let present = |at: usize, of: Option<&Row>| {
-        of.is_none_or(|of| of.values.get(at).is_some_and(Option::is_some))
+    // All are, in the row before the first.
+    let differs = match newer {
+        Some(newer) => {
+            (newer.values.iter().zip(&row.values)).any(|(a, b)| a.is_some() != b.is_some())
+        }
+        None => row.values.iter().any(Option::is_none),
     };
-    let differs = (0..columns.len()).any(|at| present(at, newer) != present(at, Some(row)));
     bits.flag(differs);
     if differs {
-        for at in 0..columns.len() {
-            bits.flag(present(at, Some(row)));
-        }
+        row.values
+            .iter()
+            .for_each(|value| bits.flag(value.is_some()));
     }
-    for (at, (column, value)) in columns.iter().zip(&row.values).enumerate() {
-        let base = newer.and_then(|newer| *newer.values.get(at)?);
+    let mut bases = newer.map(|newer| newer.values.iter());
+    for (column, value) in columns.iter().zip(&row.values) {
+        let base = bases.as_mut().and_then(|bases| *bases.next()?);
         if let Some(value) = value {
             write_difference(&mut bits, *column, base.unwrap_or_default(), *value);
         }
@@ -100,29 +104,36 @@ fn write_length(out: &mut Vec<u8>, mut length: usize) {
 }
 
 fn write_difference(bits: &mut BitWriter<'_>, column: Column, base: u64, value: u64) {
-    bits.flag(base != value);
     if base == value {
+        bits.flag(false);
         return;
     }
     let mut difference = zigzag(value.wrapping_sub(base));
+    // That it differs, whether in pages, and the steps, written as one.
+    let (mut head, mut width) = (1, 1);
     if column.paged {
         let paged = (base | value).trailing_zeros() >= PAGE_BITS;
-        bits.flag(paged);
+        (head, width) = (1 | u64::from(paged) << 1, 2);
         if paged {
             difference = zigzag(pages(difference));
         }
     }
     let steps = (64 - difference.leading_zeros()).div_ceil(4).max(1);
-    bits.write(u64::from(steps - 1), 4);
+    bits.write(head | u64::from(steps - 1) << width, width + 4);
     bits.write(difference, steps * 4);
 }
 
 fn read_difference(bits: &mut BitReader<'_>, column: Column, base: u64) -> u64 {
-    if !bits.flag() {
+    // What stands before the difference is looked at in one piece.
+    let head = bits.peek();
+    if head & 1 == 0 {
+        bits.pass(1);
         return base;
     }
-    let paged = column.paged && bits.flag();
-    let width = match u32::try_from(bits.read(4)) {
+    let paged = column.paged && head & 2 != 0;
+    let before_steps = if column.paged { 2 } else { 1 };
+    bits.pass(before_steps + 4);
+    let width = match u32::try_from(head >> before_steps & 0xf) {
         Ok(steps) => (steps + 1) * 4,
         Err(_) => 64,
     };
@@ -175,16 +186,25 @@ impl<'a> Iterator for Records<'a> {
         }
         let bytes = self.rest.get(..head + length).filter(|_| head > 0)?;
         self.rest = self.rest.get(head + length..)?;
-        let mut bits = BitReader::new(bytes.get(head..)?);
-        let skipped = bits.flag();
-        let distance = if skipped { bits.read(32) } else { 1 };
+        let body = bytes.get(head..)?;
+        let mut bits = BitReader::new(body);
+        // Looked at for every record each time one is added.
+        let flags = body.first().copied().unwrap_or(0);
+        let (differs, distance) = if flags & 1 == 0 {
+            bits.pass(2);
+            (flags & 2 != 0, 1)
+        } else {
+            bits.pass(1);
+            let distance = bits.read(32);
+            (bits.flag(), distance)
+        };
         if !self.first {
             self.tick = self.tick.wrapping_sub(u32::try_from(distance).ok()?);
         }
         self.first = false;
         Some(Record {
             tick: self.tick,
-            differs: bits.flag(),
+            differs,
             bytes,
             bits,
         })
@@ -195,16 +215,31 @@ impl<'a> Rows<'a> {
     /// The rows of `bytes`, the newest of which is of `tick`; the values of the first `wanted`
     /// columns are unpacked, of the others only whether they are there.
     pub(super) fn new(columns: &'a [Column], wanted: usize, bytes: &'a [u8], tick: u32) -> Self {
-        let row = Row {
-            tick,
-            values: vec![Some(0); columns.len()],
-        };
+        Self::within(Row::default(), columns, wanted, bytes, tick)
+    }
+
+    /// The same, unpacked into a row that is of no other use.
+    pub(super) fn within(
+        mut room: Row,
+        columns: &'a [Column],
+        wanted: usize,
+        bytes: &'a [u8],
+        tick: u32,
+    ) -> Self {
+        room.values.clear();
+        room.values.resize(columns.len(), Some(0));
+        room.tick = tick;
         Self {
             columns,
             wanted,
             records: Records::new(bytes, tick),
-            row,
+            row: room,
         }
+    }
+
+    /// The row they were unpacked into, of no use now.
+    pub(super) fn into_room(self) -> Row {
+        self.row
     }
 
     /// The next older row.

@@ -12,9 +12,9 @@ use crate::domain::{MetricSet, Timestamp};
 use crate::telemetry::Registry;
 
 use super::columns::Columns;
-use super::family::Totals;
 use super::index::Index;
 use super::metrics::Metrics;
+use super::totals::Totals;
 use super::track::Workbench;
 use super::{Config, View};
 

@@ -8,9 +8,10 @@ use crate::domain::{
 
 use super::History;
 use super::columns::Columns;
-use super::family::{Family, Life, Lives, Member, Totals};
+use super::family::{Family, Life, Lives, Member};
 use super::hand_off::{HandedFamily, HandedLife, HandedMember, HandedTrack, NotTaken, RingColumns};
 use super::ring::Writer;
+use super::totals::Totals;
 use super::track::{Track, Workbench};
 
 /// A ring that is being taken over: the columns of it that are later than ours. Nothing of it is

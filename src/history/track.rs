@@ -33,6 +33,7 @@ pub(super) struct Stamps {
 pub(super) struct Workbench {
     pub(super) shapes: Shapes,
     new: Row,
+    old: Row,
     pub(super) packed: Vec<u8>,
     pub(super) record: Vec<u8>,
 }
@@ -211,17 +212,20 @@ impl Track {
     fn push(&mut self, kept: usize, bench: &mut Workbench) {
         let Workbench {
             new,
+            old,
             packed,
             record,
             ..
         } = bench;
         let columns = self.shape.columns();
-        let mut rows = Rows::new(columns, columns.len(), &self.bytes, self.newest);
+        let room = std::mem::take(old);
+        let mut rows = Rows::within(room, columns, columns.len(), &self.bytes, self.newest);
         packed.clear();
         record::write(packed, record, columns, None, new);
         if let Some(old) = rows.next() {
             record::write(packed, record, columns, Some(new), old);
         }
+        *old = rows.into_room();
         let head = Records::new(&self.bytes, self.newest).next();
         let older = head.map_or(0, |head| head.bytes.len())..kept;
         packed.extend_from_slice(self.bytes.get(older).unwrap_or_default());

@@ -15,7 +15,7 @@ pub(super) struct Claims<'a> {
 }
 
 /// How many points a set gets at most that it was not measured with.
-const ADDED: usize = 16;
+const ADDED: usize = 20;
 
 /// A pod met in the sets of a node.
 struct Met {

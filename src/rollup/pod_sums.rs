@@ -12,7 +12,7 @@ enum Rule {
     OwnFirst,
 }
 
-/// The metrics that add up, each with its rule; a pod has its own of the others, or none.
+/// The metrics that add up, in their order, each with its rule; a pod has its own of the others, or none.
 ///
 /// What Heapster 1.5 knew of pods is the sum of their containers, as there; its last versions took
 /// the pod's own first, which the clients of history would see as a step, and which is not the same:
@@ -89,18 +89,15 @@ fn add(pod: &mut MetricSet, containers: &[MetricSet]) {
             }
         }
     }
-    for (metric, rule) in ADDED_UP {
-        let Some((sum, complete)) = sums.of(metric) else {
-            continue;
-        };
+    let added = ADDED_UP.map(|(metric, rule)| {
+        let (sum, complete) = sums.of(metric)?;
         let replaces = match rule {
             Rule::SumFirst => complete || pod.get(metric).is_none(),
             Rule::OwnFirst => pod.get(metric).is_none(),
         };
-        if replaces {
-            pod.set(sum);
-        }
-    }
+        replaces.then_some(sum)
+    });
+    pod.merge(added.iter().flatten().copied());
 }
 
 fn add_request(pod: &mut MetricSet, request: &Qualified) {
@@ -182,8 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn every_metric_has_a_place() {
+    fn every_metric_has_a_place_and_they_are_in_order() {
         assert!(Metric::all().count() <= METRICS);
+        assert!(ADDED_UP.is_sorted_by(|a, b| a.0 < b.0));
     }
 
     #[test]

@@ -104,8 +104,9 @@ const fn requests(container: &ContainerRecord) -> bool {
 }
 
 fn add(set: &mut MetricSet, container: &ContainerRecord) {
-    set.set(Point::int(Metric::RestartCount, container.restart_count));
+    let restarts = Point::int(Metric::RestartCount, container.restart_count);
     if !requests(container) {
+        set.set(restarts);
         return;
     }
     let Amounts {
@@ -115,7 +116,7 @@ fn add(set: &mut MetricSet, container: &ContainerRecord) {
     } = container.resources.requests;
     let limits = container.resources.limits;
     let bytes = |amount: Option<Bytes>| amount.map(Bytes::get);
-    for (metric, amount) in [
+    let amounts = [
         (Metric::CpuRequest, cpu_millicores),
         (Metric::CpuLimit, limits.cpu_millicores),
         (Metric::MemoryRequest, bytes(memory)),
@@ -125,9 +126,10 @@ fn add(set: &mut MetricSet, container: &ContainerRecord) {
             Metric::EphemeralStorageLimit,
             bytes(limits.ephemeral_storage),
         ),
-    ] {
-        set.set(Point::int(metric, amount.unwrap_or(0)));
-    }
+    ];
+    let amounts = amounts.iter();
+    let amounts = amounts.map(|(metric, amount)| Point::int(*metric, amount.unwrap_or(0)));
+    set.merge(amounts.chain([restarts]));
     let others = &container.resources.other_requests;
     set.qualified
         .extend(others.iter().map(|(name, amount)| Qualified {

@@ -39,6 +39,13 @@ struct Entity {
     count: u8,
 }
 
+/// The counters of one entity, asked for in their order.
+struct Values<'a> {
+    metrics: &'a [Metric],
+    values: &'a [i64],
+    next: usize,
+}
+
 /// Milliseconds since the epoch, in which zero is no time at all.
 type Instant = std::num::NonZeroI64;
 
@@ -117,18 +124,15 @@ fn rate(set: &mut MetricSet, entity: Entity, before: &Counters, most: Option<u64
     if instant(set.started) != entity.started {
         return true;
     }
-    let old = |metric| before.value(entity, metric);
-    let fell = |metric| {
-        old(metric)
-            .zip(int(set, metric))
-            .is_some_and(|(a, b)| b < a)
-    };
-    if fell(LIFE) {
+    let cpu = before.value(entity, LIFE);
+    let fell = |(a, b)| b < a;
+    if cpu.zip(int(set, LIFE)).is_some_and(fell) {
         return true;
     }
     let mut rates = [None; RATED];
     let mut free = rates.iter_mut();
     let mut honest = true;
+    let mut old = before.values(entity);
     for point in &set.points {
         let metric = point.metric();
         let Some(rate) = metric.rate() else { continue };
@@ -137,13 +141,14 @@ fn rate(set: &mut MetricSet, entity: Entity, before: &Counters, most: Option<u64
         } else {
             entity.sampled
         };
+        let old = old.next_of(metric);
         let Some(nanos) = nanos_since(set.sampled_of(metric), stamp) else {
             continue;
         };
-        let Some(delta) = old(metric).and_then(|old| grown(metric, old, point.value())) else {
+        let Some(delta) = old.and_then(|old| grown(metric, old, point.value())) else {
             continue;
         };
-        let point = if metric == Metric::CpuUsage {
+        let point = if metric == LIFE {
             let millicores = u64::try_from(i128::from(delta) * 1000 / i128::from(nanos));
             let millicores = millicores.unwrap_or(u64::MAX);
             let Some(millicores) = bounded(millicores, most) else {
@@ -161,9 +166,7 @@ fn rate(set: &mut MetricSet, entity: Entity, before: &Counters, most: Option<u64
             *slot = Some(point);
         }
     }
-    for point in rates.into_iter().flatten() {
-        set.set(point);
-    }
+    set.merge(rates.iter().flatten().copied());
     honest
 }
 
@@ -204,10 +207,28 @@ impl Counters {
     }
 
     fn value(&self, entity: Entity, metric: Metric) -> Option<i64> {
-        let from = usize::try_from(entity.from).ok()?;
-        let range = from..from + usize::from(entity.count);
-        let at = self.metrics.get(range)?.iter().position(|m| *m == metric)?;
-        self.values.get(from + at).copied()
+        self.values(entity).next_of(metric)
+    }
+
+    /// The counters of an entity, in the order of the points.
+    fn values(&self, entity: Entity) -> Values<'_> {
+        let from = usize::try_from(entity.from).unwrap_or(usize::MAX);
+        let range = from..from.saturating_add(entity.count.into());
+        Values {
+            metrics: self.metrics.get(range.clone()).unwrap_or_default(),
+            values: self.values.get(range).unwrap_or_default(),
+            next: 0,
+        }
+    }
+}
+
+impl Values<'_> {
+    /// The value of a metric that is not before the one asked for last.
+    fn next_of(&mut self, metric: Metric) -> Option<i64> {
+        let rest = self.metrics.get(self.next..)?;
+        self.next += rest.iter().take_while(|known| **known < metric).count();
+        let found = *self.metrics.get(self.next)? == metric;
+        self.values.get(self.next).copied().filter(|_| found)
     }
 }
 

@@ -20,7 +20,10 @@ pub(super) struct Worker<G> {
     pub live: Arc<Live>,
     pub clock: Arc<dyn Clock>,
     limits: Limits,
+    /// For resource metrics, and for summaries, which are some eight times as long: a buffer that once
+    /// held one stays as large.
     buffers: Buffers,
+    summary_buffers: Buffers,
 }
 
 /// How an attempt ended.
@@ -46,7 +49,8 @@ impl<G: KubeletMetricsGetter> Worker<G> {
             live,
             clock,
             limits,
-            buffers: Buffers::default(),
+            buffers: Buffers::keeping(IDLE_BUFFERS),
+            summary_buffers: Buffers::keeping(IDLE_SUMMARY_BUFFERS),
         }
     }
 
@@ -98,7 +102,7 @@ impl<G: KubeletMetricsGetter> Worker<G> {
         mut connection: G::Connection,
     ) -> Result<usize, Error> {
         let span = tracing::debug_span!("summary", node = %node.name);
-        let mut buffer = self.buffers.take();
+        let mut buffer = self.summary_buffers.take();
         let asked = self
             .getter
             .get_summary(node, timeout, &mut connection, &mut buffer);
@@ -109,30 +113,42 @@ impl<G: KubeletMetricsGetter> Worker<G> {
             self.live.keep_summary(&node.name, made.sets);
             Ok(made.skipped_entities)
         });
-        self.buffers.give(buffer);
+        self.summary_buffers.give(buffer);
         answer
     }
 }
 
 /// Buffers for bodies, shared by all attempts: few bodies are under way at once, however many
 /// connections are open.
-#[derive(Debug, Default)]
-struct Buffers(Mutex<Vec<Vec<u8>>>);
+#[derive(Debug)]
+struct Buffers {
+    idle: Mutex<Vec<Vec<u8>>>,
+    /// The most that lie idle; those above it are freed.
+    most: usize,
+}
 
-/// The most buffers that lie idle.
+/// The most buffers for resource metrics that lie idle.
 const IDLE_BUFFERS: usize = 16;
+
+/// The most for summaries, of which a node sends one a minute and hardly two at once.
+const IDLE_SUMMARY_BUFFERS: usize = 2;
 
 /// The largest buffer worth keeping: the answer of a node with some 500 containers.
 const LARGEST_KEPT: usize = 1 << 20;
 
 impl Buffers {
+    const fn keeping(most: usize) -> Self {
+        let idle = Mutex::new(Vec::new());
+        Self { idle, most }
+    }
+
     fn take(&self) -> Vec<u8> {
-        self.0.lock().pop().unwrap_or_default()
+        self.idle.lock().pop().unwrap_or_default()
     }
 
     fn give(&self, buffer: Vec<u8>) {
-        let mut idle = self.0.lock();
-        if idle.len() < IDLE_BUFFERS && buffer.capacity() <= LARGEST_KEPT {
+        let mut idle = self.idle.lock();
+        if idle.len() < self.most && buffer.capacity() <= LARGEST_KEPT {
             idle.push(buffer);
         }
     }

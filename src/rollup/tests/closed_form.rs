@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::{Inventory, Metric, NodeName, Point, Value};
+use crate::history::History;
 use crate::lifecycle::{Stop, Tasks};
 use crate::live::MeasuredNode;
 use crate::rollup::Rollup;
@@ -12,42 +13,42 @@ use crate::rollup::testing::{container_key, node_record, pod_key, pod_record};
 use crate::telemetry::Registry;
 
 /// Where the tests' clock begins: 2026-11-21T10:00:20Z.
-const BEGIN: i64 = 1_795_255_220_000;
-const SECOND: i64 = 1000;
-const MINUTE: i64 = 60_000;
+pub(super) const BEGIN: i64 = 1_795_255_220_000;
+pub(super) const SECOND: i64 = 1000;
+pub(super) const MINUTE: i64 = 60_000;
 /// Kubelets measure and are asked this often.
 const STEP: i64 = 15 * SECOND;
 
 /// What happens, in milliseconds after the begin.
 #[derive(Debug)]
-struct World {
+pub(super) struct World {
     clock: Arc<TestClock>,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
 }
 
 #[derive(Debug)]
-struct Node {
-    name: &'static str,
+pub(super) struct Node {
+    pub(super) name: &'static str,
     /// When it is asked within each step.
     phase: i64,
     /// How far its clock is from ours.
     skew: i64,
     /// Whether it names pods with counters of their own, as summaries do.
-    pods_have_own: bool,
+    pub(super) pods_have_own: bool,
     /// When it does not answer.
     silent: &'static [(i64, i64)],
-    containers: Vec<Container>,
+    pub(super) containers: Vec<Container>,
 }
 
 #[derive(Clone, Debug)]
-struct Container {
-    namespace: &'static str,
-    pod: &'static str,
-    name: &'static str,
-    millicores: i64,
-    memory: i64,
+pub(super) struct Container {
+    pub(super) namespace: &'static str,
+    pub(super) pod: &'static str,
+    pub(super) name: &'static str,
+    pub(super) millicores: i64,
+    pub(super) memory: i64,
     /// Bytes a second of its pod, from its first container.
-    rx: i64,
+    pub(super) rx: i64,
     /// When a new life begins.
     restarts: &'static [i64],
     /// When counters begin from zero without a new life.
@@ -62,7 +63,7 @@ impl Container {
         (started, started.max(last(self.resets).unwrap_or(i64::MIN)))
     }
 
-    fn cpu(&self, at: i64) -> i64 {
+    pub(super) fn cpu(&self, at: i64) -> i64 {
         self.millicores * 1000 * (at - self.life(at).1) + 1
     }
 }
@@ -212,22 +213,27 @@ fn inventory(world: &World) -> Inventory {
 }
 
 /// A roll-up of the world, run for so long.
-struct Ran {
-    world: Arc<World>,
+pub(super) struct Ran {
+    pub(super) world: Arc<World>,
     columns: Arc<Collected>,
+    /// The same columns, as the history keeps them.
+    pub(super) ring: Arc<History>,
     registry: Registry,
     batches: Vec<Arc<crate::domain::Batch>>,
 }
 
-async fn run(minutes: u64, happening: impl AsyncFnOnce(&TestClock)) -> Ran {
+pub(super) async fn run(minutes: u64, happening: impl AsyncFnOnce(&TestClock)) -> Ran {
     let world = Arc::new(world());
     let columns = Arc::new(Collected::default());
     let mut registry = Registry::default();
+    let ring = History::new(crate::history::Config::default(), &mut registry);
+    let ring = Arc::new(ring);
+    let both = Both(Arc::clone(&columns), Arc::clone(&ring));
     let rollup = Arc::new(Rollup::new(
         Config::default(),
         Arc::new(inventory(&world)),
         Arc::clone(&world) as Arc<dyn Source>,
-        Arc::clone(&columns) as Arc<dyn Columns>,
+        Arc::new(both),
         Arc::clone(&world.clock) as Arc<dyn Clock>,
         &mut registry,
     ));
@@ -248,8 +254,30 @@ async fn run(minutes: u64, happening: impl AsyncFnOnce(&TestClock)) -> Ran {
     Ran {
         world,
         columns,
+        ring,
         registry,
         batches,
+    }
+}
+
+/// Columns that are collected and kept.
+#[derive(Debug)]
+struct Both(Arc<Collected>, Arc<History>);
+
+impl Columns for Both {
+    fn append(&self, at: Timestamp, sets: &[MetricSet]) {
+        self.0.append(at, sets);
+        Columns::append(self.1.as_ref(), at, sets);
+    }
+
+    fn finish(&self, at: Timestamp) {
+        self.0.finish(at);
+        Columns::finish(self.1.as_ref(), at);
+    }
+
+    fn begin_anew(&self) {
+        self.0.begin_anew();
+        Columns::begin_anew(self.1.as_ref());
     }
 }
 
@@ -258,14 +286,14 @@ fn int(set: &MetricSet, metric: Metric) -> Option<i64> {
 }
 
 /// What must be known of one node at the tick of `fired` after the one of `before`.
-struct Expected {
+pub(super) struct Expected {
     /// When the sample was taken, and the one before; `None` where there was none fresh.
-    at: Option<i64>,
+    pub(super) at: Option<i64>,
     before: Option<i64>,
 }
 
 impl Expected {
-    fn of(node: &Node, fired: i64) -> Self {
+    pub(super) fn of(node: &Node, fired: i64) -> Self {
         let fresh = |fired: i64| {
             let at = node.asked(fired);
             (fired >= 0 && fired - at <= 65 * SECOND).then_some(at)
@@ -277,14 +305,14 @@ impl Expected {
     }
 
     /// Whether the sample moved since the tick before.
-    fn moved(&self) -> bool {
+    pub(super) fn moved(&self) -> bool {
         self.at
             .zip(self.before)
             .is_some_and(|(at, before)| at > before)
     }
 
     /// Whether a rate of this container is known.
-    fn has_rate(&self, container: &Container) -> bool {
+    pub(super) fn has_rate(&self, container: &Container) -> bool {
         let lives = self.at.zip(self.before);
         self.moved() && lives.is_some_and(|(a, b)| container.life(a) == container.life(b))
     }
@@ -383,7 +411,7 @@ impl<'w> Found<'w> {
 }
 
 /// The sum of what is known.
-fn plus(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+pub(super) fn plus(a: Option<i64>, b: Option<i64>) -> Option<i64> {
     a.map_or(b, |a| Some(a + b.unwrap_or(0)))
 }
 

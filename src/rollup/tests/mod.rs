@@ -1,5 +1,6 @@
 //! Whole columns: against the real Heapster, against closed forms, and in time.
 
+mod aggregated;
 mod closed_form;
 mod golden;
 mod sent;

@@ -2,6 +2,7 @@
 //! under its rules.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{CALL, Scene};
 use crate::client::Protocol;
-use crate::real::until;
+use crate::real::{Kubectl, repository, until};
 use crate::report::Lane;
 
 /// How long until every pod has a rate, at a column every five seconds.
@@ -34,6 +35,8 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene) {
     .await;
     let dashboard = "Dashboard 7 gets its graphs through the service proxy";
     lane.check(dashboard, CALL, new_dashboard(scene)).await;
+    let name = "who may not use the service proxy learns nothing of Heapster's port";
+    lane.check(name, 2 * CALL, gate(scene)).await;
     let name = "the secure port tells the model to readers of it alone";
     lane.check(name, CALL, readers(scene)).await;
 }
@@ -133,6 +136,85 @@ async fn new_dashboard(scene: &Scene) -> Result<()> {
     let path = format!("{SCRAPER}/nodes/sim-1/metrics/memory/usage");
     let list = scene.admin.raw(&path).await?;
     ensure!(list["items"][0]["uids"] == json!(["sim-1"]), "{list}");
+    Ok(())
+}
+
+/// By the overlay's Role, which names the Service in all three spellings: its holder gets through, nobody else does,
+/// and to no other Service. What the NetworkPolicy lets in is read only: nothing here would enforce it.
+async fn gate(scene: &Scene) -> Result<()> {
+    let folder = repository()?.join("deploy/overlays/heapster");
+    for file in ["access.yaml", "networkpolicy.yaml"] {
+        let manifest = std::fs::read_to_string(folder.join(file))?;
+        scene.admin.apply(&manifest).await?;
+    }
+    let mut accounts = Vec::new();
+    for name in ["dashboard", "onlooker"] {
+        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": { "name": name, "namespace": "web" } });
+        scene.admin.apply(&account.to_string()).await?;
+        let account = scene.cluster.service_account(&scene.admin, "web", name);
+        accounts.push(account.await?);
+    }
+    let bind = "create rolebinding dashboard -n kube-system --role=heapster-proxy --serviceaccount=web:dashboard";
+    scene.admin.run(bind).await?;
+    let [dashboard, onlooker] = accounts.as_slice() else {
+        anyhow::bail!("not two accounts");
+    };
+    let refused = async |who: &Kubectl, path: &str| {
+        let answer = who.ask(&format!("get --raw {path}")).await?;
+        let told = "cannot get resource \"services/proxy\"";
+        let refused = !answer.success && answer.err.contains(told) && answer.out.is_empty();
+        ensure!(refused, "{path}: {} {}", answer.out, answer.err);
+        Ok(())
+    };
+    for spelling in ["heapster", "heapster:", "http:heapster:"] {
+        let path = MODEL.replace("/heapster/", &format!("/{spelling}/")) + "/nodes";
+        until(CALL, async || {
+            let nodes = dashboard.raw(&path).await?;
+            ensure!(
+                nodes.as_array().is_some_and(|nodes| !nodes.is_empty()),
+                "{nodes}"
+            );
+            Ok(())
+        })
+        .await?;
+        refused(onlooker, &path).await?;
+    }
+    refused(dashboard, &MODEL.replace("/heapster/", "/loadline/")).await?;
+    policy(scene, &folder).await
+}
+
+/// Everybody to the secure port, one namespace to Heapster's, of the pods the overlay makes.
+async fn policy(scene: &Scene, overlay: &Path) -> Result<()> {
+    let kept = "get networkpolicy loadline -n kube-system";
+    let kept = scene.admin.json(kept).await?;
+    let dashboard = json!({ "kubernetes.io/metadata.name": "kubernetes-dashboard" });
+    let of_loadline = json!({ "app.kubernetes.io/name": "loadline" });
+    let wanted = json!({
+        "podSelector": { "matchLabels": of_loadline },
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            { "ports": [{ "port": "https", "protocol": "TCP" }] },
+            { "ports": [{ "port": "heapster", "protocol": "TCP" }],
+              "from": [{ "namespaceSelector": { "matchLabels": dashboard } }] },
+        ],
+    });
+    ensure!(kept["spec"] == wanted, "{}", kept["spec"]);
+    let dry = "apply --server-side --force-conflicts --dry-run=server -k";
+    let made = format!("{dry} {}", overlay.display());
+    let made = scene.admin.json(&made).await?;
+    let mut made = made["items"].as_array().context("no objects")?.iter();
+    let deployment = made.find(|object| object["kind"] == "Deployment");
+    let template = &deployment.context("no Deployment")?["spec"]["template"];
+    let name = "app.kubernetes.io/name";
+    ensure!(
+        template["metadata"]["labels"][name] == of_loadline[name],
+        "{template}"
+    );
+    let ports = &template["spec"]["containers"][0]["ports"];
+    let ports = ports.as_array().context("no ports")?.iter();
+    let ports: Vec<_> = ports.filter_map(|port| port["name"].as_str()).collect();
+    ensure!(ports == ["https", "heapster"], "{ports:?}");
     Ok(())
 }
 

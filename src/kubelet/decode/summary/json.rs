@@ -6,8 +6,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 use crate::domain::Timestamp;
 
 /// Why reading a text ends early.
@@ -83,25 +81,26 @@ impl<'a> Json<'a> {
     /// A whole number that is not negative and fits; any other value is `None`.
     pub(super) fn number(&mut self) -> Result<Option<u64>, Stop> {
         self.skip_blanks();
-        let mut number = Some(0_u64);
-        let mut length = 0;
-        for byte in self.rest() {
-            match byte {
-                b'0'..=b'9' => {
-                    let digit = u64::from(byte - b'0');
-                    let tens = number.and_then(|number| number.checked_mul(10));
-                    number = tens.and_then(|tens| tens.checked_add(digit));
-                    length += 1;
-                }
-                byte if ends_literal(*byte) && length > 0 => {
-                    self.at += length;
-                    return Ok(number);
-                }
-                _ => break,
+        let rest = self.rest();
+        let (mut number, mut length) = (0_u64, 0);
+        for byte in rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
             }
+            number = number.wrapping_mul(10).wrapping_add(digit.into());
+            length += 1;
         }
-        self.skip()?;
-        Ok(None)
+        if length == 0 || !rest.get(length).is_some_and(|byte| ends_literal(*byte)) {
+            self.skip()?;
+            return Ok(None);
+        }
+        let digits = self.text.get(self.at..self.at + length);
+        self.at += length;
+        if length <= DIGITS_THAT_FIT {
+            return Ok(Some(number));
+        }
+        Ok(digits.and_then(|digits| digits.parse().ok()))
     }
 
     /// A string, unescaped; any other value, or one with an escape that is none, is `None`.
@@ -212,8 +211,7 @@ impl<'a> Json<'a> {
         }
         let begin = self.at;
         loop {
-            let found = memchr2(b'"', b'\\', self.rest()).ok_or(Stop::Malformed)?;
-            self.at += found;
+            self.at += quote_or_backslash(self.rest()).ok_or(Stop::Malformed)?;
             if self.rest().first() == Some(&b'"') {
                 let raw = self.text.get(begin..self.at).ok_or(Stop::Malformed)?;
                 self.at += 1;
@@ -238,13 +236,65 @@ impl<'a> Json<'a> {
     }
 
     fn skip_blanks(&mut self) {
-        let blank = |b: &&u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
-        self.at += self.rest().iter().take_while(blank).count();
+        let bytes = self.text.as_bytes();
+        let mut at = self.at;
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
+            at += 1;
+            // A kubelet indents its answer: half of it are spaces at the begin of lines.
+            while let Some(word) = word(bytes, at) {
+                let others = word ^ each(b' ');
+                at += first_marked(others);
+                if others != 0 {
+                    break;
+                }
+            }
+        }
+        self.at = at;
     }
 
     fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
+}
+
+/// How many digits a `u64` holds whichever they are.
+const DIGITS_THAT_FIT: usize = 19;
+
+/// Where the first quote or backslash stands. Eight bytes at a time: keys are so short that a search
+/// made for long texts takes longer to begin than they take to read.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(word) = word(bytes, at) {
+        let marks = zeros(word ^ each(b'"')) | zeros(word ^ each(b'\\'));
+        if marks != 0 {
+            return Some(at + first_marked(marks));
+        }
+        at += 8;
+    }
+    let mut rest = bytes.get(at..)?.iter();
+    let found = rest.position(|b| matches!(b, b'"' | b'\\'))?;
+    Some(at + found)
+}
+
+/// The eight bytes that begin here, the first one lowest.
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    let chunk = bytes.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*chunk))
+}
+
+/// Eight times this byte.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Marks the lowest byte that is zero; bytes above it may be marked, too.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(each(1)) & !word & each(0x80)
+}
+
+/// The place of the lowest byte that is not zero; eight when all are.
+const fn first_marked(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
 }
 
 /// Tells whether a number, `true`, `false` or `null` ends before this byte.

@@ -80,6 +80,10 @@ fn entities<'a, T: Default>(
         let mut entity = T::default();
         if read(json, &mut entity, skipped)? {
             json.take_room()?;
+            if all.is_empty() {
+                // Most pods have one container and one volume; a list begins with room for four.
+                all.reserve_exact(1);
+            }
             all.push(entity);
         } else {
             *skipped += 1;

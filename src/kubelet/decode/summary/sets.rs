@@ -26,6 +26,10 @@ pub struct SourceSets {
 /// The longest name of a system container or volume that is kept, and the longest UID: the bound
 /// Kubernetes sets on names.
 const MAX_LEN: usize = 253;
+/// How many metrics a filesystem has.
+const OF_FILESYSTEM: usize = 5;
+/// How many names are looked through one by one.
+const LOOKED_THROUGH: usize = 8;
 
 impl SummaryReading<'_> {
     /// The metrics of everything the kubelet of `node` named, as they were at `now` by our own wall
@@ -119,7 +123,8 @@ impl Maker {
         let storage = pod.ephemeral_storage.used;
         int(&mut set, Metric::EphemeralStorageUsage, storage);
         int(&mut set, Metric::ProcessCount, pod.processes);
-        set.qualified.reserve_exact(pod.volumes.len() * 5);
+        set.qualified
+            .reserve_exact(pod.volumes.len() * OF_FILESYSTEM);
         for (name, volume) in &pod.volumes {
             if name.is_empty() || name.len() > MAX_LEN {
                 self.skipped += 1;
@@ -150,6 +155,7 @@ impl Maker {
         let (rootfs, logs) = (container.rootfs.used, container.logs.used);
         let storage = rootfs.zip(logs).and_then(|(a, b)| a.checked_add(b));
         int(&mut set, Metric::EphemeralStorageUsage, storage);
+        set.qualified.reserve_exact(2 * OF_FILESYSTEM);
         filesystem(&mut set, &self.root, &container.rootfs);
         filesystem(&mut set, &self.logs, &container.logs);
         self.finish(set);
@@ -162,7 +168,9 @@ impl Maker {
         }
         let up = set.started.and_then(|started| self.now.since(started));
         int(&mut set, Metric::Uptime, up.map(|up| up.as_millis()));
+        // Summaries are kept for a minute, all of them.
         set.points.shrink_to_fit();
+        set.qualified.shrink_to_fit();
         self.sets.push(set);
     }
 }
@@ -195,13 +203,20 @@ fn newest<'e, E, K: Clone + Eq + std::hash::Hash>(
     skipped: &mut usize,
 ) -> Vec<(K, &'e E)> {
     let mut all: Vec<(K, &E)> = Vec::with_capacity(entities.len());
-    let mut places: HashMap<K, usize> = HashMap::with_capacity(entities.len());
+    // The containers of a pod are looked through sooner than a table is made.
+    let mut places = (entities.len() > LOOKED_THROUGH).then(HashMap::new);
     for entity in entities {
         let Some(name) = name(entity) else {
             *skipped += 1;
             continue;
         };
-        let place = *places.entry(name.clone()).or_insert(all.len());
+        let place = match &mut places {
+            Some(places) => *places.entry(name.clone()).or_insert(all.len()),
+            None => all
+                .iter()
+                .position(|(known, _)| *known == name)
+                .unwrap_or(all.len()),
+        };
         match all.get_mut(place) {
             Some((_, kept)) if started(entity) >= started(kept) => *kept = entity,
             Some(_) => {}
