@@ -22,19 +22,28 @@ const VARIABLES: [(&str, &str); 2] = [("$instance", ".*"), ("$__rate_interval", 
 /// Questions of the dashboard, at least.
 const QUESTIONS: usize = 30;
 /// What has no answer as long as nothing fails, nothing is turned away and nothing is rotated.
-const OF_FAULTS: [&str; 6] = [
+const OF_FAULTS: [&str; 8] = [
     "loadline_scrape_failures_total",
     "loadline_watch_restarts_total",
     "loadline_watch_skipped_objects_total",
     "loadline_serving_",
     "loadline_server_tls_handshake_failures_total",
     "loadline_review_cache_lookups_total",
+    "loadline_history_dir_errors_total",
+    "loadline_sink_dropped_total",
 ];
 
 async fn watched(ground: &Ground) -> Result<()> {
     let questions = questions()?;
+    let kept = tempfile::tempdir()?;
+    let (spool, history) = (kept.path().join("spool"), kept.path().join("history"));
+    for folder in [&spool, &history] {
+        std::fs::create_dir(folder)?;
+    }
+    let (spool, history) = (spool.to_string_lossy(), history.to_string_lossy());
+    let flags = [("sink-spool-dir", &*spool), ("history-dir", &*history)];
     ground
-        .beside(&[], &[], &[], async |stage| {
+        .beside(&["log".to_owned()], &flags, &[], async |stage| {
             stage.until_measured().await?;
             let folder = ground.scratch.folder();
             let config = configuration(stage, folder)?;
