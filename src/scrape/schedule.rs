@@ -25,7 +25,8 @@ pub(super) struct Pace {
     early: bool,
     /// There was a time when the node and all its containers had numbers.
     was_settled: bool,
-    last_start: Option<Instant>,
+    /// When the last attempt ended; of one under way, when it began.
+    last: Option<Instant>,
 }
 
 /// What an attempt brought, as far as the schedule cares.
@@ -40,7 +41,8 @@ pub(super) struct Progress {
 /// The milliseconds of a second in which nodes are asked.
 const MIDDLE: std::ops::Range<u64> = 150..750;
 
-/// Two attempts on a node are never closer together than this.
+/// So long a node is left alone after an attempt: its stamps are then so far apart, too, however long
+/// the answer took, and make a number.
 pub(super) const SHORTEST_GAP: Duration = Duration::from_secs(2);
 
 /// Regular moments in the same span of so many milliseconds may be brought forward to the first of
@@ -104,7 +106,7 @@ impl Pace {
             expecting: false,
             early: false,
             was_settled: false,
-            last_start: None,
+            last: None,
         }
     }
 
@@ -120,7 +122,7 @@ impl Pace {
 
     /// An attempt begins.
     pub(super) const fn started(&mut self, now: Instant) {
-        self.last_start = Some(now);
+        self.last = Some(now);
         self.early = false;
     }
 
@@ -132,8 +134,8 @@ impl Pace {
         wall: Timestamp,
         progress: Option<Progress>,
     ) -> Instant {
-        let last_start = self.last_start.unwrap_or(now);
-        let earliest = now.max(last_start + SHORTEST_GAP);
+        let began = self.last.replace(now).unwrap_or(now);
+        let earliest = now + SHORTEST_GAP;
         let mut regular = now + self.phase.wait(wall);
         if regular < earliest {
             regular += Duration::from_millis(self.phase.resolution);
@@ -152,7 +154,7 @@ impl Pace {
         let settled = progress.is_some_and(|progress| progress.settled) && !self.expecting;
         match self.quick {
             [wait, later @ ..] if !settled => {
-                let quick = earliest.max(last_start + *wait);
+                let quick = earliest.max(began + *wait);
                 // A regular moment that comes first takes no quick scrape away: with a long
                 // resolution the node would wait a whole one for its second stamp.
                 if quick < regular {
@@ -177,7 +179,7 @@ impl Pace {
         let into = Duration::from_millis(self.phase.offset % COMPANY_SPAN + 2);
         let regular = self.quick.is_empty() && !self.early;
         let from = due.checked_sub(into).filter(|_| regular).unwrap_or(due);
-        let last = self.last_start.map(|last| last + SHORTEST_GAP);
+        let last = self.last.map(|last| last + SHORTEST_GAP);
         last.map_or(from, |earliest| from.max(earliest)).min(due)
     }
 
@@ -196,7 +198,7 @@ impl Pace {
     /// Something changed that makes an early attempt worth while: when to make it.
     pub(super) fn hurry(&mut self, now: Instant) -> Instant {
         self.early = true;
-        let last = self.last_start.map(|last| last + SHORTEST_GAP);
+        let last = self.last.map(|last| last + SHORTEST_GAP);
         last.map_or(now, |earliest| earliest.max(now))
     }
 }
@@ -317,6 +319,25 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_first_answer_is_followed_late_enough_to_make_a_pair() {
+        let now = Instant::now();
+        let at = |seconds: f64| now + Duration::from_secs_f64(seconds);
+        let wall = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        for (regular, hurried) in [(12_000, false), (12_000, true), (2_300, false)] {
+            let mut pace = Pace::new(phase(regular));
+            pace.started(now);
+            if hurried {
+                pace.pod_running(at(0.1));
+            }
+            assert_eq!(pace.finished(at(1.0), wall(1), UNSETTLED), at(3.0));
+        }
+        let mut pace = Pace::new(phase(12_000));
+        pace.started(now);
+        pace.finished(at(1.0), wall(1), SETTLED);
+        assert_eq!(pace.pod_running(at(1.5)), at(3.0));
+    }
+
+    #[test]
     fn a_regular_moment_right_after_an_attempt_is_left_out() {
         let pace = Pace::new(phase(1_000));
         assert_eq!(starts(pace, &[SETTLED, SETTLED]), [0.0, 16.0, 31.0]);
@@ -402,6 +423,6 @@ mod tests {
         pace.pod_running(now + Duration::from_millis(100));
         let done = now + Duration::from_millis(300);
         let due = pace.finished(done, Timestamp::from_millis(300), SETTLED);
-        assert_eq!(due, now + SHORTEST_GAP);
+        assert_eq!(due, done + SHORTEST_GAP);
     }
 }
