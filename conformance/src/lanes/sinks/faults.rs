@@ -7,7 +7,7 @@ use std::pin::Pin;
 use anyhow::{Context, Result, ensure};
 
 use super::slow::live_stamp;
-use super::told::{PATIENCE, columns, logs, metric, more_columns, reaches};
+use super::told::{PATIENCE, columns, logs, made_columns, metric, more_columns, reaches};
 use super::{Check, Ground, RESOLUTION};
 use crate::databases::{Faulty, Kind, Mood};
 use crate::real::until;
@@ -214,12 +214,7 @@ async fn told(receivers: &[Faulty], stage: &Stage, fault: Fault) -> Result<()> {
 
 /// Waits until every receiver has all columns made by now; nothing was dropped or refused, and all came in order.
 async fn complete(receivers: &[Faulty], stage: &Stage) -> Result<()> {
-    let made = until(PATIENCE, async || {
-        let made = columns(stage).await?;
-        ensure!(!made.is_empty(), "there are no columns");
-        Ok(made)
-    });
-    let made = made.await?;
+    let made = made_columns(stage).await?;
     for receiver in receivers {
         let key = receiver.kind.key();
         let taken = until(PATIENCE, async || {

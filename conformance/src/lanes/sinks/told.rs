@@ -66,6 +66,16 @@ pub(super) async fn columns(stage: &Stage) -> Result<BTreeSet<i64>> {
     points.iter().map(stamp).collect()
 }
 
+/// The columns made by now; waits for the first.
+pub(super) async fn made_columns(stage: &Stage) -> Result<BTreeSet<i64>> {
+    until(PATIENCE, async || {
+        let made = columns(stage).await?;
+        ensure!(!made.is_empty(), "there are no columns");
+        Ok(made)
+    })
+    .await
+}
+
 /// Waits until there are this many more columns.
 pub(super) async fn more_columns(stage: &Stage, more: usize) -> Result<()> {
     let before = columns(stage).await?;
@@ -78,13 +88,12 @@ pub(super) async fn more_columns(stage: &Stage, more: usize) -> Result<()> {
     .await
 }
 
-/// Waits until a database has every column that is made by now, and none nobody made.
+/// Waits until a database has every column that is made by now, one at least, and none nobody made.
 pub(super) async fn nothing_lost(
     stage: &Stage,
     arrived: &impl AsyncFn() -> Result<BTreeSet<i64>>,
 ) -> Result<()> {
-    let made = columns(stage).await?;
-    ensure!(!made.is_empty(), "there are no columns");
+    let made = made_columns(stage).await?;
     let there = until(PATIENCE, async || {
         let there = arrived().await?;
         let lost: Vec<_> = made.difference(&there).collect();
