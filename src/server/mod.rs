@@ -229,7 +229,7 @@ impl Default for Limits {
             handlers: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             connections: 1000,
             connections_of_one: 250,
-            newcomers_of_one: 50,
+            newcomers_of_one: 100,
             streams: 100,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(32),

@@ -157,7 +157,7 @@ async fn stalling_clients(bench: &Bench) -> Result<()> {
             let administrator = stage.loadline.as_proxied(&stage.lab, "root", &masters)?;
             until(
                 RESOLUTION,
-                "of what has not authenticated 50 of one address stay",
+                "of what has not authenticated 100 of one address stay",
                 async || {
                     let metrics = administrator.get("/metrics").await?.whole_text();
                     let refused = metrics.lines().find_map(|line| {
