@@ -23,11 +23,16 @@ fn what_cannot_be_asked_ends_with_2_and_says_what_to_give() {
     let target = "--target https://127.0.0.1:1";
     for (arguments, words) in [
         (String::new(), "give --target https://HOST:PORT"),
-        ("--check nonsense".to_owned(), "only front-proxy-user, "),
+        ("--check nonsense".to_owned(), "--list names them all"),
         (
             "--list --check nonsense".to_owned(),
-            "only front-proxy-user, ",
+            "--list names them all",
         ),
+        ("--check 999".to_owned(), "they go from 1 to 1"),
+        ("--list --output junit".to_owned(), "only table and json"),
+        ("--list --extensions foo".to_owned(), "watch and node-name"),
+        ("--in-lab /none".to_owned(), "--in-lab /none: No such file"),
+        ("--in-lab /".to_owned(), "--in-lab /: no file"),
         (
             "--group nonsense".to_owned(),
             "authentication, authorization",
@@ -57,6 +62,22 @@ fn what_cannot_be_asked_ends_with_2_and_says_what_to_give() {
             "{arguments}: {told}"
         );
     }
+}
+
+#[test]
+fn the_list_comes_in_json_too() {
+    let output = run("--list --group routing --output json");
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let list = list.as_array().unwrap();
+    let lines = run("--list --group routing").stdout;
+    assert_eq!(
+        list.len(),
+        String::from_utf8(lines).unwrap().lines().count()
+    );
+    let index = list.iter().find(|check| check["id"] == "index").unwrap();
+    assert_eq!(index["item"], 50);
+    assert_eq!(index["group"], "routing");
+    assert_eq!(index["needs"], "reader");
 }
 
 #[test]

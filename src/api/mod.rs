@@ -82,8 +82,8 @@ impl Api {
     #[must_use]
     pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Reply> {
         let whole = || {
-            let response = self.discovery.answer(parts);
-            let response = response.or_else(|| self.openapi.answer(parts))?;
+            let response = self.discovery.answer(&info.path, parts);
+            let response = response.or_else(|| self.openapi.answer(&info.path, parts))?;
             Some(Reply::Whole(response))
         };
         let coverage = || self.coverage.respond(info, parts);

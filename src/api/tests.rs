@@ -29,7 +29,11 @@ fn answer(uri: &str, accept_encoding: &str) -> Option<Response<Bytes>> {
 fn each_path_is_answered_by_the_part_it_belongs_to() {
     for (uri, start) in [
         ("/apis", r#"{"kind":"APIGroupList""#),
+        ("/%61pis", r#"{"kind":"APIGroupList""#),
+        ("/apis%2f", r#"{"kind":"APIGroupList""#),
         ("/apis/metrics.k8s.io", r#"{"kind":"APIGroup""#),
+        ("/apis%2Fmetrics.k8s.io", r#"{"kind":"APIGroup""#),
+        ("/apis/metrics.k8s.io%2fv1", r#"{"kind":"APIResourceList""#),
         ("/apis/metrics.k8s.io/v1", r#"{"kind":"APIResourceList""#),
         (
             "/apis/metrics.k8s.io/v1beta1/",
@@ -49,8 +53,12 @@ fn each_path_is_answered_by_the_part_it_belongs_to() {
             r#"{"kind":"NodeCoverageList""#,
         ),
         ("/apis/metrics.k8s.io/v1/foo", r#"{"kind":"Status""#),
+        ("/apis/metrics.k8s.io/v9/nodes", r#"{"kind":"Status""#),
+        ("/apis/loadline.io/v9", r#"{"kind":"Status""#),
         ("/openapi/v3", r#"{"paths":{"apis/loadline.io"#),
         ("/openapi/v2", "{"),
+        ("/openapi%2Fv2", "{"),
+        ("/%6fpenapi/v3/apis/metrics.k8s.io/v1", r#"{"components""#),
     ] {
         let response = answer(uri, "").unwrap();
         let body = String::from_utf8(response.into_body().to_vec()).unwrap();
@@ -65,7 +73,7 @@ fn other_paths_are_left_to_the_server() {
         "/api",
         "/metrics",
         "/apis/other",
-        "/apis/metrics.k8s.io/v9/nodes",
+        "/apis/%2f",
         "/openapi",
     ] {
         assert!(answer(uri, "").is_none(), "{uri}");

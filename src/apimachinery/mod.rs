@@ -33,7 +33,8 @@ pub use human_duration::HumanDuration;
 pub use list_options::ListOptions;
 pub use meta::{Creation, ListMeta, ObjectMeta};
 pub use negotiate::{
-    Conversion, MediaType, MetaVersion, Negotiated, NotAcceptable, Transform, negotiate,
+    Conversion, MediaType, MetaVersion, Negotiated, NotAcceptable, Transform, choose, negotiate,
+    takes_json,
 };
 pub use object::{Object, encode, respond, response};
 pub use partial_object_metadata::{PartialObjectMetadata, PartialObjectMetadataList};

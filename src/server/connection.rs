@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::metrics::{HandshakeFailure, Metrics};
+use super::seats::Seat;
 use super::words::InGosWords;
 use super::{Limits, http_rules};
 use crate::auth::Peer;
@@ -29,6 +30,7 @@ use crate::lifecycle::{Stop, StopSender};
 #[derive(Debug)]
 pub(super) struct Connection {
     peer: Option<Peer>,
+    seat: Arc<Seat>,
     closing: Notify,
     ending: (StopSender, Stop),
     /// Told when nothing is under way any more.
@@ -64,9 +66,10 @@ const MAX_HEADER_LINES: usize = 4096;
 const WINDOW: u32 = 65_535;
 
 impl Connection {
-    fn new(chain: Vec<CertificateDer<'static>>) -> Arc<Self> {
+    fn new(chain: Vec<CertificateDer<'static>>, seat: Arc<Seat>) -> Arc<Self> {
         Arc::new(Self {
             peer: Peer::new(chain),
+            seat,
             closing: Notify::new(),
             ending: Stop::channel(),
             rest: Notify::new(),
@@ -81,6 +84,11 @@ impl Connection {
     /// The certificates the client showed.
     pub(super) const fn peer(&self) -> Option<&Peer> {
         self.peer.as_ref()
+    }
+
+    /// Somebody came by it who may be here: its place is its own from now on.
+    pub(super) fn keep(&self) {
+        self.seat.keep();
     }
 
     /// Ends the connection once the requests under way are answered.
@@ -178,11 +186,12 @@ impl Agreed {
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     agreed: Agreed,
+    seat: Arc<Seat>,
     router: Router,
     limits: Arc<Limits>,
     stop: Stop,
 ) {
-    let connection = Connection::new(agreed.chain);
+    let connection = Connection::new(agreed.chain, seat);
     let builder = builder(agreed.http2, &limits);
     let of = Arc::clone(&connection);
     let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {

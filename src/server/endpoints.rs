@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::connection::Connection;
@@ -125,10 +125,10 @@ impl Endpoints {
         match path {
             "/metrics" => return self.metrics().into(),
             "/metrics/slis" => return typed(StatusCode::OK, slis::TEXT, self.slis.text()).into(),
-            "/version" if parts.method != Method::GET => {
-                return Status::method_not_allowed().respond(&parts).into();
+            "/version" | "/version/" => return version::answer(&parts).into(),
+            _ if path.starts_with("/version/") => {
+                return Status::no_such_resource().respond(&parts).into();
             }
-            "/version" => return typed(StatusCode::OK, JSON, version::json()).into(),
             "/" | "/index.html" => return self.index(StatusCode::OK).into(),
             _ => {}
         }

@@ -264,7 +264,7 @@ impl Bound {
             router,
             shutdown_delay,
             slots: Arc::new(Semaphore::new(limits.connections)),
-            seats: Seats::new(limits.connections_of_one),
+            seats: Seats::new(&limits, Arc::clone(&metrics)),
             limits: Arc::new(limits),
             metrics,
             tasks,
@@ -329,9 +329,8 @@ impl Bound {
             match accepted {
                 Ok((stream, peer)) => {
                     failing = false;
-                    match self.seats.take(peer.ip()) {
-                        Some(seat) => self.spawn(stream, peer, (slot, seat), drain.clone()),
-                        None => self.metrics.connection_refused(),
+                    if let Some(seat) = self.seats.take(peer.ip()) {
+                        self.spawn(stream, peer, (slot, seat), drain.clone());
                     }
                 }
                 Err(error) => {
@@ -348,7 +347,7 @@ impl Bound {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        place: (OwnedSemaphorePermit, Seat),
+        (slot, seat): (OwnedSemaphorePermit, Seat),
         drain: Stop,
     ) {
         let acceptor = match self.door.acceptor() {
@@ -362,16 +361,25 @@ impl Bound {
         let metrics = Arc::clone(&self.metrics);
         let span = tracing::debug_span!("conn", %peer);
         let connection = async move {
-            let _place = place;
+            let _slot = slot;
             let _open = metrics.connection();
             let _ = stream.set_nodelay(true);
-            let Some(acceptor) = acceptor else {
-                return connection::serve(stream, Agreed::default(), router, limits, drain).await;
+            let seat = Arc::new(seat);
+            let of = Arc::clone(&seat);
+            let served = async {
+                let Some(acceptor) = acceptor else {
+                    let agreed = Agreed::default();
+                    return connection::serve(stream, agreed, of, router, limits, drain).await;
+                };
+                let hands = connection::shake_hands(acceptor, stream, limits.handshake, &metrics);
+                if let Some(Some(stream)) = drain.until(hands).await {
+                    let agreed = Agreed::by(&stream);
+                    connection::serve(stream, agreed, of, router, limits, drain).await;
+                }
             };
-            let hands = connection::shake_hands(acceptor, stream, limits.handshake, &metrics);
-            if let Some(Some(stream)) = drain.until(hands).await {
-                let agreed = Agreed::by(&stream);
-                connection::serve(stream, agreed, router, limits, drain).await;
+            tokio::select! {
+                () = served => {}
+                () = seat.lost() => tracing::debug!("a newer connection took the place"),
             }
         };
         let connection = Box::pin(connection.instrument(span));

@@ -115,7 +115,7 @@ impl Metrics {
         );
         registry.register(
             "loadline_server_connections_refused",
-            "Connections closed because their address had as many as one may have",
+            "Connections closed because their address had as many as one may have, of those that have authenticated or of those that have not",
             metrics.connections_refused.clone(),
         );
         registry.register(

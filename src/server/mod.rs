@@ -136,9 +136,12 @@ pub struct Limits {
     pub handlers: usize,
     /// Connections open at once; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// Connections one address may have open at once; further ones are closed at once. The API
-    /// server, which asks for nearly everybody, needs a few.
+    /// Connections one address may have open at once that have authenticated; further ones are
+    /// closed at once. The API server, which asks for nearly everybody, needs a few.
     pub connections_of_one: usize,
+    /// Connections one address may have open at once besides, which have not finished the TLS
+    /// handshake or have not authenticated; for each further one the oldest of them is closed.
+    pub newcomers_of_one: usize,
     /// `--http2-max-streams-per-connection`.
     pub streams: u32,
     /// The longest a TLS handshake may take.
@@ -226,6 +229,7 @@ impl Default for Limits {
             handlers: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             connections: 1000,
             connections_of_one: 250,
+            newcomers_of_one: 100,
             streams: 100,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(32),

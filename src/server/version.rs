@@ -1,6 +1,12 @@
 //! `/version`, in the shape of `k8s.io/apimachinery/pkg/version.Info`.
 
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response};
 use serde::Serialize;
+
+use crate::apimachinery::{NotAcceptable, Status, takes_json};
 
 /// What is told of the program.
 #[derive(Serialize)]
@@ -17,8 +23,22 @@ struct Info {
     platform: String,
 }
 
+/// Tells the version to who gets it and takes JSON.
+pub(super) fn answer(request: &Parts) -> Response<Bytes> {
+    if request.method != Method::GET {
+        return Status::method_not_allowed().respond(request);
+    }
+    if !takes_json(&request.headers) {
+        return Status::not_acceptable(NotAcceptable::JsonRoute).respond(request);
+    }
+    let mut response = Response::new(json().into());
+    let content_type = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
 /// The version as JSON, indented by two spaces, without a newline at its end.
-pub(super) fn json() -> String {
+fn json() -> String {
     let platform = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -120,10 +120,20 @@ async fn answer(arguments: Arguments) -> Result<(String, bool)> {
         checks: arguments.checks.clone(),
     };
     filter.validate()?;
+    let extensions = arguments.to_extensions()?;
+    for (flag, program) in [
+        ("--in-lab", &arguments.in_lab),
+        ("--panicking", &arguments.panicking),
+    ] {
+        if let Some(program) = program {
+            let here = std::fs::metadata(program);
+            let here = here.with_context(|| format!("{flag} {}", program.display()))?;
+            ensure!(here.is_file(), "{flag} {}: no file", program.display());
+        }
+    }
     if arguments.list {
         let chosen = checks().into_iter().filter(|check| filter.chooses(check));
-        let lines = chosen.map(|check| described(&check) + "\n");
-        return Ok((lines.collect(), true));
+        return Ok((listed(chosen, arguments.output)?, true));
     }
     if let Some(path) = &arguments.document {
         write_document(path, arguments.kubectl.clone()).await?;
@@ -140,7 +150,7 @@ async fn answer(arguments: Arguments) -> Result<(String, bool)> {
             Box::pin(run_in_lab(&program, &filter, |_| {})).await?
         }
         None => {
-            let target = arguments.to_target()?;
+            let target = arguments.to_target(extensions)?;
             target.reach().await?;
             let mut results = Box::pin(run(&target, None, &filter)).await;
             if arguments.anonymous {
@@ -176,6 +186,44 @@ async fn write_document(path: &Path, kubectl: Option<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// The contract in this form; JUnit tells of results alone.
+fn listed(chosen: impl Iterator<Item = Check>, output: Output) -> Result<String> {
+    match output {
+        Output::Table => Ok(chosen.map(|check| described(&check) + "\n").collect()),
+        Output::Json => {
+            let list: Vec<Listed> = chosen.map(Listed::from).collect();
+            Ok(serde_json::to_string_pretty(&list)? + "\n")
+        }
+        Output::Junit => bail!("--list has no results to tell as junit: only table and json"),
+    }
+}
+
+/// A check as the list in JSON tells of it.
+#[derive(serde::Serialize)]
+struct Listed {
+    item: u16,
+    id: &'static str,
+    group: Group,
+    expects: &'static str,
+    needs: &'static str,
+}
+
+impl From<Check> for Listed {
+    fn from(check: Check) -> Self {
+        Self {
+            item: check.item,
+            id: check.id,
+            group: check.group,
+            expects: check.expects,
+            needs: match check.needs {
+                Needs::Reader => "reader",
+                Needs::Proxy => "front-proxy",
+                Needs::World => "world",
+            },
+        }
+    }
+}
+
 fn described(check: &Check) -> String {
     let needs = match check.needs {
         Needs::Reader => "",
@@ -189,7 +237,7 @@ fn described(check: &Check) -> String {
 }
 
 impl Arguments {
-    fn to_target(&self) -> Result<Target> {
+    fn to_target(&self, extensions: Option<Extensions>) -> Result<Target> {
         let uri = self.target.as_ref().context(
             "nothing to ask: give --target https://HOST:PORT and who to come as, --in-lab PROGRAM, or --list; \
              --help says more",
@@ -231,7 +279,7 @@ impl Arguments {
             certificate: pair(self.client_cert.as_deref(), self.client_key.as_deref())?,
             token,
             kubectl: self.to_kubectl()?,
-            extensions: self.to_extensions()?,
+            extensions,
         })
     }
 

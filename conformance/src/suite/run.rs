@@ -39,15 +39,21 @@ impl Filter {
     /// Makes sure that every name is that of a check, and that something is chosen.
     ///
     /// # Errors
-    /// Otherwise, with the names there are.
+    /// Otherwise, with where to find the names there are.
     pub fn validate(&self) -> Result<()> {
         let all = checks();
         for name in &self.checks {
             let known = |check: &Check| check.id == name || check.item.to_string() == *name;
-            if !all.iter().any(known) {
-                let ids: Vec<&str> = all.iter().map(|check| check.id).collect();
-                bail!("no check is called {name}, only {}", ids.join(", "));
+            if all.iter().any(known) {
+                continue;
             }
+            if name.parse::<u64>().is_ok() {
+                let items = || all.iter().map(|check| check.item);
+                let (first, last) = (items().min(), items().max());
+                let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
+                bail!("no check has the number {name}: they go from {first} to {last}");
+            }
+            bail!("no check is called {name}: --list names them all");
         }
         ensure!(
             all.iter().any(|check| self.chooses(check)),

@@ -53,12 +53,12 @@ impl Discovery {
     }
 
     /// Answers a request for one of the paths, each with or without a slash at its end; `None` when
-    /// the path is none of ours.
+    /// the path is none of ours. `path` is decoded already, the same that was authorized.
     ///
-    /// Anything but `GET` is 405, an `Accept` that cannot be met is 406, both as a Status.
+    /// Anything but `GET` is 405, an `Accept` that cannot be met is 406, and what lies below a group
+    /// of ours without being there is 404, all as a Status.
     #[must_use]
-    pub fn answer(&self, request: &Parts) -> Option<Response<Bytes>> {
-        let path = request.uri.path();
+    pub fn answer(&self, path: &str, request: &Parts) -> Option<Response<Bytes>> {
         let mut segments = path.strip_suffix('/').unwrap_or(path).split('/').skip(1);
         if segments.next() != Some("apis") {
             return None;
@@ -67,14 +67,14 @@ impl Discovery {
             None => return Some(self.groups(request)),
             Some(name) => self.groups.iter().find(|group| group.name == name)?,
         };
-        match (segments.next(), segments.next()) {
-            (None, _) => Some(plain(request, &ApiGroup::new(group))),
-            (Some(version), None) => {
-                let version = group.versions.iter().find(|one| **one == version)?;
-                Some(plain(request, &ApiResourceList::new(group, version)))
-            }
-            (Some(_), Some(_)) => None,
-        }
+        let Some(version) = segments.next() else {
+            return Some(plain(request, &ApiGroup::new(group)));
+        };
+        let version = group.versions.iter().find(|one| **one == version);
+        Some(match (version, segments.next()) {
+            (Some(version), None) => plain(request, &ApiResourceList::new(group, version)),
+            _ => Status::no_such_resource().respond(request),
+        })
     }
 
     fn groups(&self, request: &Parts) -> Response<Bytes> {

@@ -25,7 +25,7 @@ fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<Response<By
         request = request.header(*name, *value);
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    Discovery::new(&[GROUP]).answer(&parts)
+    Discovery::new(&[GROUP]).answer(parts.uri.path(), &parts)
 }
 
 fn get(path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
@@ -277,16 +277,24 @@ fn only_get_is_allowed() {
 
 #[test]
 fn paths_of_nobody_are_left_to_others() {
-    for path in [
-        "/",
-        "/api",
-        "/apis/nope",
-        "/apis/metrics.k8s.io/v2",
-        "/apis/metrics.k8s.io/v1/nodes",
-        "/apis//metrics.k8s.io",
-        "/apis/metrics.k8s.io//",
-        "/apisx",
-    ] {
+    for path in ["/", "/api", "/apis/nope", "/apis//metrics.k8s.io", "/apisx"] {
         assert!(ask("GET", path, &[]).is_none(), "{path}");
+    }
+}
+
+#[test]
+fn what_is_not_there_below_a_group_is_not_found_in_kubernetes_words() {
+    for path in [
+        "/apis/metrics.k8s.io/v2",
+        "/apis/metrics.k8s.io/v2/nodes",
+        "/apis/metrics.k8s.io/v1alpha1/nodes/n1",
+        "/apis/metrics.k8s.io//v1",
+    ] {
+        for method in ["GET", "POST"] {
+            let response = ask(method, path, &[]).unwrap();
+            assert_eq!(response.status(), 404, "{method} {path}");
+            let words = r#""message":"the server could not find the requested resource","reason":"NotFound","details":{}"#;
+            assert!(text(&response).contains(words), "{path}: {response:?}");
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! Which form of a document a request accepts.
 
+use std::iter;
+
 use http::HeaderMap;
-use http::header::ACCEPT;
+
+use crate::apimachinery::choose;
 
 /// The forms a document is served in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,39 +16,18 @@ pub(super) enum Form {
 /// The subtypes of `application` that mean the protobuf form.
 pub(super) type ProtobufNames = &'static [&'static str];
 
-/// Picks the first clause of `Accept` that names a form, the highest quality first; JSON comes
-/// before protobuf where a wildcard leaves the choice. No header is as good as `*/*`; `None` when
-/// nothing fits.
+/// The form a request gets; JSON comes before protobuf where a wildcard leaves the choice. `None`
+/// when nothing fits.
 pub(super) fn accepted(headers: &HeaderMap, protobuf: ProtobufNames) -> Option<Form> {
-    let accept = match headers.get(ACCEPT) {
-        Some(accept) => accept.to_str().ok()?,
-        None => "*/*",
-    };
-    let mut clauses: Vec<(f32, &str)> = accept.split(',').map(clause).collect();
-    clauses.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    clauses.into_iter().find_map(|(_, range)| match range {
-        "*/*" | "application/*" | "application/json" => Some(Form::Json),
-        _ => range
-            .strip_prefix("application/")
-            .filter(|subtype| protobuf.contains(subtype))
-            .map(|_| Form::Protobuf),
-    })
-}
-
-/// The quality and the media range of one clause.
-fn clause(text: &str) -> (f32, &str) {
-    let mut parts = text.split(';').map(str::trim);
-    let range = parts.next().unwrap_or_default();
-    let quality: f32 = parts
-        .find_map(|parameter| parameter.strip_prefix("q="))
-        .map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
-    // Go reads `NaN` too, where it then compares as equal with everything.
-    let quality = if quality.is_nan() { 0.0 } else { quality };
-    (quality, range)
+    let protobuf = protobuf.iter().map(|name| (*name, Form::Protobuf));
+    let offered: Vec<_> = iter::once(("json", Form::Json)).chain(protobuf).collect();
+    choose(headers, &offered)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::ACCEPT;
+
     use super::*;
 
     #[test]
@@ -72,7 +54,9 @@ mod tests {
             ("text/html", None),
             ("text/*", None),
             ("application/other+protobuf", None),
-            ("", None),
+            ("", Some(Form::Json)),
+            ("*", Some(Form::Json)),
+            ("*/json", Some(Form::Json)),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
             assert_eq!(accepted(&headers, &["spec+protobuf"]), form, "{accept}");

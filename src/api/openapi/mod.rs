@@ -100,14 +100,15 @@ impl OpenApi {
         }
     }
 
-    /// Answers a request for one of the paths; `None` when the path is none of ours.
+    /// Answers a request for one of the paths; `None` when the path is none of ours. `path` is
+    /// decoded already, the same that was authorized.
     ///
     /// Nothing a client accepts is 406 without a body, as in Kubernetes. A document that is asked
     /// for by its newest hash may be cached for ever; a stale hash is answered with the newest
     /// document (kube-apiserver could not follow a redirect).
     #[must_use]
-    pub fn answer(&self, request: &Parts) -> Option<Response<Bytes>> {
-        let answer = self.get(request)?;
+    pub fn answer(&self, path: &str, request: &Parts) -> Option<Response<Bytes>> {
+        let answer = self.get(path, request)?;
         Some(if matches!(request.method, Method::GET | Method::HEAD) {
             answer
         } else {
@@ -115,8 +116,7 @@ impl OpenApi {
         })
     }
 
-    fn get(&self, request: &Parts) -> Option<Response<Bytes>> {
-        let path = request.uri.path();
+    fn get(&self, path: &str, request: &Parts) -> Option<Response<Bytes>> {
         if path == "/openapi/v2" {
             let response = self.document(&self.v2, V2_PROTOBUF_NAMES, request);
             return Some(compress::compress_above(V2_COMPRESSED, request, response));

@@ -59,6 +59,11 @@ impl<'a> Clause<'a> {
         }
     }
 
+    /// The same of any subtype of `application`, where either half may be a wildcard of its own.
+    pub(super) fn covers(&self, sub_type: &str) -> bool {
+        matches!(self.main, "*" | "application") && (self.sub == "*" || self.sub == sub_type)
+    }
+
     /// The last value of a parameter; an empty one counts as none.
     pub(super) fn parameter(&self, name: &str) -> Option<&'a str> {
         let last = self.parameters.iter().rfind(|(key, _)| *key == name);

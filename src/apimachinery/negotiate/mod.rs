@@ -4,8 +4,11 @@ mod clause;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use http::header::{ACCEPT, USER_AGENT};
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
 use super::query::Query;
 use clause::clauses;
@@ -74,6 +77,9 @@ pub enum NotAcceptable {
          application/json, application/yaml, application/vnd.kubernetes.protobuf"
     )]
     Route,
+    /// The same of a route that has JSON alone.
+    #[error("406: Not Acceptable\n\nAvailable representations: application/json")]
+    JsonRoute,
     /// A media type we serve was named, but with parameters we do not.
     #[error(
         "only the following media types are accepted: \
@@ -182,9 +188,7 @@ pub fn negotiate<T>(
     parts: &Parts,
     serves: impl Fn(MediaType, Option<&Conversion>) -> Option<T>,
 ) -> Result<Negotiated<T>, NotAcceptable> {
-    let accept = parts.headers.get(ACCEPT);
-    let accept = accept.map_or(b"".as_slice(), http::HeaderValue::as_bytes);
-    let accept = String::from_utf8_lossy(accept);
+    let accept = first_accept(&parts.headers);
     let accept = if accept.is_empty() {
         "application/json"
     } else {
@@ -216,6 +220,37 @@ pub fn negotiate<T>(
     })
 }
 
+/// Picks, of subtypes of `application` in the order they are offered, the first that the best clause
+/// of the first `Accept` line has: by the rule of `k8s.io/kube-openapi`, where either half of a media
+/// range may be a wildcard of its own, and no `Accept`, or an empty one, is as good as `*/*`.
+#[must_use]
+pub fn choose<T: Copy>(headers: &HeaderMap, offered: &[(&str, T)]) -> Option<T> {
+    let accept = first_accept(headers);
+    let accept = if accept.is_empty() { "*/*" } else { &accept };
+    clauses(accept).iter().find_map(|clause| {
+        let found = offered.iter().find(|(sub, _)| clause.covers(sub))?;
+        Some(found.1)
+    })
+}
+
+/// Whether a route that has nothing but JSON answers this `Accept`, by the rule of Kubernetes'
+/// router, which reads media ranges to the letter and neither qualities nor other parameters.
+#[must_use]
+pub fn takes_json(headers: &HeaderMap) -> bool {
+    let accept = first_accept(headers);
+    let mut ranges = accept.split(',').map(|clause| {
+        let range = clause.split_once(';').map_or(clause, |(range, _)| range);
+        range.trim()
+    });
+    accept.is_empty() || ranges.any(|range| matches!(range, "*/*" | "application/json"))
+}
+
+fn first_accept(headers: &HeaderMap) -> Cow<'_, str> {
+    let accept = headers.get(ACCEPT);
+    let accept = accept.map_or(b"".as_slice(), HeaderValue::as_bytes);
+    String::from_utf8_lossy(accept)
+}
+
 /// Whether a human seems to read: `?pretty=` decides when it is there, else the agent's name.
 fn wants_pretty(parts: &Parts) -> bool {
     let query = Query::parse(parts.uri.query());
@@ -224,7 +259,7 @@ fn wants_pretty(parts: &Parts) -> bool {
         return matches!(pretty, "1" | "t" | "T" | "true" | "TRUE" | "True");
     }
     let agent = parts.headers.get(USER_AGENT);
-    let agent = agent.map_or(b"".as_slice(), http::HeaderValue::as_bytes);
+    let agent = agent.map_or(b"".as_slice(), HeaderValue::as_bytes);
     ["curl", "Wget", "Mozilla/5.0"]
         .iter()
         .any(|human| agent.starts_with(human.as_bytes()))

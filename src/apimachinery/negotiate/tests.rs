@@ -143,3 +143,47 @@ fn humans_get_indented_json_unless_they_decline() {
         assert_eq!(negotiated.pretty, pretty, "{uri} {agent} {accept}");
     }
 }
+
+#[test]
+fn documents_are_chosen_by_the_halves_of_a_media_range() {
+    for (accept, chosen) in [
+        (None, Some(1)),
+        (Some(""), Some(1)),
+        (Some("*"), Some(1)),
+        (Some("*/*"), Some(1)),
+        (Some("*/json"), Some(1)),
+        (Some("*/x+protobuf"), Some(2)),
+        (Some("application/*"), Some(1)),
+        (Some("*/*, application/x+protobuf"), Some(2)),
+        (Some("application/x+protobuf;q=0.1, */*"), Some(1)),
+        (Some("text/*"), None),
+        (Some("application/yaml"), None),
+        (Some(","), None),
+    ] {
+        let headers: Vec<_> = accept
+            .map(|accept| ("accept", accept))
+            .into_iter()
+            .collect();
+        let headers = parts("/", &headers).headers;
+        let offered = [("json", 1), ("x+protobuf", 2)];
+        assert_eq!(choose(&headers, &offered), chosen, "{accept:?}");
+    }
+}
+
+#[test]
+fn a_route_of_json_alone_reads_media_ranges_to_the_letter() {
+    for (accept, taken) in [
+        ("", true),
+        ("*/*", true),
+        ("text/html, */* ; q=0", true),
+        ("application/json;as=Table", true),
+        ("application/yaml;pretty=1", false),
+        ("application/*", false),
+        ("*", false),
+        ("text/html", false),
+    ] {
+        let headers = parts("/", &[("accept", accept)]).headers;
+        assert_eq!(takes_json(&headers), taken, "{accept}");
+    }
+    assert!(takes_json(&HeaderMap::new()));
+}

@@ -180,7 +180,7 @@ impl Status {
     #[must_use]
     pub fn not_acceptable(error: NotAcceptable) -> Self {
         let details = match error {
-            NotAcceptable::Route => Some(StatusDetails::default()),
+            NotAcceptable::Route | NotAcceptable::JsonRoute => Some(StatusDetails::default()),
             NotAcceptable::Parameters
             | NotAcceptable::WithoutProtobuf
             | NotAcceptable::Stream

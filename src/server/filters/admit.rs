@@ -32,13 +32,20 @@ pub(super) async fn admit(
         info(&request).path.as_str(),
         "/healthz" | "/healthz/healthz"
     );
-    let Some(users) = admission.users.as_ref().filter(|_| !healthz) else {
+    let connection = request.extensions().get::<Arc<Connection>>();
+    let keep = || connection.into_iter().for_each(|one| one.keep());
+    let Some(users) = admission.users.as_ref() else {
+        // Nobody has to say who it is: a request is all there is to wait for.
+        keep();
         return next.run(request).await;
     };
-    let connection = request.extensions().get::<Arc<Connection>>();
+    if healthz {
+        return next.run(request).await;
+    }
     let peer = connection.and_then(|connection| connection.peer());
     let (code, text) = match users.admit(peer, admission.clock.now()) {
         Ok(name) => {
+            keep();
             tracing::Span::current().record("user", name);
             return next.run(request).await;
         }

@@ -49,6 +49,9 @@ pub(super) async fn authenticate(
     };
     access.authentication.strip(&mut parts.headers);
     let stranger = user.is_anonymous();
+    if !stranger {
+        connection.into_iter().for_each(Connection::keep);
+    }
     let response = match access
         .authorization
         .impersonate(user.clone(), &mut parts.headers)

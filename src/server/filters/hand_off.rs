@@ -35,6 +35,7 @@ pub(super) async fn hand_off(
         }
         return finished(plain::plain_text(StatusCode::FORBIDDEN, "Forbidden"));
     }
+    connection.into_iter().for_each(|one| one.keep());
     let giver = Arc::clone(giver);
     let (parts, _) = request.into_parts();
     context

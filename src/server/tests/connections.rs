@@ -169,3 +169,25 @@ async fn connections_above_the_limit_wait_for_one_to_end() {
     drop(first);
     assert_eq!(second.await, 200);
 }
+
+#[tokio::test]
+async fn bare_connections_take_the_places_of_each_other_and_of_nobody_who_is_served() {
+    let few = |config: &mut Config| {
+        config.limits.newcomers_of_one = 3;
+        config.limits.connections_of_one = 3;
+    };
+    let server = Running::with(FakeAccess::allowing(), few).await;
+    let identity = server.identity("bob");
+    let mut first = server.as_user(&identity).await;
+    assert_eq!(first.get("/apis/echo").await.code, 200);
+    let mut bare = Vec::new();
+    for _ in 0..10 {
+        bare.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    let mut second = server.as_user(&identity).await;
+    assert_eq!(second.get("/apis/echo").await.code, 200);
+    assert_eq!(first.get("/apis/echo").await.code, 200);
+    let mut nothing = Vec::new();
+    bare[0].read_to_end(&mut nothing).await.unwrap();
+    assert!(nothing.is_empty(), "the oldest one was closed");
+}

@@ -231,6 +231,10 @@ async fn v2(cx: &Context<'_>) -> Verdict {
     let reply = again.get("/openapi/v2").await?;
     reply.is(304)?;
     ensure(reply.answer.body.is_empty(), "no body", reply.seen())?;
+    for accept in ["", "*", "*/json", "application/*"] {
+        let reply = cx.reader().accept(accept).get("/openapi/v2").await?;
+        reply.is(200)?.has("content-type", V2_JSON)?;
+    }
     let reply = cx.reader().accept("text/html").get("/openapi/v2").await?;
     reply.is(406)?;
     ensure(reply.answer.body.is_empty(), "no body", reply.seen())

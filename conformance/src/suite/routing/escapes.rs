@@ -3,7 +3,7 @@
 use crate::client::Protocol;
 use crate::suite::check::{Check, Group};
 use crate::suite::context::Context;
-use crate::suite::verdict::{Stop, Verdict, array, ensure, equal, skipped};
+use crate::suite::verdict::{Stop, Verdict, array, ensure, equal, skipped, text};
 
 pub(super) fn checks() -> Vec<Check> {
     let group = Group::Routing;
@@ -45,6 +45,17 @@ async fn names(cx: &Context<'_>) -> Verdict {
         let list = cx.reader().get(&path).await?.ok_json()?;
         equal("items", array(&list, "/items")?.len(), 0)?;
     }
+    for (path, seen) in [
+        ("/%61pis", "APIGroupList"),
+        ("/apis%2f", "APIGroupList"),
+        ("/apis%2Fmetrics.k8s.io", "APIGroup"),
+        ("/apis/metrics.k8s.io%2fv1beta1", "APIResourceList"),
+    ] {
+        let found = cx.reader().get(path).await?.ok_json()?;
+        equal(path, text(&found, "/kind"), seen)?;
+    }
+    cx.reader().get("/%76ersion").await?.is(200)?;
+    cx.reader().get("/openapi%2fv2").await?.is(200)?;
     for path in ["/%zz", "/apis/%", "/apis/%f"] {
         match cx.reader().get(path).await {
             Ok(reply) => drop(reply.is(400)?),

@@ -88,7 +88,19 @@ async fn slashes(cx: &Context<'_>) -> Verdict {
 async fn unknown_resource(cx: &Context<'_>) -> Verdict {
     let reply = cx.reader().get(&cx.path("/foo")).await?;
     let status = reply.refusal(404, "NotFound", NOT_FOUND)?;
-    equal("details", at(&status, "/details").clone(), json!({}))
+    equal("details", at(&status, "/details").clone(), json!({}))?;
+    for path in [
+        "/apis/metrics.k8s.io/v2",
+        "/apis/metrics.k8s.io/v2/nodes",
+        "/apis/metrics.k8s.io/v1alpha1/nodes/n1",
+        "/apis/metrics.k8s.io//v1",
+        "/version/x",
+    ] {
+        let reply = cx.reader().get(path).await?;
+        let status = reply.refusal(404, "NotFound", NOT_FOUND)?;
+        equal(path, at(&status, "/details").clone(), json!({}))?;
+    }
+    Ok(())
 }
 
 async fn no_subresource(cx: &Context<'_>) -> Verdict {
@@ -169,5 +181,14 @@ async fn version(cx: &Context<'_>) -> Verdict {
     for field in ["/major", "/minor", "/gitVersion"] {
         ensure(at(&version, field).is_string(), field, reply.seen())?;
     }
+    cx.reader().get("/version/").await?.is(200)?;
+    for accept in ["application/yaml;pretty=1", "application/*"] {
+        let reply = cx.reader().accept(accept).get("/version").await?;
+        reply
+            .is(406)?
+            .body_has("Available representations: application/json")?;
+    }
+    let anything = cx.reader().accept("text/html, */*;q=0");
+    anything.get("/version").await?.is(200)?;
     Ok(())
 }
