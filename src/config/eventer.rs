@@ -320,6 +320,15 @@ mod tests {
                 ],
             ),
             (
+                "eventer --sink=log:?queue=$GONE --sink=influxdb:http://h?pw=${GONE}&user=${URL \
+                 --sink=webhook:http://h/${URL",
+                &[
+                    "--sink log: variable GONE is not set",
+                    "--sink influxdb: variable GONE is not set",
+                    "--sink webhook: '${' is not followed by the name of a variable and '}'",
+                ],
+            ),
+            (
                 "eventer --sink=log --source=x",
                 &["--source: Source not recognized: x"],
             ),

@@ -178,6 +178,7 @@ pub(super) fn read_all<S: AsRef<str>, T>(
         let mut options = Options::new(&uri.key, &uri.options);
         let sink = of(&uri, &mut options);
         let (ignored, wrong) = options.finish();
+        let ignored = shown(ignored, value);
         problems.extend(wrong);
         if let Some(sink) = sink {
             let same = |other: &&Given<T>| other.name.split('-').next() == Some(uri.key.as_str());
@@ -198,6 +199,18 @@ pub(super) fn read_all<S: AsRef<str>, T>(
     } else {
         Err(Problems(problems))
     }
+}
+
+/// The names of options as they may be told: what came out of a variable may be a secret.
+fn shown(mut names: Vec<String>, value: &str) -> Vec<String> {
+    for name in names
+        .iter_mut()
+        .filter(|name| !value.contains(name.as_str()))
+    {
+        "(in a variable)".clone_into(name);
+    }
+    names.dedup();
+    names
 }
 
 /// `host:port` of a URI, as it stands in another.

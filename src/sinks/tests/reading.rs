@@ -80,6 +80,19 @@ fn sinks_of_a_kind_are_numbered_and_unknown_options_kept_aside() {
 }
 
 #[test]
+fn a_secret_with_a_uris_own_signs_is_one_value_and_no_part_of_it_is_told() {
+    let env = |_: &str| Some("a&s3cret=1#%+/@ b".to_owned());
+    let value = "influxdb:http://me:$PW@h:80?user=x&pw=$PW&db=after&old=1";
+    let sinks = SinkConfig::read(&[value], &env).unwrap();
+    assert_eq!(sinks[0].ignored, ["old"]);
+    let printed = format!("{sinks:?}");
+    assert!(printed.contains("\"after\"") && printed.contains("h:80"));
+    assert!(!printed.contains("s3cret"), "{printed}");
+    let options = SinkConfig::read(&["influxdb:http://h?$OPTIONS"], &env).unwrap();
+    assert_eq!(options[0].ignored, ["(in a variable)"]);
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     let values = [
         "influxdb:http://me:$PW@h?pw=$PW",
