@@ -41,9 +41,6 @@ struct State {
     newest: Option<(Option<u32>, Timestamp)>,
     /// What was wrong when it was last tried.
     unwell: Option<String>,
-    /// Removing the oldest segment for room did not help; it is not tried again before something
-    /// was written.
-    in_vain: bool,
     /// Why joining failed, and so many writes until it is tried again.
     unjoined: Option<(Arc<io::Error>, u32)>,
 }
@@ -150,16 +147,18 @@ impl Archive {
     fn try_keep_up(&self, state: &mut State, history: &History) -> Result<(), Unwell> {
         self.open_with(state)?;
         let written = self.write(state, history);
+        // What is too old makes room for what could not be written.
+        self.expire(history);
         let metrics = &self.folder.metrics;
         written.map_err(|error| {
             metrics.failed(Failing::Write);
             Unwell::Write(error)
         })?;
-        self.expire(state);
         self.join(state).map_err(Unwell::Join)
     }
 
-    /// Writes the columns that are not on disk yet.
+    /// Writes the columns that are not on disk yet. Where there is no room for them they wait in the
+    /// ring: what is on disk stays until it is too old, or more than was asked for.
     fn write(&self, state: &mut State, history: &History) -> io::Result<()> {
         let Some(tick) = history.view().newest() else {
             return Ok(());
@@ -169,20 +168,7 @@ impl Archive {
             state.newest = None;
         }
         let newest = state.newest.map(|(_, newest)| newest);
-        let written = match self.write_after(state, history, newest) {
-            Err(error) if is_full(&error) && !state.in_vain => {
-                // What is new is worth more than what is oldest.
-                self.folder.remove_oldest();
-                let again = self.write_after(state, history, newest);
-                state.in_vain = again.is_err();
-                again
-            }
-            written => written,
-        };
-        if written? {
-            state.in_vain = false;
-        }
-        Ok(())
+        self.write_after(state, history, newest)
     }
 
     fn write_after(
@@ -190,13 +176,13 @@ impl Archive {
         state: &mut State,
         history: &History,
         after: Option<Timestamp>,
-    ) -> io::Result<bool> {
+    ) -> io::Result<()> {
         let Some(mut handing) = history.hand_off_after(after) else {
-            return Ok(false);
+            return Ok(());
         };
         let columns = handing.columns().clone();
         let (Some(first), Some(last)) = (columns.finished.first(), columns.finished.last()) else {
-            return Ok(false);
+            return Ok(());
         };
         let whole = || {
             let forgot = || io::Error::other("the ring forgot what was being written");
@@ -211,12 +197,12 @@ impl Archive {
         }
         state.next += 1;
         state.newest = Some((Some(last.0), last.1));
-        Ok(true)
+        Ok(())
     }
 
     /// Removes what is too old or too much; the newest segment stays.
-    fn expire(&self, state: &State) {
-        let Some((_, newest)) = state.newest else {
+    fn expire(&self, history: &History) {
+        let Some(newest) = history.view().newest() else {
             return;
         };
         loop {
@@ -262,9 +248,4 @@ impl Archive {
         }
         Ok(())
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    let kind = error.kind();
-    kind == io::ErrorKind::StorageFull || kind == io::ErrorKind::QuotaExceeded
 }

@@ -101,6 +101,9 @@ const TYPES: Flag = Flag::new(
     "Types of events that are sent, of Normal and Warning; all if empty",
 );
 
+/// What help begins with.
+pub(super) const ABOUT: &str = "Sends the cluster's Events to databases outside, each at least once, as Heapster's Eventer did";
+
 pub(super) const TOPIC: Topic = Topic {
     title: "Eventer",
     flags: &[
@@ -267,6 +270,12 @@ mod tests {
     }
 
     #[test]
+    fn help_begins_with_what_the_eventer_is() {
+        let help = run("eventer --help").unwrap_err();
+        assert_eq!(help.text.lines().next(), Some(ABOUT), "{help}");
+    }
+
+    #[test]
     fn the_defaults_are_eventers() {
         let read = run("eventer --sink=log").unwrap();
         assert_eq!(read.frequency, Duration::from_secs(30));
@@ -290,7 +299,8 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let known = crate::sinks::EVENT_KEYS.join(", ");
-        let comb = "--sink honeycomb: takes no events in this version; those that do:";
+        let comb = "--sink honeycomb: takes no events in this version; in its place: otlp, which it takes; \
+                    those that do:";
         let comb = format!("{comb} {known}");
         for (line, expected) in [
             ("eventer", &["--sink: give at least one, such as log"][..]),
@@ -318,6 +328,19 @@ mod tests {
                     "invalid argument \"A/b\" for \"--leader-elect-resource-name\" flag: must be \
                      a name of Kubernetes",
                 ],
+            ),
+            (
+                "eventer --sink=log:?queue=$GONE --sink=influxdb:http://h?pw=${GONE}&user=${URL \
+                 --sink=webhook:http://h/${URL",
+                &[
+                    "--sink log: variable GONE is not set",
+                    "--sink influxdb: variable GONE is not set",
+                    "--sink webhook: '${' is not followed by the name of a variable and '}'",
+                ],
+            ),
+            (
+                "eventer --sink=log:?types=Warn*,normal --sink=log:?types=Error",
+                &["--sink log-2: option types: must be Normal or Warning"],
             ),
             (
                 "eventer --sink=log --source=x",

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use super::heapster;
+use super::{eventer, heapster};
 
 /// One flag of the command line.
 #[derive(Debug)]
@@ -160,8 +160,17 @@ pub(super) fn command(topics: &[Topic]) -> Command {
     let args = topics
         .iter()
         .flat_map(|topic| topic.flags.iter().map(|flag| flag.arg(topic)));
+    let of_eventer = topics
+        .iter()
+        .any(|topic| topic.title == eventer::TOPIC.title);
+    let about = match of_eventer {
+        true => eventer::ABOUT,
+        false => {
+            "Serves the Kubernetes resource metrics API (metrics.k8s.io) from the kubelets' own numbers"
+        }
+    };
     Command::new("loadline")
-        .about("Serves the Kubernetes resource metrics API (metrics.k8s.io) from the kubelets' own numbers")
+        .about(about)
         .disable_version_flag(true)
         .disable_help_subcommand(true)
         .args(args)

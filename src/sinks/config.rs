@@ -141,6 +141,7 @@ impl SinkConfig {
             filter = filter.with_word("all", "*");
             filter = filter.with_word("autoscaling", "*/node_*");
         }
+        filter.check(options);
         Some(Self {
             name: uri.key.clone(),
             ignored: Vec::new(),
@@ -166,26 +167,28 @@ pub(super) fn read_all<S: AsRef<str>, T>(
     of: impl Fn(&SinkUri, &mut Options<'_>) -> Option<T>,
 ) -> Result<Vec<Given<T>>, Problems> {
     let (mut sinks, mut problems) = (Vec::<Given<T>>::new(), Vec::new());
+    let mut keys: Vec<&str> = Vec::new();
     for value in values {
         let value = value.as_ref();
+        let key = value.split(':').next().unwrap_or_default();
+        let name = match keys.iter().filter(|before| **before == key).count() {
+            before if before == 0 || key.is_empty() => key.to_owned(),
+            before => format!("{key}-{}", before + 1),
+        };
+        keys.push(key);
         let uri = match SinkUri::read(value, env) {
             Ok(uri) => uri,
             Err(error) => {
-                problems.push(Problem::of_uri(value, &error));
+                problems.push(Problem::of_uri(&name, &error));
                 continue;
             }
         };
-        let mut options = Options::new(&uri.key, &uri.options);
+        let mut options = Options::new(&name, &uri.options);
         let sink = of(&uri, &mut options);
         let (ignored, wrong) = options.finish();
+        let ignored = shown(ignored, value);
         problems.extend(wrong);
         if let Some(sink) = sink {
-            let same = |other: &&Given<T>| other.name.split('-').next() == Some(uri.key.as_str());
-            let before = sinks.iter().filter(same).count();
-            let name = match before {
-                0 => uri.key.clone(),
-                before => format!("{}-{}", uri.key, before + 1),
-            };
             sinks.push(Given {
                 name,
                 ignored,
@@ -198,6 +201,18 @@ pub(super) fn read_all<S: AsRef<str>, T>(
     } else {
         Err(Problems(problems))
     }
+}
+
+/// The names of options as they may be told: what came out of a variable may be a secret.
+fn shown(mut names: Vec<String>, value: &str) -> Vec<String> {
+    for name in names
+        .iter_mut()
+        .filter(|name| !value.contains(name.as_str()))
+    {
+        "(in a variable)".clone_into(name);
+    }
+    names.dedup();
+    names
 }
 
 /// `host:port` of a URI, as it stands in another.

@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use crate::apimachinery::LabelSelector;
-use crate::domain::{EntityKey, MetricSet};
+use crate::domain::{EntityKey, Metric, MetricSet};
 
 /// Which sets and metrics go to a sink: those all given options admit.
 ///
@@ -50,6 +50,20 @@ impl Filter {
         self
     }
 
+    /// Refuses names that no metric bears, here or in Heapster.
+    pub(super) fn check(&self, options: &mut Options<'_>) {
+        let lists = [
+            ("metrics", &self.metrics.only),
+            ("excludeMetrics", &self.metrics.except),
+        ];
+        for (option, names) in lists {
+            if let Some(at) = names.iter().position(|name| !may_be(name)) {
+                let what = format!("name {} of the list is no metric's", at + 1);
+                options.refuse(Some(option), what);
+            }
+        }
+    }
+
     pub(super) fn admits_set(&self, set: &MetricSet) -> bool {
         match &set.key {
             EntityKey::Cluster | EntityKey::Node(_) | EntityKey::SystemContainer(..) => true,
@@ -81,7 +95,7 @@ impl Patterns {
 }
 
 /// Whether the text is as the pattern says, in which `*` stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };
@@ -98,6 +112,17 @@ fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     text.ends_with(end)
+}
+
+/// Whether a metric may bear this name: one of the catalogue, of an extended resource, or of
+/// Heapster's that is not measured here, which its manifests may have.
+fn may_be(name: &str) -> bool {
+    let families = ["accelerator/", "custom/", "disk/"];
+    name.contains('*')
+        || Metric::find(name).is_some()
+        || name.ends_with("/request")
+        || ["cpu/load", "memory/cache"].contains(&name)
+        || families.iter().any(|family| name.starts_with(family))
 }
 
 #[cfg(test)]

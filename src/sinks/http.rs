@@ -343,7 +343,9 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
         None => system_authorities().collect(),
     };
     for file in files {
-        let unusable = |error: &dyn Error| format!("cannot use {}: {error}", file.display());
+        let option = if own { "option cacert: " } else { "" };
+        let unusable =
+            |error: &dyn Error| format!("{option}cannot use {}: {error}", file.display());
         let pem = std::fs::read(&file).map_err(|error| unusable(&error))?;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| unusable(&error))?;
@@ -352,7 +354,7 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
         }
     }
     if own && roots.is_empty() {
-        return Err("the file of cacert holds no certificate".to_owned());
+        return Err("option cacert: the file holds no certificate".to_owned());
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

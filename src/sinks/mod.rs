@@ -43,6 +43,7 @@ mod statsd;
 mod tests;
 mod trust;
 mod uri;
+mod variables;
 mod webhook;
 mod worker;
 mod written;

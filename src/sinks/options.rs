@@ -12,7 +12,7 @@ use crate::apimachinery::Query;
 /// What is wrong with one sink. Never holds the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The sink's key.
+    /// The sink's key, with a number behind it from the second of a kind on.
     pub sink: String,
     /// The option that is wrong; `None` when it is the address or the sink itself.
     pub option: Option<&'static str>,

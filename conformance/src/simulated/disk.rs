@@ -18,7 +18,7 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| Box::pin(outlives_a_kill(bench)),
     ),
     Check::new(
-        "a full disk costs its history alone, and is told and counted (root may mount one)",
+        "a full disk costs no column that is there, and is told and counted (root may mount one)",
         300,
         |bench| Box::pin(full(bench)),
     ),
@@ -37,6 +37,7 @@ const PATHS: [&str; 4] = [
     "namespaces/a/pods/one-1/metrics/cpu/usage",
     "namespaces/a/pods/pair-2/containers/side/metrics/cpu/usage",
 ];
+const COLUMNS_KEPT: &str = "loadline_history_dir_columns";
 const REFUSED: &str = "loadline_history_dir_errors_total{operation=\"write\"}";
 /// A few segments of the small world.
 const SIZE: usize = 256 << 10;
@@ -122,7 +123,7 @@ async fn all(stage: &Stage, start: i64) -> Result<Vec<Points>> {
 /// A tick that is on disk, with all that were before it, where no process has been before this one.
 async fn surely_on_disk(stage: &Stage) -> Result<i64> {
     let oldest = metric(stage, "loadline_history_dir_oldest_timestamp_seconds").await?;
-    let columns = metric(stage, "loadline_history_dir_columns").await?;
+    let columns = metric(stage, COLUMNS_KEPT).await?;
     Ok(oldest + (columns - 1) * STEP)
 }
 
@@ -150,7 +151,7 @@ async fn full(bench: &Bench) -> Result<()> {
         .beside(small_world(), &flags, async |stage| {
             stage.until_measured().await?;
             until(COLUMNS, "columns are on disk", async || {
-                let columns = metric(stage, "loadline_history_dir_columns").await?;
+                let columns = metric(stage, COLUMNS_KEPT).await?;
                 Ok((columns >= 2).then_some(()))
             })
             .await?;
@@ -159,7 +160,10 @@ async fn full(bench: &Bench) -> Result<()> {
                 Ok((metric(stage, REFUSED).await? > 0).then_some(()))
             })
             .await?;
+            let kept = metric(stage, COLUMNS_KEPT).await?;
             undisturbed(stage).await?;
+            let there = metric(stage, COLUMNS_KEPT).await?;
+            ensure!(there >= kept, "of {kept} columns {there} are left");
             let log = stage.loadline.process.log();
             let told: Vec<_> = log.lines().filter(|line| line.contains(UNWELL)).collect();
             let [line] = told.as_slice() else {

@@ -61,19 +61,29 @@ async fn a_full_disk_loses_nothing_the_ring_still_holds() {
         process.run(next..next + 5);
         assert!(!folder.0.join("unfinished").exists());
         assert!(process.metric(WRITE_ERRORS) > 0);
-        // The oldest was given up for the new, once, and that did not help.
-        assert_eq!(process.on_disk(node()).await, before[1..]);
-        let expected = of_node(before[1].0..next + 5);
+        assert_eq!(process.on_disk(node()).await, before);
+        let expected = of_node(before[0].0..next + 5);
         assert_eq!(process.ask(node(), 0, 1000).await, expected);
         left.0.store(1 << 30, Ordering::Relaxed);
         process.run(next + 5..next + 6);
-        let expected = of_node(before[1].0..next + 6);
+        let expected = of_node(before[0].0..next + 6);
         assert_eq!(process.on_disk(node()).await, expected);
     }
     assert_eq!(
         process.metric("loadline_history_dir_dropped_ticks_total"),
         0
     );
+    // Neither does it harm a start.
+    left.0.store(0, Ordering::Relaxed);
+    let before = process.on_disk(node()).await;
+    drop(process);
+    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(left));
+    let next = before.last().unwrap().0 + 1;
+    assert!(process.restore(next) > 0);
+    process.run(next..next + 3);
+    assert_eq!(process.on_disk(node()).await, before);
+    let expected = of_node(before[0].0..next + 3);
+    assert_eq!(process.ask(node(), 0, 1000).await, expected);
 }
 
 /// A disk that all segments must fit on.
@@ -93,15 +103,20 @@ impl Volume for Whole {
 }
 
 #[tokio::test]
-async fn on_a_disk_smaller_than_its_limit_the_newest_stay() {
+async fn a_full_disk_keeps_what_it_has_until_its_time_is_over_and_goes_on_then() {
     let folder = Temporary::new();
-    let volume = Whole(folder.0.clone(), 40_000);
-    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(volume));
-    process.run(0..300);
-    let there = process.on_disk(node()).await;
-    assert!(there.len() > 20, "{there:?}");
-    assert_eq!(there.last(), Some(&(299, node_uses(299))));
-    assert_eq!(there, of_node(there[0].0..300));
+    let volume = Whole(folder.0.clone(), 20_000);
+    let process = Process::with(&folder.0, 1 << 40, 300, Box::new(volume));
+    let mut before = Vec::new();
+    for at in (0..900).step_by(10) {
+        process.run(at..at + 10);
+        let there = process.on_disk(node()).await;
+        before.retain(|(tick, _)| at + 9 - tick < 300);
+        assert!(before.iter().all(|point| there.contains(point)), "{at}");
+        before = there;
+    }
+    assert!(process.metric(WRITE_ERRORS) > 0);
+    assert!(before.len() > 20 && before[0].0 > 300, "{before:?}");
 }
 
 #[tokio::test]

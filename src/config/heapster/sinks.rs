@@ -48,15 +48,16 @@ const LEAST_SPOOL: Bytes = Bytes::new(1 << 20);
 
 /// Our own history, behind the model API.
 const METRIC: &str = "metric";
-/// Heapster's sinks that are not here, `kafka` only where it was left out of the build.
-const UNBUILT: [&str; 7] = [
-    "gcl",
-    "hawkular",
-    "honeycomb",
-    "kafka",
-    "librato",
-    "stackdriver",
-    "wavefront",
+/// Heapster's sinks that are not here, and what is given in their place; `kafka` only where it was
+/// left out of the build.
+const UNBUILT: [(&str, &str); 7] = [
+    ("gcl", "gcm, or loadline eventer for events"),
+    ("hawkular", "prometheus"),
+    ("honeycomb", "otlp"),
+    ("kafka", "a build with the feature kafka"),
+    ("librato", "otlp or prometheus"),
+    ("stackdriver", "gcm"),
+    ("wavefront", "otlp or opentsdb"),
 ];
 
 /// Reads all sinks, and tells which of them cannot be used. Our own history is none of them.
@@ -68,9 +69,10 @@ pub(super) fn read(given: &mut Given) -> Vec<SinkConfig> {
             built.push(value);
             continue;
         }
-        if UNBUILT.contains(&key.as_str()) {
-            if !unbuilt.contains(&key) {
-                unbuilt.push(key);
+        if let Some((_, instead)) = UNBUILT.iter().find(|(unbuilt, _)| *unbuilt == key) {
+            let told = format!("{key} (in its place: {instead})");
+            if !unbuilt.contains(&told) {
+                unbuilt.push(told);
             }
             continue;
         }
@@ -82,7 +84,7 @@ pub(super) fn read(given: &mut Given) -> Vec<SinkConfig> {
     }
     if !unbuilt.is_empty() {
         given.refuse(format!(
-            "--sink: not built into this version: {} (take it out to start without)",
+            "--sink: not built into this version: {}; take it out to start without",
             unbuilt.join(", ")
         ));
     }

@@ -98,7 +98,13 @@ impl EventSinkConfig {
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             key if UNBUILT.contains(&key) => {
                 let known = EVENT_KEYS.join(", ");
-                let what = format!("takes no events in this version; those that do: {known}");
+                let instead = match key {
+                    "honeycomb" => "otlp, which it takes",
+                    _ => "a build that has it",
+                };
+                let what = format!(
+                    "takes no events in this version; in its place: {instead}; those that do: {known}"
+                );
                 options.refuse(None, what);
                 return None;
             }

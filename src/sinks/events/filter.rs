@@ -1,8 +1,10 @@
 //! Which events are sent.
 
-use super::super::filter::Patterns;
+use super::super::filter::{Patterns, matches};
 use super::super::options::Options;
 use crate::domain::Event;
+
+const TYPES: [&str; 2] = ["Normal", "Warning"];
 
 /// Admits events all given options admit.
 ///
@@ -44,7 +46,7 @@ impl EventFilter {
                 except: options.list("excludeNamespaces"),
             },
             types: Patterns {
-                only: options.list("types"),
+                only: read_types(options),
                 except: Vec::new(),
             },
             reasons: Patterns {
@@ -61,6 +63,21 @@ impl EventFilter {
             && self.types.admit(&event.kind)
             && self.reasons.admit(&event.reason)
     }
+}
+
+/// The types there are, in any case, or patterns of them.
+fn read_types(options: &mut Options<'_>) -> Vec<String> {
+    let mut types = Vec::new();
+    for word in options.list("types") {
+        if let Some(kind) = TYPES.iter().find(|kind| word.eq_ignore_ascii_case(kind)) {
+            types.push((*kind).to_owned());
+        } else if TYPES.iter().any(|kind| matches(&word, kind)) {
+            types.push(word);
+        } else {
+            options.refuse(Some("types"), "must be Normal or Warning");
+        }
+    }
+    types
 }
 
 #[cfg(test)]

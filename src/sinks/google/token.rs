@@ -81,7 +81,8 @@ impl Account {
         tls: &TlsConfig,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, String> {
-        let unusable = |what: &str| format!("cannot use {}: {what}", file.display());
+        let unusable =
+            |what: &str| format!("option credentials: cannot use {}: {what}", file.display());
         let text = std::fs::read(file).map_err(|error| unusable(&error.to_string()))?;
         let read: KeyFile = serde_json::from_slice(&text)
             .map_err(|_| unusable("it is no key of a service account"))?;
@@ -221,7 +222,9 @@ mod tests {
                 .err()
                 .unwrap();
             assert!(
-                problem.contains("key.json") && !problem.contains("s3cret"),
+                problem.contains("option credentials: ")
+                    && problem.contains("key.json")
+                    && !problem.contains("s3cret"),
                 "{problem}"
             );
         }

@@ -163,20 +163,23 @@ impl Config {
 
     /// Files are read by the client whenever it connects; here they only have to be there.
     fn tls(&self, config: &TlsConfig) -> Result<Tls, String> {
-        let readable = |file: &PathBuf| match std::fs::read(file) {
+        let readable = |option: &str, file: &PathBuf| match std::fs::read(file) {
             Ok(_) => Ok(file.display().to_string()),
-            Err(error) => Err(format!("cannot use {}: {error}", file.display())),
+            Err(error) => Err(format!(
+                "option {option}: cannot use {}: {error}",
+                file.display()
+            )),
         };
         let mut tls = match (config.insecure, &config.ca_file) {
             (true, _) => Tls::insecure(),
-            (false, Some(file)) => Tls::new().with_ca_cert(readable(file)?),
+            (false, Some(file)) => Tls::new().with_ca_cert(readable("cacert", file)?),
             (false, None) => match system_authorities().next() {
-                Some(file) => Tls::new().with_ca_cert(readable(&file)?),
+                Some(file) => Tls::new().with_ca_cert(file.display().to_string()),
                 None => Tls::new(),
             },
         };
         if let Some((certificate, key)) = &self.identity {
-            tls = tls.with_client_cert(readable(certificate)?, readable(key)?);
+            tls = tls.with_client_cert(readable("cert", certificate)?, readable("key", key)?);
         }
         Ok(tls)
     }

@@ -1,6 +1,6 @@
 //! One batch in one file.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,13 @@ const MAGIC: &[u8; 8] = b"LLSPOOL1";
 const HEAD: usize = MAGIC.len() + 8 + 4;
 const ENDING: &str = "batch";
 const UNFINISHED: &str = "unfinished";
+/// Locked by the process whose folder it is.
+const LOCK: &str = "lock";
 /// The longest batch that is read back; more than the largest cluster makes.
 const LONGEST: u64 = 4 << 30;
+
+/// A folder's lock, and the numbers and sizes of its files.
+pub(super) type Claimed = (File, Vec<(u64, u64)>);
 
 /// Where the batch with this number lies. Numbers have as many digits as any, so that names are in
 /// the order of the numbers.
@@ -77,10 +82,26 @@ pub(super) fn write(folder: &Path, number: u64, bytes: &[u8]) -> io::Result<()> 
     renamed
 }
 
-/// The numbers and sizes of the files in a folder, the oldest first; what never was finished is
-/// removed. Makes the folder if it is not there.
-pub(super) fn list(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
+/// Makes a folder ours until the lock is dropped, and lists its files as [`list`] does; `None` when
+/// another process has it. Makes the folder if it is not there.
+pub(super) fn claim(folder: &Path) -> io::Result<Option<Claimed>> {
     fs::create_dir_all(folder)?;
+    let lock = File::create(folder.join(LOCK))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(None),
+        // A file system without locks cannot tell.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some((lock, list(folder)?))),
+    }
+}
+
+/// That another process has the folder.
+pub(super) fn in_use() -> io::Error {
+    io::Error::new(io::ErrorKind::ResourceBusy, "another process uses it")
+}
+
+/// The numbers and sizes of the files in a folder, the oldest first; what never was finished is
+/// removed.
+fn list(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -4,25 +4,32 @@
 //! which they are to be sent. All of them are older than those in the queue. A file is there as a
 //! whole or not at all; one that is broken all the same is passed over and counted. When they take
 //! more room than they may, the oldest go; what cannot be written is lost; both are counted.
+//!
+//! One process has a folder for itself, by a lock. Another goes on with what its queue and a few
+//! batches in memory hold until the first has ended, and then sends what that one left.
 
 mod file;
 mod packed;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turn, Notify};
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 pub(super) use packed::{pack, unpack};
 
+use self::told::Told;
 use super::metrics::SpoolMetrics;
 
 /// How batches of one kind become bytes, and become batches again.
@@ -53,7 +60,9 @@ struct Inner<B> {
     /// What is to be written, behind all files.
     pending: VecDeque<(u64, Arc<B>)>,
     next: u64,
-    failing: bool,
+    /// Held while the folder is ours; without it there are no files.
+    lock: Option<Arc<fs::File>>,
+    told: Told,
 }
 
 #[derive(Clone, Copy)]
@@ -72,11 +81,14 @@ pub(super) struct Taken<B> {
 /// How many batches may wait to be written. When the disk is slower than that, the oldest of them
 /// is lost.
 const PENDING: usize = 16;
+/// How often it is tried to make the folder ours, while another process has it.
+const AGAIN: Duration = Duration::from_secs(5);
 /// The number of the first batch, so that others can be put before it.
 const FIRST: u64 = 1 << 32;
 
 impl<B: Send + Sync + 'static> Spool<B> {
-    /// Takes up what a process before left in the folder, which is made if need be.
+    /// Takes up what a process before left in the folder, which is made if need be; later, if
+    /// another process has it still.
     pub(super) fn open(
         sink: &str,
         folder: &Path,
@@ -84,23 +96,16 @@ impl<B: Send + Sync + 'static> Spool<B> {
         codec: Codec<B>,
         metrics: SpoolMetrics,
     ) -> io::Result<Self> {
-        let folder = folder.join(sink);
-        let files: VecDeque<File> = file::list(&folder)?
-            .into_iter()
-            .map(|(number, bytes)| File { number, bytes })
-            .collect();
-        if !files.is_empty() {
-            info!(sink, batches = files.len(), "the spool holds batches");
-        }
         let inner = Inner {
-            next: files.back().map_or(FIRST, |last| last.number + 1),
-            files,
+            next: FIRST,
+            files: VecDeque::new(),
             pending: VecDeque::new(),
-            failing: false,
+            lock: None,
+            told: Told::default(),
         };
         let spool = Self {
             sink: sink.to_owned(),
-            folder,
+            folder: folder.join(sink),
             most,
             codec,
             metrics,
@@ -108,8 +113,52 @@ impl<B: Send + Sync + 'static> Spool<B> {
             changed: Notify::new(),
             turn: Arc::default(),
         };
-        spool.shrink(&mut spool.inner.lock());
+        match file::claim(&spool.folder)? {
+            Some((lock, files)) => spool.begin(lock, files),
+            None => {
+                let folder = spool.folder.display();
+                warn!(
+                    sink,
+                    %folder,
+                    "another process uses the spool; until it ends, batches wait in memory alone"
+                );
+            }
+        }
         Ok(spool)
+    }
+
+    /// Begins with these files, which are older than what is pending.
+    fn begin(&self, lock: fs::File, files: Vec<(u64, u64)>) {
+        let mut inner = self.inner.lock();
+        let file = |(number, bytes)| File { number, bytes };
+        inner.files = files.into_iter().map(file).collect();
+        inner.next = inner.files.back().map_or(FIRST, |last| last.number + 1);
+        for (_, batch) in std::mem::take(&mut inner.pending) {
+            let number = inner.next;
+            inner.next += 1;
+            inner.pending.push_back((number, batch));
+        }
+        inner.lock = Some(Arc::new(lock));
+        if !inner.files.is_empty() {
+            let (sink, batches) = (&self.sink, inner.files.len());
+            info!(sink, batches, "the spool holds batches");
+        }
+        self.shrink(&mut inner);
+    }
+
+    /// Makes the folder ours if no other process has it any more; whether it is.
+    async fn claim(&self) -> bool {
+        if self.inner.lock().lock.is_some() {
+            return true;
+        }
+        let folder = self.folder.clone();
+        let claimed = spawn_blocking(move || file::claim(&folder)).await;
+        let Ok(Ok(Some((lock, files)))) = claimed else {
+            return false;
+        };
+        info!(sink = self.sink, "the spool is free, and ours now");
+        self.begin(lock, files);
+        true
     }
 
     /// Adds a batch that is newer than all others here; it is written by [`Spool::write`].
@@ -121,6 +170,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
         if inner.pending.len() > PENDING {
             inner.pending.pop_front();
             self.metrics.failed.inc();
+            inner.told.late(&self.sink);
         }
         self.tell(&inner);
         self.changed.notify_one();
@@ -165,7 +215,8 @@ impl<B: Send + Sync + 'static> Spool<B> {
         let (bytes, files) = (inner.bytes(), inner.files.len() as u64);
         let one = bytes.checked_div(files).unwrap_or_default();
         let waiting = inner.pending.len() as u64 + 1;
-        inner.pending.len() < PENDING && bytes.saturating_add(one * waiting) <= self.most
+        let ours = inner.lock.is_some() && inner.pending.len() < PENDING;
+        ours && bytes.saturating_add(one * waiting) <= self.most
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -181,14 +232,19 @@ impl<B: Send + Sync + 'static> Spool<B> {
     /// Writes what is pending, as it comes; never ends.
     pub(super) async fn write(&self) {
         loop {
-            self.write_pending(|_| {}).await;
-            self.changed.notified().await;
+            if self.claim().await {
+                self.write_pending(|_| {}).await;
+                self.changed.notified().await;
+            } else {
+                sleep(AGAIN).await;
+            }
         }
     }
 
     /// Writes what has to outlive the process: `first`, which is older than all here, and `rest`,
     /// which is newer. What could not be written is counted.
     pub(super) async fn keep(&self, first: Option<Arc<B>>, rest: impl IntoIterator<Item = Arc<B>>) {
+        self.claim().await;
         if let Some(first) = first {
             let number = self.inner.lock().before_all();
             match self.write_one(number, Arc::clone(&first)).await {
@@ -224,6 +280,9 @@ impl<B: Send + Sync + 'static> Spool<B> {
                 Some(_) => drop(fs::remove_file(file::path(&self.folder, number))),
                 None => lost(&batch),
             }
+            if inner.pending.is_empty() {
+                inner.told.in_time(&self.sink);
+            }
             self.shrink(&mut inner);
         }
     }
@@ -232,8 +291,10 @@ impl<B: Send + Sync + 'static> Spool<B> {
     async fn write_one(&self, number: u64, batch: Arc<B>) -> Option<u64> {
         let (folder, pack, most) = (self.folder.clone(), self.codec.pack, self.most);
         let turn = Arc::clone(&self.turn).lock_owned().await;
+        let lock = self.inner.lock().lock.clone();
         let write = move || {
-            let _turn = turn;
+            // Both are held to the end, whoever waits for it.
+            let (_turn, _lock) = (turn, lock.ok_or_else(file::in_use)?);
             let bytes = file::sealed(&pack(&batch))?;
             let size = bytes.len() as u64;
             if size <= most {
@@ -242,21 +303,20 @@ impl<B: Send + Sync + 'static> Spool<B> {
             Ok::<u64, io::Error>(size)
         };
         let written = spawn_blocking(write).await.map_err(io::Error::other);
-        let written = written.and_then(|written| written);
-        let failed = written.is_err();
-        let before = std::mem::replace(&mut self.inner.lock().failing, failed);
-        match written {
+        let told = &mut self.inner.lock().told;
+        match written.and_then(|written| written) {
             Ok(bytes) if bytes > self.most => {
                 self.metrics.full.inc();
+                told.too_large(&self.sink, bytes);
                 None
             }
-            Ok(bytes) => Some(bytes),
+            Ok(bytes) => {
+                told.wrote(&self.sink);
+                Some(bytes)
+            }
             Err(error) => {
                 self.metrics.failed.inc();
-                if !before {
-                    let (sink, folder) = (&self.sink, self.folder.display());
-                    warn!(sink, %folder, %error, "cannot write to the spool");
-                }
+                told.failed(&self.sink, &self.folder, &error);
                 None
             }
         }
@@ -269,6 +329,8 @@ impl<B: Send + Sync + 'static> Spool<B> {
         let removed = at.and_then(|at| inner.files.remove(at));
         if removed.is_some() {
             self.unlink(number);
+            let bytes = inner.bytes();
+            inner.told.holds(&self.sink, bytes, self.most);
         }
         self.tell(&inner);
         removed.is_some()
@@ -288,6 +350,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
         {
             self.unlink(oldest.number);
             self.metrics.full.inc();
+            inner.told.full(&self.sink);
         }
         self.tell(inner);
     }

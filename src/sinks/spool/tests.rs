@@ -9,6 +9,7 @@ use crate::domain::{
 use crate::sinks::tests::folder::Folder;
 use crate::sinks::tests::{batch, cluster, pod};
 use crate::telemetry::Registry;
+use crate::telemetry::testing::logged;
 
 fn open(folder: &Folder, most: u64) -> Spool<Batch> {
     let metrics = Metrics::register(&mut Registry::default()).of_spool("s");
@@ -39,7 +40,9 @@ async fn taken(spool: &Spool<Batch>) -> Vec<i64> {
 }
 
 fn files(folder: &Folder) -> usize {
-    fs::read_dir(folder.path().join("s")).unwrap().count()
+    let names = fs::read_dir(folder.path().join("s")).unwrap();
+    let names = names.map(|file| file.unwrap().file_name());
+    names.filter(|name| name != "lock").count()
 }
 
 /// A node, a pod on it and its container, with all that sinks say of them.
@@ -192,7 +195,7 @@ async fn the_oldest_make_room_and_what_is_too_large_is_dropped() {
 async fn what_cannot_be_written_is_counted_and_nothing_else_is_harmed() {
     let folder = Folder::new();
     let spool = open(&folder, 1 << 20);
-    fs::remove_dir(folder.path().join("s")).unwrap();
+    fs::remove_dir_all(folder.path().join("s")).unwrap();
     put(&spool, 60).await;
     assert_eq!(spool.metrics.failed.get(), 1);
     fs::create_dir(folder.path().join("s")).unwrap();
@@ -203,6 +206,75 @@ async fn what_cannot_be_written_is_counted_and_nothing_else_is_harmed() {
     assert_eq!(spool.metrics.failed.get(), 3, "the disk is too slow");
     let kept: Vec<i64> = [2].into_iter().chain(5..=20).map(|n| n * 60).collect();
     assert_eq!(taken(&spool).await, kept);
+}
+
+#[test]
+fn each_change_is_a_line_of_the_log() {
+    let folder = Folder::new();
+    let one = file::sealed(&pack(&made(60))).unwrap().len() as u64;
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    let lines = logged(|| {
+        runtime.block_on(async {
+            let spool = open(&folder, one * 5 / 2);
+            for secs in [60, 120, 180, 240] {
+                put(&spool, secs).await;
+            }
+            assert_eq!(taken(&spool).await, [180, 240]);
+            let place = folder.path().join("s");
+            fs::remove_dir_all(&place).unwrap();
+            put(&spool, 300).await;
+            put(&spool, 360).await;
+            fs::create_dir(&place).unwrap();
+            put(&spool, 420).await;
+            for n in 0..18 {
+                spool.push(made(480 + n * 60));
+            }
+            while spool.next().await.is_some_and(|taken| {
+                spool.done(taken.file.unwrap_or_default());
+                true
+            }) {}
+            put(&spool, 1800).await;
+        });
+    });
+    let expected = [
+        "the spool is full; its oldest batches are dropped",
+        "the spool has room again",
+        "cannot write to the spool; the batch is dropped",
+        "the spool is written to again",
+        "more batches wait for the spool than may; the oldest of them are dropped",
+        "the spool is written to in time again",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(expected), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_has_one_user_and_the_next_sends_what_that_one_left() {
+    let folder = Folder::new();
+    let first = open(&folder, 1 << 20);
+    put(&first, 60).await;
+    let unfinished = folder.path().join("s/00000000000000000007.unfinished");
+    fs::write(&unfinished, b"x").unwrap();
+    let second = open(&folder, 1 << 20);
+    assert!(unfinished.exists() && !second.claim().await);
+    second.push(made(240));
+    assert!(!second.has_room() && !second.is_empty());
+    put(&first, 120).await;
+    first.keep(None, [made(180)]).await;
+    assert_eq!((files(&folder), second.metrics.failed.get()), (4, 0));
+    drop(first);
+    assert!(second.claim().await && second.has_room());
+    second.write_pending(|_| {}).await;
+    assert_eq!(second.metrics.batches.get(), 4);
+    assert_eq!(taken(&second).await, [60, 120, 180, 240]);
+
+    // One that ends before the other has nowhere to put anything, and says so.
+    let third = open(&folder, 1 << 20);
+    third.keep(Some(made(300)), [made(360)]).await;
+    assert_eq!((third.metrics.failed.get(), files(&folder)), (2, 0));
 }
 
 proptest::proptest! {

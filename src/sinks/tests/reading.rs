@@ -16,6 +16,7 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
         "influxdb:http://h?withfields=s3cret&concurrency=0&retention=s3cret&bucket=b",
         "statsd:tcp://h?protocolType=s3cret&numMetricsPerMsg=s3cret&renameLabels=s3cret",
         "log:?selector=s3cret%3D%3D%3D&queue=0",
+        "log:?metrics=cpu/*,nvidia.com/gpu/request,memory/cache,s3cret&excludeMetrics=uptime",
         "elasticsearch:http://h?index=S3cret&bulkWorkers=0&nodes=http://h:s3cret",
         "elasticsearch:tcp://h",
         "prometheus:http://h?version=s3cret&labels=s3cret&batchSize=0",
@@ -32,7 +33,7 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
         [
             "missing uri key",
             "graphite: the address must begin with tcp:// or udp://",
-            "graphite: invalid port after host",
+            "graphite-2: invalid port after host",
             "influxdb: option retention: is no duration of an hour or more, as 30d",
             "influxdb: option token: is needed with bucket",
             "influxdb: option withfields: is neither true nor false",
@@ -43,10 +44,11 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "statsd: option numMetricsPerMsg: is no number from 1 to 1000",
             "log: option selector: is no label selector",
             "log: option queue: is no number from 1 to 1000",
+            "log-2: option metrics: name 4 of the list is no metric's",
             "elasticsearch: option nodes: invalid port after host",
             "elasticsearch: option index: is no name of an index",
             "elasticsearch: option bulkWorkers: is no number from 1 to 64",
-            "elasticsearch: the address must begin with http:// or https://",
+            "elasticsearch-2: the address must begin with http:// or https://",
             "prometheus: option version: is neither 1 nor 2",
             "prometheus: option labels: is no list of name:value",
             "prometheus: option batchSize: is no number from 1 to 50000",
@@ -77,6 +79,19 @@ fn sinks_of_a_kind_are_numbered_and_unknown_options_kept_aside() {
     let names: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
     assert_eq!(names, ["influxdb", "log", "influxdb-2", "influxdb-3"]);
     assert_eq!(sinks[2].ignored, ["old"]);
+}
+
+#[test]
+fn a_secret_with_a_uris_own_signs_is_one_value_and_no_part_of_it_is_told() {
+    let env = |_: &str| Some("a&s3cret=1#%+/@ b".to_owned());
+    let value = "influxdb:http://me:$PW@h:80?user=x&pw=$PW&db=after&old=1";
+    let sinks = SinkConfig::read(&[value], &env).unwrap();
+    assert_eq!(sinks[0].ignored, ["old"]);
+    let printed = format!("{sinks:?}");
+    assert!(printed.contains("\"after\"") && printed.contains("h:80"));
+    assert!(!printed.contains("s3cret"), "{printed}");
+    let options = SinkConfig::read(&["influxdb:http://h?$OPTIONS"], &env).unwrap();
+    assert_eq!(options[0].ignored, ["(in a variable)"]);
 }
 
 #[test]
@@ -115,10 +130,10 @@ fn what_is_wrong_with_kafka_is_told_without_its_secrets() {
         told,
         [
             "kafka: option brokers: is needed",
-            "kafka: option brokers: is no list of host:port",
-            "kafka: option user: is of no use without password, nor that without it",
-            "kafka: option cert: is of no use without key, nor that without it",
-            "kafka: option compression: is no codec: none, gzip, snappy or lz4",
+            "kafka-2: option brokers: is no list of host:port",
+            "kafka-2: option user: is of no use without password, nor that without it",
+            "kafka-2: option cert: is of no use without key, nor that without it",
+            "kafka-2: option compression: is no codec: none, gzip, snappy or lz4",
         ]
     );
     let good = SinkConfig::read(&values[2..], &env).unwrap();

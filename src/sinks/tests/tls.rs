@@ -137,8 +137,10 @@ fn a_file_without_an_authority_is_told_at_start_by_the_sink() {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let mut registry = Registry::default();
             let made = Sinks::new(quick(), sinks, &labeller, &clock, &mut registry);
-            let (name, _) = made.unwrap_err();
+            let (name, error) = made.unwrap_err();
             assert_eq!(name, sink);
+            let error = error.to_string();
+            assert!(error.contains("option cacert: "), "{error}");
         }
     }
 }
