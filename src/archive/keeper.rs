@@ -1,7 +1,6 @@
 //! Writes columns as they are finished, joins small segments, and removes what is too old or too
 //! much.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use super::merge::{self, NotJoined};
 use super::metrics::{Failing, Metrics};
 use crate::domain::{Clock, Timestamp};
 use crate::history::{History, Recent};
-use crate::lifecycle::Stop;
+use crate::lifecycle::{FolderLock, Stop};
 use crate::telemetry::Registry;
 
 /// The columns on disk.
@@ -34,7 +33,7 @@ pub struct Archive {
 #[derive(Debug, Default)]
 struct State {
     /// Held while the directory is ours.
-    lock: Option<File>,
+    lock: Option<FolderLock>,
     /// The number of the next write.
     next: u64,
     /// The newest column that is on disk, and its number in the ring if it was written by us.
@@ -168,16 +167,7 @@ impl Archive {
             state.newest = None;
         }
         let newest = state.newest.map(|(_, newest)| newest);
-        self.write_after(state, history, newest)
-    }
-
-    fn write_after(
-        &self,
-        state: &mut State,
-        history: &History,
-        after: Option<Timestamp>,
-    ) -> io::Result<()> {
-        let Some(mut handing) = history.hand_off_after(after) else {
+        let Some(mut handing) = history.hand_off_after(newest) else {
             return Ok(());
         };
         let columns = handing.columns().clone();
