@@ -20,9 +20,10 @@ use super::chunks::{Chunk, Chunks, Frame, Progress, Records, Verdict, send_chunk
 use super::column::Column;
 use super::config::SetupError;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, query_escape};
+use super::http::{Answer, Credentials, Http, HttpConfig};
 use super::options::Options;
 use super::uri::SinkUri;
+use crate::apimachinery::query_escape;
 use crate::domain::{Clock, Event, Timestamp};
 
 /// The options of `elasticsearch`.

@@ -19,9 +19,10 @@ use super::column::Column;
 use super::config::{SetupError, authority};
 use super::events::json::indented;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, query_escape};
+use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig};
 use super::options::Options;
 use super::uri::SinkUri;
+use crate::apimachinery::query_escape;
 use crate::domain::{Clock, Event, Timestamp};
 
 /// The options of `influxdb`.
