@@ -37,7 +37,7 @@ const LABELS: usize = 40;
 const DISK: usize = 4 << 20;
 
 /// A broker that is up, and who reads what it takes.
-async fn started(ground: &Ground, peculiar: Peculiar) -> Result<(Kafka, Consumer)> {
+async fn started(ground: &Ground, peculiar: Peculiar<'_>) -> Result<(Kafka, Consumer)> {
     let folder = ground.scratch.folder();
     let mut kafka = Kafka::peculiar(&ground.programs, folder, LOGIN, peculiar)?;
     kafka.format().await?;
