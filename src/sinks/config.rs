@@ -1,7 +1,5 @@
 //! Sinks as they are given to `--sink`.
 
-use std::path::Path;
-
 use super::filter::Filter;
 #[cfg(feature = "kafka")]
 use super::kafka;
@@ -42,13 +40,6 @@ pub(super) enum Backend {
     Gcm(Box<google::Config>),
 }
 
-/// A sink cannot be set up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
-pub struct SetupError {
-    what: String,
-}
-
 /// The sinks there are, by their keys.
 pub const KEYS: &[&str] = &[
     "elasticsearch",
@@ -68,28 +59,6 @@ pub const KEYS: &[&str] = &[
 
 /// How many batches wait for a sink that does not say otherwise.
 const QUEUE: usize = 10;
-
-impl SetupError {
-    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
-    pub(super) fn tls(what: String) -> Self {
-        Self {
-            what: format!("TLS cannot be set up: {what}"),
-        }
-    }
-
-    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
-    pub(super) fn credentials(what: String) -> Self {
-        Self {
-            what: format!("no credentials: {what}"),
-        }
-    }
-
-    pub(super) fn spool(folder: &Path, error: &std::io::Error) -> Self {
-        Self {
-            what: format!("the spool in {} cannot be used: {error}", folder.display()),
-        }
-    }
-}
 
 impl SinkConfig {
     /// Reads the values of `--sink`, each `KEY[:URI]`; `env` are the variables that stand in URIs.

@@ -27,7 +27,8 @@ pub struct Problems(pub Vec<Problem>);
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.sink.as_str(), self.option) {
-            ("", _) => f.write_str(&self.what),
+            ("", None) => f.write_str(&self.what),
+            ("", Some(option)) => write!(f, "option {option}: {}", self.what),
             (sink, None) => write!(f, "{sink}: {}", self.what),
             (sink, Some(option)) => write!(f, "{sink}: option {option}: {}", self.what),
         }

@@ -16,11 +16,12 @@ use self::line::Lines;
 use self::retention::Retention;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
-use super::config::{SetupError, authority};
+use super::config::authority;
 use super::events::json::indented;
 use super::export::ExportError;
 use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, query_escape};
 use super::options::Options;
+use super::setup::SetupError;
 use super::uri::SinkUri;
 use crate::domain::{Clock, Event, Timestamp};
 
@@ -128,7 +129,7 @@ impl Target {
 impl Influxdb {
     pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
         Ok(Self {
-            http: Http::new(&config.http, clock).map_err(SetupError::tls)?,
+            http: Http::new(&config.http, clock)?,
             write: config.target.write_path(),
             config,
             prepared: false,
