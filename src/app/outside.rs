@@ -16,6 +16,9 @@ use crate::telemetry::Registry;
 /// How long sinks have at the end for what waits: a little less than is waited for any task then.
 const FLUSH: Duration = Duration::from_secs(4);
 
+/// A store that is asked.
+type Asked = Arc<dyn HistoricalSource>;
+
 /// Sets up the sinks that were given.
 fn sinks(
     settings: &Settings,
@@ -42,7 +45,7 @@ pub(super) fn outside(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     registry: &mut Registry,
-) -> Result<(Option<Sinks>, Option<Arc<dyn HistoricalSource>>)> {
+) -> Result<(Option<Sinks>, Option<Asked>)> {
     let sends = !settings.heapster.sinks.is_empty();
     let sinks = sends.then(|| sinks(settings, clock, registry));
     let store = store(settings, clock, registry);
@@ -60,7 +63,7 @@ fn store(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     registry: &mut Registry,
-) -> Result<Option<Arc<dyn HistoricalSource>>, SetupError> {
+) -> Result<Option<Asked>, SetupError> {
     let Some(written) = settings.heapster.historical.clone() else {
         return Ok(None);
     };

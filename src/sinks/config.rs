@@ -3,7 +3,7 @@
 use super::filter::Filter;
 #[cfg(feature = "kafka")]
 use super::kafka;
-use super::options::{Options, Problem, Problems};
+use super::options::{Options, Problem, Problems, Remarks};
 use super::uri::SinkUri;
 use super::{
     elasticsearch, gcm, google, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd,
@@ -15,8 +15,8 @@ use super::{
 pub struct SinkConfig {
     /// Its key, and a number behind it if there are several of the kind: `influxdb`, `influxdb-2`.
     pub name: String,
-    /// The options nobody knows; Heapster did not mind them either.
-    pub ignored: Vec<String>,
+    /// What is odd about its options.
+    pub remarks: Remarks,
     pub(super) backend: Backend,
     pub(super) filter: Filter,
     pub(super) queue: usize,
@@ -72,7 +72,7 @@ impl SinkConfig {
         let read = read_all(values, env, Self::of)?;
         let named = |given: Given<Self>| Self {
             name: given.name,
-            ignored: given.ignored,
+            remarks: given.remarks,
             ..given.sink
         };
         Ok(read.into_iter().map(named).collect())
@@ -113,7 +113,7 @@ impl SinkConfig {
         filter.check(options);
         Some(Self {
             name: uri.key.clone(),
-            ignored: Vec::new(),
+            remarks: Remarks::default(),
             backend,
             filter,
             queue: options.number("queue", QUEUE, 1..=1000),
@@ -124,8 +124,7 @@ impl SinkConfig {
 /// A sink as it was given.
 pub(super) struct Given<T> {
     pub name: String,
-    /// The options nobody asked for.
-    pub ignored: Vec<String>,
+    pub remarks: Remarks,
     pub sink: T,
 }
 
@@ -145,7 +144,7 @@ pub(super) fn read_all<S: AsRef<str>, T>(
             before => format!("{key}-{}", before + 1),
         };
         keys.push(key);
-        let uri = match SinkUri::read(value, env) {
+        let uri = match SinkUri::read(value, env).and_then(SinkUri::checked) {
             Ok(uri) => uri,
             Err(error) => {
                 problems.push(Problem::of_uri(&name, &error));
@@ -154,13 +153,13 @@ pub(super) fn read_all<S: AsRef<str>, T>(
         };
         let mut options = Options::new(&name, &uri.options);
         let sink = of(&uri, &mut options);
-        let (ignored, wrong) = options.finish();
-        let ignored = shown(ignored, value);
+        let (mut remarks, wrong) = options.finish();
+        remarks.ignored = shown(remarks.ignored, value);
         problems.extend(wrong);
         if let Some(sink) = sink {
             sinks.push(Given {
                 name,
-                ignored,
+                remarks,
                 sink,
             });
         }

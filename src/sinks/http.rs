@@ -87,6 +87,14 @@ const LONGEST: usize = 1 << 20;
 /// How much of an answer is shown.
 const SHOWN: usize = 300;
 
+/// Whether TLS is spoken, by the scheme; refuses any that is not HTTP's.
+pub(super) fn is_secure(uri: &SinkUri, options: &mut Options<'_>) -> bool {
+    if !matches!(uri.scheme.as_deref(), None | Some("http" | "https")) {
+        options.refuse(None, "the address must begin with http:// or https://");
+    }
+    uri.scheme.as_deref() == Some("https")
+}
+
 impl TlsConfig {
     /// `insecuressl` and `cacert`.
     pub(super) fn read(options: &mut Options<'_>) -> Self {
@@ -106,14 +114,7 @@ impl HttpConfig {
         ports: (u16, u16),
         options: &mut Options<'_>,
     ) -> Self {
-        let secure = match uri.scheme.as_deref() {
-            None | Some("http") => false,
-            Some("https") => true,
-            Some(_) => {
-                options.refuse(None, "the address must begin with http:// or https://");
-                false
-            }
-        };
+        let secure = is_secure(uri, options);
         let tls = TlsConfig::read(options);
         let token = options.secret("token").map(Credentials::Bearer);
         let user = uri.user.clone().map(|(u, p)| Credentials::Basic(u, p));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::metrics::{Metrics, SinkMetrics};
-use super::options::{Problem, Problems};
+use super::options::{Problem, Problems, Remarks};
 use super::queue::Queue;
 use super::setup::{SetupError, both};
 use super::spool::{Codec, Spool};
@@ -20,11 +20,14 @@ pub(super) struct Lineup<D: Delivery> {
     pub inlets: Vec<Inlet<D::Batch>>,
     pub workers: Vec<Worker<D>>,
     config: Config,
-    spooling: Option<(Spooling, fn() -> Codec<D::Batch>)>,
+    spooling: Option<Spools<D::Batch>>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     problems: Vec<Problem>,
 }
+
+/// Where spools are, and how batches get there and back.
+pub(super) type Spools<B> = (Spooling, fn() -> Codec<B>);
 
 /// Where one sink's batches are put in.
 pub(super) struct Inlet<B> {
@@ -38,7 +41,7 @@ pub(super) struct Inlet<B> {
 impl<D: Delivery> Lineup<D> {
     pub(super) fn new(
         config: Config,
-        spooling: Option<(Spooling, fn() -> Codec<D::Batch>)>,
+        spooling: Option<Spools<D::Batch>>,
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
@@ -56,13 +59,20 @@ impl<D: Delivery> Lineup<D> {
     /// Sets up a sink, or notes why it cannot be.
     pub(super) fn add(
         &mut self,
-        (name, ignored): (String, &[String]),
+        (name, remarks): (String, &Remarks),
         queue: usize,
         delivery: Result<D, SetupError>,
     ) {
-        if !ignored.is_empty() {
-            let options = ignored.join(",");
+        if !remarks.ignored.is_empty() {
+            let options = remarks.ignored.join(",");
             warn!(sink = name, options, "options without a meaning");
+        }
+        if !remarks.twice.is_empty() {
+            let options = remarks.twice.join(",");
+            warn!(
+                sink = name,
+                options, "options given more than once; the first counts"
+            );
         }
         let (delivery, spool) = match both(delivery, self.spool(&name)) {
             Ok(both) => both,

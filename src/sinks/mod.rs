@@ -23,6 +23,7 @@ mod gcl;
 mod gcm;
 mod google;
 mod graphite;
+mod host;
 mod http;
 mod influxdb;
 #[cfg(feature = "kafka")]
@@ -64,7 +65,7 @@ pub use events::{
 pub use export::ExportError;
 pub use http::{Http, HttpConfig, query_escape};
 pub use influxdb::InfluxdbLayout;
-pub use options::{Problem, Problems};
+pub use options::{Problem, Problems, Remarks};
 pub use prometheus::{Exposition, PrometheusLayout};
 pub use secret::Secret;
 pub use setup::SetupError;
@@ -146,7 +147,7 @@ impl Sinks {
                 filter: sink.filter,
                 labeller: Arc::clone(labeller),
             });
-            lineup.add((sink.name, &sink.ignored), sink.queue, columns);
+            lineup.add((sink.name, &sink.remarks), sink.queue, columns);
         }
         let lineup = lineup.whole()?;
         Ok(Self { lineup })

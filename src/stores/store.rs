@@ -68,7 +68,8 @@ impl Store {
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Result<Self, SetupError> {
-        let ignored = written.ignored.join(",");
+        let ignored = written.remarks.ignored.join(",");
+        let twice = written.remarks.twice.join(",");
         let http = Http::new(&written.server, clock).map_err(SetupError)?;
         let (store, backend) = match written.layout {
             Layout::Influxdb(layout) => {
@@ -81,6 +82,13 @@ impl Store {
         };
         if !ignored.is_empty() {
             warn!(store, options = ignored, "options without a meaning");
+        }
+        if !twice.is_empty() {
+            warn!(
+                store,
+                options = twice,
+                "options given more than once; the first counts"
+            );
         }
         Ok(Self {
             backend,

@@ -102,6 +102,10 @@ pub(in crate::config) fn read_spool(given: &mut Given) -> Option<Spooling> {
 
 /// Reads the store that is to be asked for what was before our own history; `None` for none.
 pub(super) fn read_historical(given: &mut Given) -> Option<Written> {
+    if given.words(&HISTORICAL_SOURCE).len() > 1 {
+        given.refuse(format!("--{}: give one at most", HISTORICAL_SOURCE.name));
+        return None;
+    }
     let value = given.text(&HISTORICAL_SOURCE);
     let key = value.split(':').next().unwrap_or_default();
     if matches!(key, "" | METRIC) {

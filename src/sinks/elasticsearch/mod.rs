@@ -65,14 +65,16 @@ impl Config {
             nodes if nodes.is_empty() => vec![(own, prefix(uri))],
             nodes => nodes
                 .iter()
-                .filter_map(|node| match SinkUri::of("elasticsearch", node) {
-                    Ok(uri) => {
-                        let node = HttpConfig::read(&uri, "localhost", (9200, 9200), options);
-                        Some((node, prefix(&uri)))
-                    }
-                    Err(error) => {
-                        options.refuse(Some("nodes"), error.to_string());
-                        None
+                .filter_map(|node| {
+                    match SinkUri::of("elasticsearch", node).and_then(SinkUri::checked) {
+                        Ok(uri) => {
+                            let node = HttpConfig::read(&uri, "localhost", (9200, 9200), options);
+                            Some((node, prefix(&uri)))
+                        }
+                        Err(error) => {
+                            options.refuse(Some("nodes"), error.to_string());
+                            None
+                        }
                     }
                 })
                 .collect(),

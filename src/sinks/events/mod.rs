@@ -105,7 +105,7 @@ impl EventSinks {
             let filter = sink.filter;
             let exporter = Exporter::new(sink.backend, clock);
             let events = exporter.map(|exporter| Events { exporter, filter });
-            lineup.add((sink.name, &sink.ignored), sink.queue, events);
+            lineup.add((sink.name, &sink.remarks), sink.queue, events);
         }
         let lineup = lineup.whole()?;
         Ok(Self { lineup })

@@ -11,7 +11,7 @@ use http::{Request, StatusCode};
 use self::token::{Account, Source, Tokens, of_machine, server};
 use super::config::authority;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig};
+use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, is_secure};
 use super::options::Options;
 use super::secret::Secret;
 use super::setup::{SetupError, both};
@@ -59,12 +59,10 @@ impl Config {
         options: &mut Options<'_>,
     ) -> Self {
         let tls = TlsConfig::read(options);
-        let plain = uri.scheme.as_deref() == Some("http");
-        if !matches!(uri.scheme.as_deref(), None | Some("http" | "https")) {
-            options.refuse(None, "the address must begin with http:// or https://");
-        }
+        let plain = uri.scheme.is_some() && !is_secure(uri, options);
         let metadata = options.text_or("metadata", METADATA);
-        if SinkUri::of(&uri.key, &metadata).is_err() {
+        let of_machine = SinkUri::of(&uri.key, &metadata).and_then(SinkUri::checked);
+        if of_machine.is_err() {
             options.refuse(Some("metadata"), "is no address");
         }
         Self {

@@ -19,7 +19,7 @@ use super::column::Column;
 use super::config::authority;
 use super::events::json::indented;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, query_escape};
+use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, is_secure, query_escape};
 use super::options::Options;
 use super::setup::SetupError;
 use super::uri::SinkUri;
@@ -62,7 +62,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        let secure = options.flag("secure", false) || uri.scheme.as_deref() == Some("https");
+        let secure = options.flag("secure", false) | is_secure(uri, options);
         let tls = TlsConfig {
             insecure: options.flag("insecuressl", false),
             ca_file: options.text("cacert").map(PathBuf::from),

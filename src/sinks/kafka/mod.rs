@@ -18,6 +18,7 @@ use self::message::{END, Messages};
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::export::ExportError;
+use super::host::is_host;
 use super::http::{TlsConfig, system_authorities};
 use super::options::Options;
 use super::secret::Secret;
@@ -107,7 +108,13 @@ impl Config {
         let brokers = options.list("brokers");
         let whole = |broker: &String| {
             let parts = broker.rsplit_once(':');
-            parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            parts.is_some_and(|(host, port)| {
+                let inside = host
+                    .strip_prefix('[')
+                    .and_then(|host| host.strip_suffix(']'));
+                let port = port.parse().ok().filter(|port: &u16| *port > 0);
+                port.is_some() && is_host(inside.unwrap_or(host))
+            })
         };
         if brokers.is_empty() {
             options.refuse(Some("brokers"), "is needed");

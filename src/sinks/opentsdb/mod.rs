@@ -12,7 +12,7 @@ use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
 use super::column::Column;
 use super::config::authority;
 use super::export::ExportError;
-use super::http::{Credentials, Http, HttpConfig, TlsConfig};
+use super::http::{Credentials, Http, HttpConfig, TlsConfig, is_secure};
 use super::options::Options;
 use super::setup::SetupError;
 use super::uri::SinkUri;
@@ -53,7 +53,7 @@ impl Config {
         Self {
             http: HttpConfig {
                 authority: authority(uri, "127.0.0.1", 4242),
-                tls: (uri.scheme.as_deref() == Some("https")).then_some(tls),
+                tls: is_secure(uri, options).then_some(tls),
                 credentials,
             },
             points: Points {
