@@ -36,6 +36,7 @@ mod options;
 mod otlp;
 mod prometheus;
 mod queue;
+mod refusing;
 mod riemann;
 mod secret;
 mod setup;
