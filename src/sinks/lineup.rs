@@ -8,7 +8,7 @@ use super::metrics::{Metrics, SinkMetrics};
 use super::options::{Problem, Problems, Remarks};
 use super::queue::Queue;
 use super::setup::{SetupError, both};
-use super::spool::{Codec, Spool};
+use super::spool::{self, Codec, Spool};
 use super::worker::{Delivery, State, Worker};
 use super::{Config, Spooling};
 use crate::domain::Clock;
@@ -101,15 +101,19 @@ impl<D: Delivery> Lineup<D> {
         });
     }
 
-    /// All sinks that were added.
+    /// All sinks that were added; says what spools hold that is none of theirs.
     ///
     /// # Errors
     /// Why any of them could not be.
     pub(super) fn whole(self) -> Result<Self, Problems> {
-        match self.problems.is_empty() {
-            true => Ok(self),
-            false => Err(Problems(self.problems)),
+        if !self.problems.is_empty() {
+            return Err(Problems(self.problems));
         }
+        if let Some((spooling, _)) = &self.spooling {
+            let names = self.inlets.iter().map(|inlet| inlet.name.as_str());
+            spool::tell_left(&spooling.folder, &names.collect::<Vec<_>>());
+        }
+        Ok(self)
     }
 
     /// The spool of a sink, if there are any.
