@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use tracing::info;
 
 use super::ground::Ground;
+use super::outside::told;
 use super::{Ended, LEFTOVERS, Signals, settings, tell, wind_down};
 use crate::cluster::{self, Election, Leadership};
 use crate::config::EventerSettings;
@@ -102,12 +103,9 @@ fn sinks(
         flush: FLUSH,
         ..sinks::Config::default()
     };
-    let sinks = EventSinks::new(config, settings.sinks.clone(), clock, registry);
-    let sinks = sinks.and_then(|sinks| match &settings.spool {
-        Some(spool) => sinks.with_spool(&spool.folder, spool.most),
-        None => Ok(sinks),
-    });
-    sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
+    let (sinks, spool) = (settings.sinks.clone(), settings.spool.clone());
+    let sinks = EventSinks::new(config, sinks, spool, clock, registry);
+    sinks.map_err(|problems| anyhow!(told(&problems)))
 }
 
 impl BoundEventer {

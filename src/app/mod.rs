@@ -9,6 +9,7 @@ mod eventer;
 mod ground;
 mod incumbent;
 mod on_disk;
+mod outside;
 mod over_time;
 mod readiness;
 mod replicas;

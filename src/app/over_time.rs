@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::outside::outside;
 use super::settings;
 use crate::apimachinery::{RequestInfo, ResourceInfo};
 use crate::archive::Archive;
@@ -21,8 +22,7 @@ use crate::lifecycle::Stop;
 use crate::live::Live;
 use crate::rollup::{self, Labelling, Rollup};
 use crate::server::{self, Handler, OpenDeps, Route, Server};
-use crate::sinks::{self, Exposition, Labeller, Sinks};
-use crate::stores::Store;
+use crate::sinks::{Exposition, Sinks};
 use crate::telemetry::Registry;
 
 /// The columns' maker and who reads them.
@@ -67,8 +67,6 @@ pub(super) struct OpenPort {
 
 /// `/healthz` on Heapster's port fails when the newest column is older, or three resolutions old.
 const STALE: Duration = Duration::from_mins(3);
-/// How long sinks have at the end for what waits: a little less than is waited for any task then.
-const FLUSH: Duration = Duration::from_secs(4);
 
 impl OverTime {
     pub(super) fn new(
@@ -100,14 +98,12 @@ impl OverTime {
                 registry,
             )
         });
-        let sinks = match rollup.as_ref().filter(|_| sends) {
-            Some(rollup) => Some(Receiving {
-                batches: rollup.subscribe(Sinks::QUEUE),
-                sinks: sinks(settings, clock, registry)?,
-                leadership: None,
-            }),
-            None => None,
-        };
+        let (sinks, store) = outside(settings, clock, registry)?;
+        let sinks = rollup.as_ref().zip(sinks).map(|(rollup, sinks)| Receiving {
+            batches: rollup.subscribe(Sinks::QUEUE),
+            sinks,
+            leadership: None,
+        });
         let exposed = rollup.as_ref().filter(|_| settings.rollup.exposed);
         let exposed = exposed.map(|rollup| expose(settings, rollup, clock));
         let config = heapster::Config {
@@ -118,7 +114,6 @@ impl OverTime {
         };
         let archive = settings.history_dir.clone();
         let archive = archive.map(|config| Archive::new(config, Arc::clone(clock), registry));
-        let store = store(settings, clock, registry)?;
         let on_disk = archive.clone().map(|archive| archive as Arc<dyn Recent>);
         let in_memory = kept.clone().map(|ring| ring as Arc<dyn Recent>);
         let historical = layered(in_memory, layered(on_disk, store));
@@ -200,24 +195,6 @@ fn expose(settings: &Settings, rollup: &Rollup, clock: &Arc<dyn Clock>) -> Expos
     (exposition, rollup.subscribe(1))
 }
 
-/// Sets up the sinks that were given.
-fn sinks(settings: &Settings, clock: &Arc<dyn Clock>, registry: &mut Registry) -> Result<Sinks> {
-    let config = sinks::Config {
-        export_timeout: settings.heapster.export_timeout,
-        flush: FLUSH,
-        ..sinks::Config::default()
-    };
-    let labelling = Labelling::new(settings.rollup.labels.clone());
-    let labeller: Arc<dyn Labeller> = Arc::new(labelling);
-    let given = settings.heapster.sinks.clone();
-    let sinks = Sinks::new(config, given, &labeller, clock, registry);
-    let sinks = sinks.and_then(|sinks| match &settings.heapster.spool {
-        Some(spool) => sinks.with_spool(&spool.folder, spool.most),
-        None => Ok(sinks),
-    });
-    sinks.map_err(|(sink, error)| anyhow::Error::new(error).context(format!("--sink {sink}")))
-}
-
 /// What columns are kept in, unless that is turned off.
 fn ring(settings: &Settings, registry: &mut Registry) -> Option<Arc<History>> {
     settings.heapster.model.then(|| {
@@ -229,19 +206,6 @@ fn ring(settings: &Settings, registry: &mut Registry) -> Option<Arc<History>> {
         };
         Arc::new(History::new(config, registry))
     })
-}
-
-/// The store that knows of the time before what is kept here, where one is named.
-fn store(
-    settings: &Settings,
-    clock: &Arc<dyn Clock>,
-    registry: &mut Registry,
-) -> Result<Option<Arc<dyn HistoricalSource>>> {
-    let Some(written) = settings.heapster.historical.clone() else {
-        return Ok(None);
-    };
-    let store = Store::new(written, clock, registry).context("--historical-source")?;
-    Ok(Some(Arc::new(store)))
 }
 
 /// One past out of what there is of the two.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use rustix::fs::statvfs;
 use tracing::warn;
 
 use super::metrics::{Failing, Metrics};
@@ -48,6 +49,9 @@ pub(super) trait Volume: Send + Sync {
 
     /// What the file at this path holds.
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
+
+    /// How many bytes there would be for us if nothing else were there.
+    fn size(&self, path: &Path) -> io::Result<u64>;
 }
 
 /// A file that can be made to outlive a loss of power.
@@ -135,6 +139,12 @@ impl Folder {
         let known = entries.iter().filter_map(|entry| entry.meta);
         let ticks = known.map(|meta| (meta.first, meta.last));
         ticks.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// The bytes of the volume, if it tells.
+    pub(super) fn volume(&self) -> Option<u64> {
+        let size = self.volume.size(&self.path).ok();
+        size.filter(|size| *size > 0)
     }
 
     /// Opens a segment; `None` when it has been joined or removed since, or cannot be read.
@@ -265,6 +275,14 @@ impl Volume for Disk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         Ok(Box::new(File::open(path)?))
+    }
+
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        let volume = statvfs(path)?;
+        // What is kept for root is not ours.
+        let kept = volume.f_bfree.saturating_sub(volume.f_bavail);
+        let blocks = volume.f_blocks.saturating_sub(kept);
+        Ok(blocks.saturating_mul(volume.f_frsize))
     }
 }
 

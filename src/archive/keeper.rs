@@ -14,6 +14,7 @@ use super::Config;
 use super::folder::{Closed, Disk, Folder, Volume};
 use super::merge::{self, NotJoined};
 use super::metrics::{Failing, Metrics};
+use super::share;
 use crate::domain::{Clock, Timestamp};
 use crate::history::{History, Recent};
 use crate::lifecycle::{FolderLock, Stop};
@@ -36,8 +37,12 @@ struct State {
     lock: Option<FolderLock>,
     /// The number of the next write.
     next: u64,
-    /// The newest column that is on disk, and its number in the ring if it was written by us.
-    newest: Option<(Option<u32>, Timestamp)>,
+    /// The newest column that is on disk.
+    newest: Option<Timestamp>,
+    /// The number in the ring of the newest column that is written, or known to be lost.
+    settled: Option<u32>,
+    /// Whether the volume is smaller than what was asked for.
+    bounded: bool,
     /// What was wrong when it was last tried.
     unwell: Option<String>,
     /// Why joining failed, and so many writes until it is tried again.
@@ -138,16 +143,18 @@ impl Archive {
         let entries = self.folder.entries();
         state.next = entries.last().map_or(0, |last| last.writes.1 + 1);
         let newest = entries.iter().rev().find_map(|entry| entry.meta);
-        state.newest = newest.map(|meta| (None, meta.last));
+        state.newest = newest.map(|meta| meta.last);
         state.lock = Some(lock);
         Ok(())
     }
 
     fn try_keep_up(&self, state: &mut State, history: &History) -> Result<(), Unwell> {
         self.open_with(state)?;
-        let written = self.write(state, history);
-        // What is too old makes room for what could not be written.
-        self.expire(history);
+        let mut written = self.write(state, history);
+        // What is too old or too much makes room for what could not be written.
+        if self.expire(state, history) && written.is_err() {
+            written = self.write(state, history);
+        }
         let metrics = &self.folder.metrics;
         written.map_err(|error| {
             metrics.failed(Failing::Write);
@@ -157,17 +164,17 @@ impl Archive {
     }
 
     /// Writes the columns that are not on disk yet. Where there is no room for them they wait in the
-    /// ring: what is on disk stays until it is too old, or more than was asked for.
+    /// ring: what is on disk stays until it is too old, or more than it may be.
     fn write(&self, state: &mut State, history: &History) -> io::Result<()> {
         let Some(tick) = history.view().newest() else {
             return Ok(());
         };
-        if state.newest.is_some_and(|(_, newest)| tick < newest) {
+        if state.newest.is_some_and(|newest| tick < newest) {
             info!("the history on disk begins anew, as the wall clock was set back");
             state.newest = None;
         }
-        let newest = state.newest.map(|(_, newest)| newest);
-        let Some(mut handing) = history.hand_off_after(newest) else {
+        self.count_lost(state, history);
+        let Some(mut handing) = history.hand_off_after(state.newest) else {
             return Ok(());
         };
         let columns = handing.columns().clone();
@@ -181,33 +188,74 @@ impl Archive {
         };
         let writes = (state.next, state.next);
         self.folder.write(writes, &columns, &mut handing, &whole)?;
-        if let Some((Some(number), _)) = state.newest {
-            let lost = first.0.saturating_sub(number).saturating_sub(1);
-            self.folder.metrics.dropped(lost);
-        }
+        // What was forgotten since it was counted.
+        let settled = state.settled.unwrap_or_default();
+        let lost = first.0.saturating_sub(settled).saturating_sub(1);
+        self.folder.metrics.dropped(lost);
         state.next += 1;
-        state.newest = Some((Some(last.0), last.1));
+        state.settled = Some(last.0);
+        state.newest = Some(last.1);
         Ok(())
     }
 
-    /// Removes what is too old or too much; the newest segment stays.
-    fn expire(&self, history: &History) {
-        let Some(newest) = history.view().newest() else {
+    /// Counts the columns the ring has forgotten since they were due, however long the next one takes
+    /// to be written.
+    fn count_lost(&self, state: &mut State, history: &History) {
+        let Some(oldest) = history.first_after(state.newest) else {
             return;
         };
+        let before = oldest.saturating_sub(1);
+        let settled = *state.settled.get_or_insert(before);
+        let lost = before.saturating_sub(settled);
+        self.folder.metrics.dropped(lost);
+        state.settled = Some(settled.max(before));
+    }
+
+    /// Removes what is too old or too much, and tells whether that was anything; the newest segment
+    /// stays.
+    fn expire(&self, state: &mut State, history: &History) -> bool {
+        let Some(newest) = history.view().newest() else {
+            return false;
+        };
+        let volume = self.folder.volume();
+        self.tell_room(state, volume);
+        let mut removed = false;
         loop {
             let entries = self.folder.entries();
+            let most = share::allowed(self.config.most.get(), volume, &entries);
+            self.folder.metrics.may_hold(most);
             let Some(oldest) = entries.first().filter(|_| entries.len() > 1) else {
-                return;
+                return removed;
             };
             let age = oldest.meta.and_then(|meta| newest.since(meta.last));
             let old = age.is_some_and(|age| age >= self.config.retention);
             let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
-            if !old && bytes <= self.config.most.get() {
-                return;
+            if !old && bytes <= most {
+                return removed;
             }
             self.folder.remove_oldest();
+            removed = true;
         }
+    }
+
+    /// Says when the volume turns out to be smaller than what was asked for, and when it is not any
+    /// more.
+    fn tell_room(&self, state: &mut State, volume: Option<u64>) {
+        let asked = self.config.most.get();
+        let room = volume.map_or(u64::MAX, share::room);
+        let bounded = room < asked;
+        let directory = self.config.folder.display();
+        match (state.bounded, bounded) {
+            (false, true) => warn!(
+                %directory, asked, room,
+                "the volume is smaller than --history-dir-max-bytes; the history on disk is kept to what it has room for"
+            ),
+            (true, false) => {
+                info!(%directory, asked, "the volume has room for --history-dir-max-bytes");
+            }
+            (false, false) | (true, true) => {}
+        }
+        state.bounded = bounded;
     }
 
     /// Joins what is due. Where the large segment could not be written it is not tried again for a

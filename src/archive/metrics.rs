@@ -16,6 +16,7 @@ pub(super) struct Metrics {
     segments: Gauge,
     columns: Gauge,
     oldest: Gauge,
+    most: Gauge,
     errors: Family<Operation, Counter>,
     dropped: Counter,
     written: Counter,
@@ -56,6 +57,11 @@ impl Metrics {
                 &metrics.columns,
             ),
             (
+                "max_bytes",
+                "Bytes the history on disk may take: --history-dir-max-bytes, or what its volume has room for",
+                &metrics.most,
+            ),
+            (
                 "oldest_timestamp_seconds",
                 "The oldest tick of the history on disk, 0 without any",
                 &metrics.oldest,
@@ -91,6 +97,10 @@ impl Metrics {
             .set(known().map(|meta| i64::from(meta.columns)).sum());
         let oldest = known().map(|meta| meta.first).min().unwrap_or_default();
         self.oldest.set(oldest.as_secs());
+    }
+
+    pub(super) fn may_hold(&self, most: u64) {
+        self.most.set(i64::try_from(most).unwrap_or(i64::MAX));
     }
 
     pub(super) fn failed(&self, failing: Failing) {

@@ -27,6 +27,7 @@ mod metrics;
 mod plan;
 mod restore;
 mod segment;
+mod share;
 mod source;
 
 #[cfg(test)]
@@ -49,6 +50,6 @@ pub struct Config {
     /// A segment goes when its newest column is older than the newest of all by this much.
     pub retention: Duration,
     /// The most all segments may take. Above it the oldest go; while one is written or joined it
-    /// may be exceeded by that one.
+    /// may be exceeded by that one. On a volume that is smaller it is what that has room for.
     pub most: Bytes,
 }

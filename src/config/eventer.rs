@@ -10,9 +10,9 @@ use super::flag::{Flag, Kind, Topic};
 use super::given::{Environment, Given};
 use super::leader::{self, LeaseReference};
 use super::logging::{self, Logging};
-use super::{Exit, SinkSpool, heapster, read_flags, scrape};
+use super::{Exit, heapster, read_flags, scrape};
 use crate::cluster;
-use crate::sinks::{EventFilter, EventSinkConfig};
+use crate::sinks::{EventFilter, EventSinkConfig, Spooling};
 
 /// Everything the command line of an eventer says.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub struct EventerSettings {
     /// `--sink`: at least one.
     pub sinks: Vec<EventSinkConfig>,
     /// `--sink-spool-dir` and `--sink-spool-size`: where sinks keep what they could not send.
-    pub spool: Option<SinkSpool>,
+    pub spool: Option<Spooling>,
     /// `--frequency`: from 5 s to 3 min.
     pub frequency: Duration,
     /// `--namespaces`, `--exclude-namespaces`, `--types`.

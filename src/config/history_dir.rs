@@ -27,7 +27,7 @@ pub(super) const MOST: Flag = Flag::new(
     "history-dir-max-bytes",
     Kind::Text,
     "8Gi",
-    "Room the sums may take in --history-dir, as in 8Gi; above it the oldest go before their time",
+    "Room the sums may take in --history-dir, as in 8Gi; above it, or what its volume has room for, the oldest go before their time",
 );
 
 /// Reads where columns are kept; `None` when they are not. `kept` is whether there are any.

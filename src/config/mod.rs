@@ -44,7 +44,7 @@ pub use command::{Command, Output, Subject, SubjectKind, TakeOver, parse_command
 pub use eventer::EventerSettings;
 pub use exit::{Exit, Stream};
 pub use generic::{Limits, Shutdown};
-pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls, SinkSpool};
+pub use heapster::{Heapster, HeapsterClients, HeapsterPort, HeapsterTls};
 pub use kubelet::{ConfigMapReference, Kubelet, KubeletTls};
 pub use leader::LeaseReference;
 pub use logging::Logging;

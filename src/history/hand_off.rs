@@ -110,6 +110,15 @@ impl History {
         Some(self.handing(columns, None))
     }
 
+    /// The number of the oldest finished column later than `after`. Numbers ascend by one from column to
+    /// column, but for one that was given up.
+    #[must_use]
+    pub fn first_after(&self, after: Option<Timestamp>) -> Option<u32> {
+        let columns = self.columns.load();
+        let later = |(_, tick): &(u32, Timestamp)| after.is_none_or(|after| *tick > after);
+        columns.numbered().find(later).map(|(number, _)| number)
+    }
+
     /// What there is of the finished columns later than `after`, and of no other; `None` without
     /// any. What the ring forgets while it is handed over is missing: ask afterwards for its
     /// [`oldest`](super::Recent::oldest).

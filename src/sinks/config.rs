@@ -1,11 +1,9 @@
 //! Sinks as they are given to `--sink`.
 
-use std::path::Path;
-
 use super::filter::Filter;
 #[cfg(feature = "kafka")]
 use super::kafka;
-use super::options::{Options, Problem, Problems};
+use super::options::{Options, Problem, Problems, Remarks};
 use super::uri::SinkUri;
 use super::{
     elasticsearch, gcm, google, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd,
@@ -17,8 +15,8 @@ use super::{
 pub struct SinkConfig {
     /// Its key, and a number behind it if there are several of the kind: `influxdb`, `influxdb-2`.
     pub name: String,
-    /// The options nobody knows; Heapster did not mind them either.
-    pub ignored: Vec<String>,
+    /// What is odd about its options.
+    pub remarks: Remarks,
     pub(super) backend: Backend,
     pub(super) filter: Filter,
     pub(super) queue: usize,
@@ -42,13 +40,6 @@ pub(super) enum Backend {
     Gcm(Box<google::Config>),
 }
 
-/// A sink cannot be set up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
-pub struct SetupError {
-    what: String,
-}
-
 /// The sinks there are, by their keys.
 pub const KEYS: &[&str] = &[
     "elasticsearch",
@@ -69,28 +60,6 @@ pub const KEYS: &[&str] = &[
 /// How many batches wait for a sink that does not say otherwise.
 const QUEUE: usize = 10;
 
-impl SetupError {
-    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
-    pub(super) fn tls(what: String) -> Self {
-        Self {
-            what: format!("TLS cannot be set up: {what}"),
-        }
-    }
-
-    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
-    pub(super) fn credentials(what: String) -> Self {
-        Self {
-            what: format!("no credentials: {what}"),
-        }
-    }
-
-    pub(super) fn spool(folder: &Path, error: &std::io::Error) -> Self {
-        Self {
-            what: format!("the spool in {} cannot be used: {error}", folder.display()),
-        }
-    }
-}
-
 impl SinkConfig {
     /// Reads the values of `--sink`, each `KEY[:URI]`; `env` are the variables that stand in URIs.
     ///
@@ -103,7 +72,7 @@ impl SinkConfig {
         let read = read_all(values, env, Self::of)?;
         let named = |given: Given<Self>| Self {
             name: given.name,
-            ignored: given.ignored,
+            remarks: given.remarks,
             ..given.sink
         };
         Ok(read.into_iter().map(named).collect())
@@ -144,7 +113,7 @@ impl SinkConfig {
         filter.check(options);
         Some(Self {
             name: uri.key.clone(),
-            ignored: Vec::new(),
+            remarks: Remarks::default(),
             backend,
             filter,
             queue: options.number("queue", QUEUE, 1..=1000),
@@ -155,8 +124,7 @@ impl SinkConfig {
 /// A sink as it was given.
 pub(super) struct Given<T> {
     pub name: String,
-    /// The options nobody asked for.
-    pub ignored: Vec<String>,
+    pub remarks: Remarks,
     pub sink: T,
 }
 
@@ -176,7 +144,7 @@ pub(super) fn read_all<S: AsRef<str>, T>(
             before => format!("{key}-{}", before + 1),
         };
         keys.push(key);
-        let uri = match SinkUri::read(value, env) {
+        let uri = match SinkUri::read(value, env).and_then(SinkUri::checked) {
             Ok(uri) => uri,
             Err(error) => {
                 problems.push(Problem::of_uri(&name, &error));
@@ -185,13 +153,13 @@ pub(super) fn read_all<S: AsRef<str>, T>(
         };
         let mut options = Options::new(&name, &uri.options);
         let sink = of(&uri, &mut options);
-        let (ignored, wrong) = options.finish();
-        let ignored = shown(ignored, value);
+        let (mut remarks, wrong) = options.finish();
+        remarks.ignored = shown(remarks.ignored, value);
         problems.extend(wrong);
         if let Some(sink) = sink {
             sinks.push(Given {
                 name,
-                ignored,
+                remarks,
                 sink,
             });
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::chunks::Progress;
 use super::column::{Column, Labeller};
-use super::config::{Backend, SetupError};
+use super::config::Backend;
 use super::elasticsearch::Elasticsearch;
 use super::filter::Filter;
 use super::gcm::Gcm;
@@ -17,6 +17,7 @@ use super::opentsdb::Opentsdb;
 use super::otlp::Otlp;
 use super::prometheus::Prometheus;
 use super::riemann::Riemann;
+use super::setup::SetupError;
 use super::statsd::Statsd;
 use super::webhook::Webhook;
 use super::worker::Delivery;

@@ -26,6 +26,7 @@ use super::config::authority;
 use super::export::ExportError;
 use super::options::Options;
 use super::secret::Secret;
+use super::setup::{SetupError, both};
 use super::trust::{AnyServer, ClockTime};
 use super::uri::SinkUri;
 use crate::domain::Clock;
@@ -86,6 +87,14 @@ const LONGEST: usize = 1 << 20;
 /// How much of an answer is shown.
 const SHOWN: usize = 300;
 
+/// Whether TLS is spoken, by the scheme; refuses any that is not HTTP's.
+pub(super) fn is_secure(uri: &SinkUri, options: &mut Options<'_>) -> bool {
+    if !matches!(uri.scheme.as_deref(), None | Some("http" | "https")) {
+        options.refuse(None, "the address must begin with http:// or https://");
+    }
+    uri.scheme.as_deref() == Some("https")
+}
+
 impl TlsConfig {
     /// `insecuressl` and `cacert`.
     pub(super) fn read(options: &mut Options<'_>) -> Self {
@@ -105,14 +114,7 @@ impl HttpConfig {
         ports: (u16, u16),
         options: &mut Options<'_>,
     ) -> Self {
-        let secure = match uri.scheme.as_deref() {
-            None | Some("http") => false,
-            Some("https") => true,
-            Some(_) => {
-                options.refuse(None, "the address must begin with http:// or https://");
-                false
-            }
-        };
+        let secure = is_secure(uri, options);
         let tls = TlsConfig::read(options);
         let token = options.secret("token").map(Credentials::Bearer);
         let user = uri.user.clone().map(|(u, p)| Credentials::Basic(u, p));
@@ -124,17 +126,38 @@ impl HttpConfig {
     }
 }
 
+impl Credentials {
+    /// The value of `Authorization`, if there is one.
+    fn header(&self) -> Result<Option<HeaderValue>, SetupError> {
+        let (option, text) = match self {
+            Self::None => return Ok(None),
+            Self::Basic(user, password) => {
+                let pair = format!("{user}:{}", password.expose());
+                (None, format!("Basic {}", STANDARD.encode(pair)))
+            }
+            Self::Token(token) => (Some("token"), format!("Token {}", token.expose())),
+            Self::ApiKey(key) => (Some("apiKey"), format!("ApiKey {}", key.expose())),
+            Self::Bearer(token) => (Some("token"), format!("Bearer {}", token.expose())),
+        };
+        let unfit = |_| SetupError::new(option, "holds a character that no header may have");
+        let mut value = HeaderValue::try_from(text).map_err(unfit)?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
 impl Http {
     /// Reads the CA file; asks nothing over the network.
     ///
     /// # Errors
-    /// What is wrong with the file or the credentials, for a person to mend.
-    pub fn new(config: &HttpConfig, clock: &Arc<dyn Clock>) -> Result<Self, String> {
+    /// Everything that is wrong with the file and the credentials, for a person to mend.
+    pub fn new(config: &HttpConfig, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
-        let tls = tls(config.tls.clone().unwrap_or_default(), clock)?;
+        let tls = tls(config.tls.clone().unwrap_or_default(), clock);
+        let (tls, authorization) = both(tls, config.credentials.header())?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
@@ -149,26 +172,10 @@ impl Http {
         } else {
             "http"
         };
-        let authorization = match &config.credentials {
-            Credentials::None => None,
-            Credentials::Basic(user, password) => {
-                let pair = format!("{user}:{}", password.expose());
-                Some(format!("Basic {}", STANDARD.encode(pair)))
-            }
-            Credentials::Token(token) => Some(format!("Token {}", token.expose())),
-            Credentials::ApiKey(key) => Some(format!("ApiKey {}", key.expose())),
-            Credentials::Bearer(token) => Some(format!("Bearer {}", token.expose())),
-        };
-        let sensitive = |text: String| {
-            let mut value = HeaderValue::try_from(text)
-                .map_err(|_| "the token holds a character that no header may have")?;
-            value.set_sensitive(true);
-            Ok::<_, String>(value)
-        };
         Ok(Self {
             client,
             base: format!("{scheme}://{}", config.authority),
-            authorization: authorization.map(sensitive).transpose()?,
+            authorization,
         })
     }
 
@@ -305,12 +312,12 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String> {
+fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, SetupError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let time = Arc::new(ClockTime(Arc::clone(clock)));
     let builder = ClientConfig::builder_with_details(Arc::clone(&provider), time)
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| SetupError::new(None, format!("TLS cannot be set up: {error}")))?;
     if config.insecure {
         let anybody = Arc::new(AnyServer::new(&provider));
         let builder = builder
@@ -319,24 +326,21 @@ fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String
         return Ok(builder.with_no_client_auth());
     }
     let mut roots = RootCertStore::empty();
-    let own = config.ca_file.is_some();
-    let files = match config.ca_file {
-        Some(file) => vec![file],
-        None => system_authorities().collect(),
+    let (option, files) = match config.ca_file {
+        Some(file) => (Some("cacert"), vec![file]),
+        None => (None, system_authorities().collect()),
     };
-    for file in files {
-        let option = if own { "option cacert: " } else { "" };
-        let unusable =
-            |error: &dyn Error| format!("{option}cannot use {}: {error}", file.display());
-        let pem = std::fs::read(&file).map_err(|error| unusable(&error))?;
+    for file in &files {
+        let unusable = |error: &dyn Error| SetupError::file(option, file, &error);
+        let pem = std::fs::read(file).map_err(|error| unusable(&error))?;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| unusable(&error))?;
             // The system's bundle may hold ones that cannot be read; they vouch for nobody.
             let _ = roots.add(certificate);
         }
     }
-    if own && roots.is_empty() {
-        return Err("option cacert: the file holds no certificate".to_owned());
+    if option.is_some() && roots.is_empty() {
+        return Err(SetupError::new(option, "the file holds no certificate"));
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

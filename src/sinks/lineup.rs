@@ -1,17 +1,17 @@
 //! Sinks of one kind of batches, each with a queue and a worker of its own.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tracing::warn;
 
-use super::Config;
-use super::config::SetupError;
 use super::metrics::{Metrics, SinkMetrics};
+use super::options::{Problem, Problems, Remarks};
 use super::queue::Queue;
-use super::spool::{Codec, Spool};
+use super::setup::{SetupError, both};
+use super::spool::{self, Codec, Spool};
 use super::worker::{Delivery, State, Worker};
-use crate::domain::{Bytes, Clock};
+use super::{Config, Spooling};
+use crate::domain::Clock;
 use crate::lifecycle::Backoff;
 use crate::telemetry::Registry;
 
@@ -20,9 +20,14 @@ pub(super) struct Lineup<D: Delivery> {
     pub inlets: Vec<Inlet<D::Batch>>,
     pub workers: Vec<Worker<D>>,
     config: Config,
+    spooling: Option<Spools<D::Batch>>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    problems: Vec<Problem>,
 }
+
+/// Where spools are, and how batches get there and back.
+pub(super) type Spools<B> = (Spooling, fn() -> Codec<B>);
 
 /// Where one sink's batches are put in.
 pub(super) struct Inlet<B> {
@@ -34,33 +39,50 @@ pub(super) struct Inlet<B> {
 }
 
 impl<D: Delivery> Lineup<D> {
-    pub(super) fn new(config: Config, clock: &Arc<dyn Clock>, registry: &mut Registry) -> Self {
+    pub(super) fn new(
+        config: Config,
+        spooling: Option<Spools<D::Batch>>,
+        clock: &Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Self {
         Self {
             inlets: Vec::new(),
             workers: Vec::new(),
             config,
+            spooling,
             clock: Arc::clone(clock),
             metrics: Metrics::register(registry),
+            problems: Vec::new(),
         }
     }
 
-    /// Sets up a sink, unless its delivery could not be.
+    /// Sets up a sink, or notes why it cannot be.
     pub(super) fn add(
         &mut self,
-        (name, ignored): (String, &[String]),
+        (name, remarks): (String, &Remarks),
         queue: usize,
         delivery: Result<D, SetupError>,
-    ) -> Result<(), (String, SetupError)> {
-        if !ignored.is_empty() {
-            let options = ignored.join(",");
+    ) {
+        if !remarks.ignored.is_empty() {
+            let options = remarks.ignored.join(",");
             warn!(sink = name, options, "options without a meaning");
         }
-        let delivery = delivery.map_err(|error| (name.clone(), error))?;
+        if !remarks.twice.is_empty() {
+            let options = remarks.twice.join(",");
+            warn!(
+                sink = name,
+                options, "options given more than once; the first counts"
+            );
+        }
+        let (delivery, spool) = match both(delivery, self.spool(&name)) {
+            Ok(both) => both,
+            Err(error) => return self.problems.extend(error.of(&name)),
+        };
         let (queue, metrics) = (Arc::new(Queue::new(queue)), self.metrics.of(&name));
         self.inlets.push(Inlet {
             name: name.clone(),
             queue: Arc::clone(&queue),
-            spool: None,
+            spool: spool.clone(),
             metrics: metrics.clone(),
             full: false,
         });
@@ -69,7 +91,7 @@ impl<D: Delivery> Lineup<D> {
             name,
             delivery,
             queue,
-            spool: None,
+            spool,
             clock: Arc::clone(&self.clock),
             metrics,
             backoff: Backoff::doubling(first, cap),
@@ -77,24 +99,32 @@ impl<D: Delivery> Lineup<D> {
             flush: self.config.flush,
             state: State::default(),
         });
-        Ok(())
     }
 
-    /// Gives every sink a spool below the folder, of so many bytes.
-    pub(super) fn open_spools(
-        &mut self,
-        (folder, most): (&Path, Bytes),
-        codec: impl Fn() -> Codec<D::Batch>,
-    ) -> Result<(), (String, SetupError)> {
-        for (inlet, worker) in self.inlets.iter_mut().zip(&mut self.workers) {
-            let (name, metrics) = (&inlet.name, self.metrics.of_spool(&inlet.name));
-            let spool = Spool::open(name, folder, most.get(), codec(), metrics);
-            let spool = spool.map_err(|error| (name.clone(), SetupError::spool(folder, &error)))?;
-            let spool = Arc::new(spool);
-            inlet.spool = Some(Arc::clone(&spool));
-            worker.spool = Some(spool);
+    /// All sinks that were added; says what spools hold that is none of theirs.
+    ///
+    /// # Errors
+    /// Why any of them could not be.
+    pub(super) fn whole(self) -> Result<Self, Problems> {
+        if !self.problems.is_empty() {
+            return Err(Problems(self.problems));
         }
-        Ok(())
+        if let Some((spooling, _)) = &self.spooling {
+            let names = self.inlets.iter().map(|inlet| inlet.name.as_str());
+            spool::tell_left(&spooling.folder, &names.collect::<Vec<_>>());
+        }
+        Ok(self)
+    }
+
+    /// The spool of a sink, if there are any.
+    fn spool(&self, name: &str) -> Result<Option<Arc<Spool<D::Batch>>>, SetupError> {
+        let Some((Spooling { folder, most }, codec)) = &self.spooling else {
+            return Ok(None);
+        };
+        let metrics = self.metrics.of_spool(name);
+        let spool = Spool::open(name, folder, most.get(), codec(), metrics);
+        let spool = spool.map_err(|error| SetupError::spool(folder, &error))?;
+        Ok(Some(Arc::new(spool)))
     }
 }
 

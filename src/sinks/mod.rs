@@ -23,6 +23,7 @@ mod gcl;
 mod gcm;
 mod google;
 mod graphite;
+mod host;
 mod http;
 mod influxdb;
 #[cfg(feature = "kafka")]
@@ -35,8 +36,10 @@ mod options;
 mod otlp;
 mod prometheus;
 mod queue;
+mod refusing;
 mod riemann;
 mod secret;
+mod setup;
 mod spool;
 mod statsd;
 #[cfg(test)]
@@ -48,14 +51,14 @@ mod webhook;
 mod worker;
 mod written;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 pub use column::{LabelSet, Labeller};
-pub use config::{KEYS, SetupError, SinkConfig};
+pub use config::{KEYS, SinkConfig};
 pub use events::{
     EVENT_KEYS, EventBatch, EventFilter, EventInlets, EventSinkConfig, EventSinks, Fate,
     Outstanding,
@@ -63,9 +66,10 @@ pub use events::{
 pub use export::ExportError;
 pub use http::{Http, HttpConfig};
 pub use influxdb::InfluxdbLayout;
-pub use options::{Problem, Problems};
+pub use options::{Problem, Problems, Remarks};
 pub use prometheus::{Exposition, PrometheusLayout};
 pub use secret::Secret;
+pub use setup::SetupError;
 pub use uri::{InvalidUri, SinkUri};
 pub use written::{Layout, Written};
 
@@ -88,6 +92,15 @@ pub struct Config {
     pub retry: (Duration, Duration),
 }
 
+/// Where sinks keep what does not fit into their queues, and what is not sent when the process ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spooling {
+    /// Each sink has a folder below it. What a process before left there is sent first.
+    pub folder: PathBuf,
+    /// The most a sink's batches take there; above it the oldest go.
+    pub most: Bytes,
+}
+
 /// All sinks.
 pub struct Sinks {
     lineup: Lineup<Columns>,
@@ -108,42 +121,37 @@ impl Sinks {
     /// How many batches [`Sinks::run`] may find waiting: it hands them on at once.
     pub const QUEUE: usize = 2;
 
-    /// Sets up sinks. Asks nothing over the network: a backend may be away.
+    /// Sets up sinks, with a spool each where one is wished. Asks nothing over the network: a backend
+    /// may be away.
     ///
     /// # Errors
-    /// When a file one of them names cannot be used; with the name of the sink.
+    /// When files any of them names, or folders of spools, cannot be used: all of them, by sink and
+    /// option.
     pub fn new(
         config: Config,
         sinks: Vec<SinkConfig>,
+        spooling: Option<Spooling>,
         labeller: &Arc<dyn Labeller>,
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
-    ) -> Result<Self, (String, SetupError)> {
-        let mut lineup = Lineup::new(config, clock, registry);
+    ) -> Result<Self, Problems> {
+        let codec: fn() -> Codec<Batch> = || Codec {
+            pack: spool::pack,
+            unpack: spool::unpack,
+            lost: |_| {},
+        };
+        let spooling = spooling.map(|spooling| (spooling, codec));
+        let mut lineup = Lineup::new(config, spooling, clock, registry);
         for sink in sinks {
             let columns = Exporter::new(sink.backend, clock).map(|exporter| Columns {
                 exporter,
                 filter: sink.filter,
                 labeller: Arc::clone(labeller),
             });
-            lineup.add((sink.name, &sink.ignored), sink.queue, columns)?;
+            lineup.add((sink.name, &sink.remarks), sink.queue, columns);
         }
+        let lineup = lineup.whole()?;
         Ok(Self { lineup })
-    }
-
-    /// Has what does not fit into the queues kept in a folder, in at most so many bytes a sink. What
-    /// a process before left there is sent first.
-    ///
-    /// # Errors
-    /// When the folder cannot be used; with the name of the sink.
-    pub fn with_spool(mut self, folder: &Path, most: Bytes) -> Result<Self, (String, SetupError)> {
-        let codec = || Codec {
-            pack: spool::pack,
-            unpack: spool::unpack,
-            lost: |_| {},
-        };
-        self.lineup.open_spools((folder, most), codec)?;
-        Ok(self)
     }
 
     /// Hands batches to all sinks until `stop`, or until no more can come; each sink runs as a task

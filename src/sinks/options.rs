@@ -27,7 +27,8 @@ pub struct Problems(pub Vec<Problem>);
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.sink.as_str(), self.option) {
-            ("", _) => f.write_str(&self.what),
+            ("", None) => f.write_str(&self.what),
+            ("", Some(option)) => write!(f, "option {option}: {}", self.what),
             (sink, None) => write!(f, "{sink}: {}", self.what),
             (sink, Some(option)) => write!(f, "{sink}: option {option}: {}", self.what),
         }
@@ -53,11 +54,22 @@ impl Problem {
     }
 }
 
+/// What is odd about the options of a sink and no mistake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// The options nobody knows; Heapster did not mind them either.
+    pub ignored: Vec<String>,
+    /// The options that were given more than once and are no lists: the first counts, as it did in
+    /// Heapster.
+    pub twice: Vec<&'static str>,
+}
+
 /// The options of one sink, read one after the other.
 pub(super) struct Options<'a> {
     sink: &'a str,
     query: &'a Query,
     known: BTreeSet<&'static str>,
+    twice: BTreeSet<&'static str>,
     problems: Vec<Problem>,
 }
 
@@ -67,6 +79,7 @@ impl<'a> Options<'a> {
             sink,
             query,
             known: BTreeSet::new(),
+            twice: BTreeSet::new(),
             problems: Vec::new(),
         }
     }
@@ -86,6 +99,9 @@ impl<'a> Options<'a> {
     /// The option's text, if it was given and is not empty.
     pub(super) fn text(&mut self, name: &'static str) -> Option<&'a str> {
         self.known.insert(name);
+        if self.query.all(name).nth(1).is_some() {
+            self.twice.insert(name);
+        }
         self.query.first(name).filter(|text| !text.is_empty())
     }
 
@@ -158,10 +174,14 @@ impl<'a> Options<'a> {
         texts.map(str::to_owned).collect()
     }
 
-    /// The options nobody asked for, and what was wrong with the others.
-    pub(super) fn finish(self) -> (Vec<String>, Vec<Problem>) {
+    /// What is odd, and what is wrong.
+    pub(super) fn finish(self) -> (Remarks, Vec<Problem>) {
         let unknown = self.query.keys().filter(|key| !self.known.contains(key));
         let unknown: BTreeSet<String> = unknown.map(str::to_owned).collect();
-        (unknown.into_iter().collect(), self.problems)
+        let remarks = Remarks {
+            ignored: unknown.into_iter().collect(),
+            twice: self.twice.into_iter().collect(),
+        };
+        (remarks, self.problems)
     }
 }

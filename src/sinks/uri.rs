@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use http::uri::PathAndQuery;
+
+use super::host::is_host;
 use super::secret::Secret;
 use super::variables::put_in;
 use crate::apimachinery::{Query, decode_path};
@@ -24,6 +27,8 @@ pub struct SinkUri {
     pub path: String,
     /// The options behind `?`.
     pub options: Query,
+    /// An option among them was passed over: it cannot be read.
+    unread: bool,
 }
 
 /// Why a value is no `KEY[:URI]`. Holds nothing of the URI's text, which may be a secret, but for the
@@ -48,6 +53,21 @@ pub enum InvalidUri {
     /// A percent sign without two hexadecimal digits.
     #[error("invalid URL escape")]
     Escape,
+    /// The host is neither a name nor an address.
+    #[error("the host is neither a name nor an address")]
+    Host,
+    /// The port is 0.
+    #[error("nothing listens on port 0")]
+    NoPort,
+    /// The path holds what none may.
+    #[error("invalid character in the path")]
+    Path,
+    /// An option that Go passes over.
+    #[error(
+        "an option cannot be read: a percent sign without two hexadecimal digits, or a semicolon \
+         that is not written as %3B"
+    )]
+    Option,
     /// A variable that is not set, with its name.
     #[error("variable {0} is not set")]
     Unset(String),
@@ -85,6 +105,26 @@ impl SinkUri {
         Ok(read)
     }
 
+    /// The same, if something can be there.
+    ///
+    /// # Errors
+    /// What Go's `net/url` reads, and would lead nowhere or leave out an option all the same.
+    pub(super) fn checked(self) -> Result<Self, InvalidUri> {
+        if self.host.as_deref().is_some_and(|host| !is_host(host)) {
+            return Err(InvalidUri::Host);
+        }
+        if self.port == Some(Some(0)) {
+            return Err(InvalidUri::NoPort);
+        }
+        if !self.path.is_empty() && PathAndQuery::try_from(self.path.as_str()).is_err() {
+            return Err(InvalidUri::Path);
+        }
+        match self.unread {
+            true => Err(InvalidUri::Option),
+            false => Ok(self),
+        }
+    }
+
     /// `scheme://host[:port]`, when both parts are there; without the user.
     #[must_use]
     pub fn server(&self) -> Option<String> {
@@ -109,6 +149,9 @@ impl SinkUri {
             None => (text, None),
         };
         self.options = Query::parse(query);
+        let given = query.unwrap_or_default().split('&');
+        let given = given.filter(|pair| !pair.is_empty()).count();
+        self.unread = self.options.keys().count() < given;
         if rest.starts_with(':') {
             return Err(InvalidUri::NoScheme);
         }

@@ -10,6 +10,7 @@ use super::chunks::Progress;
 use super::export::ExportError;
 use super::metrics::SinkMetrics;
 use super::queue::{Next, Queue};
+use super::refusing::Refusing;
 use super::spool::Spool;
 use crate::domain::{Clock, Timestamp};
 use crate::lifecycle::{Backoff, Stop};
@@ -58,7 +59,7 @@ pub(super) struct State<B> {
     file: Option<u64>,
     progress: Progress,
     problem: Option<ExportError>,
-    refusing: bool,
+    refusing: Refusing,
 }
 
 impl<B> Default for State<B> {
@@ -69,7 +70,7 @@ impl<B> Default for State<B> {
             file: None,
             progress: Progress::default(),
             problem: None,
-            refusing: false,
+            refusing: Refusing::default(),
         }
     }
 }
@@ -213,18 +214,7 @@ impl<D: Delivery> Worker<D> {
                 "the sink works again"
             );
         }
-        let Progress {
-            refused, complaint, ..
-        } = &self.state.progress;
-        if let Some(complaint) = complaint.as_deref().filter(|_| !self.state.refusing) {
-            warn!(
-                sink = self.name,
-                points = refused,
-                complaint,
-                "the sink refuses points"
-            );
-        }
-        self.state.refusing = complaint.is_some();
+        self.state.refusing.note(&self.name, &self.state.progress);
     }
 
     fn failed(&mut self, error: ExportError) {

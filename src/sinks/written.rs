@@ -4,15 +4,15 @@ use super::config::{Given, read_all};
 use super::filter::Filter;
 use super::http::HttpConfig;
 use super::influxdb::{self, InfluxdbLayout};
-use super::options::{Options, Problems};
+use super::options::{Options, Problems, Remarks};
 use super::prometheus::{self, PrometheusLayout};
 use super::uri::SinkUri;
 
 /// A store that can be asked for what a sink wrote there, by the sink's own URI. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The options nobody knows.
-    pub ignored: Vec<String>,
+    /// What is odd about its options.
+    pub remarks: Remarks,
     /// How the store is spoken to.
     pub server: HttpConfig,
     /// Where what stands in it.
@@ -40,10 +40,10 @@ impl Written {
     pub fn read(value: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
         let mut read = read_all(&[value], env, of)?;
         let problem = || Problems(Vec::new());
-        let Given { ignored, sink, .. } = read.pop().ok_or_else(problem)?;
+        let Given { remarks, sink, .. } = read.pop().ok_or_else(problem)?;
         let (server, layout) = sink;
         Ok(Self {
-            ignored,
+            remarks,
             server,
             layout,
         })
@@ -93,7 +93,7 @@ mod tests {
              &concurrency=2&metrics=cpu/*&nonsense=1",
         )
         .unwrap();
-        assert_eq!(written.ignored, ["nonsense"]);
+        assert_eq!(written.remarks.ignored, ["nonsense"]);
         assert_eq!(written.server.authority, "db:8086");
         assert!(!format!("{written:?}").contains("s3cret"));
         let Layout::Influxdb(layout) = written.layout else {

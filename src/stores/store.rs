@@ -19,7 +19,7 @@ use crate::history::{
     Aggregation, Answer, Bucket, HistoricalError, HistoricalSource, Listed, NoResults, Query, Span,
     aggregate,
 };
-use crate::sinks::{Http, Layout, Written};
+use crate::sinks::{self, Http, Layout, Written};
 use crate::telemetry::Registry;
 
 /// A store that sinks write to, asked for what was.
@@ -38,8 +38,8 @@ enum Backend {
 
 /// A store cannot be asked; the text is for a person to mend and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SetupError(String);
+#[error(transparent)]
+pub struct SetupError(sinks::SetupError);
 
 /// Points of one subject.
 pub(super) type Points = Vec<(Timestamp, Value)>;
@@ -68,7 +68,8 @@ impl Store {
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Result<Self, SetupError> {
-        let ignored = written.ignored.join(",");
+        let ignored = written.remarks.ignored.join(",");
+        let twice = written.remarks.twice.join(",");
         let http = Http::new(&written.server, clock).map_err(SetupError)?;
         let (store, backend) = match written.layout {
             Layout::Influxdb(layout) => {
@@ -81,6 +82,13 @@ impl Store {
         };
         if !ignored.is_empty() {
             warn!(store, options = ignored, "options without a meaning");
+        }
+        if !twice.is_empty() {
+            warn!(
+                store,
+                options = twice,
+                "options given more than once; the first counts"
+            );
         }
         Ok(Self {
             backend,

@@ -21,6 +21,10 @@ impl Volume for Small {
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         Disk.open(path)
     }
+
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        Disk.size(path)
+    }
 }
 
 impl Write for Limited {
@@ -46,6 +50,9 @@ impl Durable for Limited {
     }
 }
 
+const BYTES: &str = "loadline_history_dir_bytes";
+const MOST: &str = "loadline_history_dir_max_bytes";
+const DROPPED: &str = "loadline_history_dir_dropped_ticks_total";
 const WRITE_ERRORS: &str = "loadline_history_dir_errors_total{operation=\"write\"}";
 
 #[tokio::test]
@@ -69,10 +76,7 @@ async fn a_full_disk_loses_nothing_the_ring_still_holds() {
         let expected = of_node(before[0].0..next + 6);
         assert_eq!(process.on_disk(node()).await, expected);
     }
-    assert_eq!(
-        process.metric("loadline_history_dir_dropped_ticks_total"),
-        0
-    );
+    assert_eq!(process.metric(DROPPED), 0);
     // Neither does it harm a start.
     left.0.store(0, Ordering::Relaxed);
     let before = process.on_disk(node()).await;
@@ -86,26 +90,122 @@ async fn a_full_disk_loses_nothing_the_ring_still_holds() {
     assert_eq!(process.ask(node(), 0, 1000).await, expected);
 }
 
-/// A disk that all segments must fit on.
-struct Whole(PathBuf, u64);
+/// A disk that all segments must fit on, beside what others have there.
+struct Whole {
+    folder: PathBuf,
+    ours: u64,
+    others: u64,
+}
+
+impl Whole {
+    fn new(folder: &Temporary, ours: u64, others: u64) -> Self {
+        Self {
+            folder: folder.0.clone(),
+            ours,
+            others,
+        }
+    }
+}
 
 impl Volume for Whole {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Durable>> {
-        let sizes = segments(&self.0);
+        let sizes = segments(&self.folder);
         let used: u64 = sizes.iter().map(|f| fs::metadata(f).unwrap().len()).sum();
-        let left = Small(Arc::new(AtomicU64::new(self.1.saturating_sub(used))));
+        let left = Small(Arc::new(AtomicU64::new(self.ours.saturating_sub(used))));
         left.create(path)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         Disk.open(path)
     }
+
+    fn size(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.ours + self.others)
+    }
+}
+
+#[tokio::test]
+async fn on_a_small_volume_the_oldest_make_room_and_nothing_waits_in_memory() {
+    for size in [20_000, 60_000, 200_000] {
+        let folder = Temporary::new();
+        let volume = Whole::new(&folder, size, 0);
+        let process = Process::with(&folder.0, 1 << 40, 100_000, Box::new(volume));
+        for at in 0..400 {
+            process.run([at]);
+            let newest = process.archive.folder.ticks().map(|(_, newest)| newest);
+            assert_eq!(newest, Some(tick(at)), "{size}");
+        }
+        assert_eq!(process.metric(WRITE_ERRORS), 0, "{size}");
+        assert_eq!(process.metric(DROPPED), 0, "{size}");
+        let there = process.on_disk(node()).await;
+        let first = there[0].0;
+        assert_eq!(there, of_node(first..400), "{size}");
+        let (bytes, most) = (process.metric(BYTES), process.metric(MOST));
+        assert!(bytes <= most && most < size.cast_signed(), "{size}");
+        // As much as fits beside what is being joined.
+        assert!(
+            first == 0 || bytes * 4 > size.cast_signed(),
+            "{size}: {bytes}"
+        );
+        // And the same after a restart.
+        drop(process);
+        let volume = Whole::new(&folder, size, 0);
+        let process = Process::with(&folder.0, 1 << 40, 100_000, Box::new(volume));
+        process.run(400..500);
+        assert_eq!(process.metric(WRITE_ERRORS), 0, "{size}");
+        let there = process.on_disk(node()).await;
+        assert_eq!(there, of_node(there[0].0..500), "{size}");
+    }
+}
+
+#[tokio::test]
+async fn a_volume_that_became_smaller_takes_new_columns_at_once() {
+    let folder = Temporary::new();
+    let process = Process::start(&folder.0);
+    process.run(0..300);
+    let bytes = process.metric(BYTES).cast_unsigned();
+    drop(process);
+    let volume = Whole::new(&folder, bytes / 2, 0);
+    let process = Process::with(&folder.0, 1 << 40, 100_000, Box::new(volume));
+    process.run([300]);
+    let newest = process.archive.folder.ticks().map(|(_, newest)| newest);
+    assert_eq!(newest, Some(tick(300)));
+    assert!(process.metric(BYTES) <= process.metric(MOST));
+}
+
+#[tokio::test]
+async fn a_column_the_ring_forgets_is_counted_then_and_once() {
+    let folder = Temporary::new();
+    let left = Small(Arc::new(AtomicU64::new(1 << 30)));
+    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(left.clone()));
+    process.run(0..20);
+    left.0.store(0, Ordering::Relaxed);
+    let mut counted = 0;
+    for at in 20..60 {
+        process.run([at]);
+        let oldest = process.ring.oldest().unwrap();
+        let forgotten = (20..=at).filter(|at| tick(*at) < oldest).count();
+        counted = process.metric(DROPPED);
+        assert_eq!(counted, i64::try_from(forgotten).unwrap(), "{at}");
+    }
+    assert!(counted > 20);
+    left.0.store(1 << 30, Ordering::Relaxed);
+    process.run(60..80);
+    let there = i64::try_from(process.on_disk(node()).await.len()).unwrap();
+    assert_eq!(process.metric(DROPPED), 80 - there);
+}
+
+#[test]
+fn the_size_of_a_volume_is_that_of_its_file_system() {
+    let size = Disk.size(&std::env::temp_dir()).unwrap();
+    assert!(size > 1 << 20, "{size}");
+    assert!(Disk.size(Path::new("/nowhere/at/all")).is_err());
 }
 
 #[tokio::test]
 async fn a_full_disk_keeps_what_it_has_until_its_time_is_over_and_goes_on_then() {
     let folder = Temporary::new();
-    let volume = Whole(folder.0.clone(), 20_000);
+    let volume = Whole::new(&folder, 20_000, 1 << 40);
     let process = Process::with(&folder.0, 1 << 40, 300, Box::new(volume));
     let mut before = Vec::new();
     for at in (0..900).step_by(10) {

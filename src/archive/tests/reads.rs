@@ -52,6 +52,10 @@ fn access(left: &AtomicU64) -> io::Result<()> {
 }
 
 impl Volume for Flaky {
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        Disk.size(path)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn Durable>> {
         access(&self.creates)?;
         Disk.create(path)
@@ -81,6 +85,10 @@ struct Worn(PathBuf);
 struct Sector(Box<dyn ReadAt>);
 
 impl Volume for Worn {
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        Disk.size(path)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn Durable>> {
         Disk.create(path)
     }

@@ -10,7 +10,6 @@ mod sinks;
 mod source;
 
 pub use port::{HeapsterClients, HeapsterPort, HeapsterTls};
-pub use sinks::SinkSpool;
 
 pub(super) use inert::{LOGGING, SERVING};
 pub(super) use sinks::{SPOOL_DIR, SPOOL_SIZE, read_spool};
@@ -22,7 +21,7 @@ use std::time::Duration;
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
 use crate::cluster;
-use crate::sinks::{SinkConfig, Written};
+use crate::sinks::{SinkConfig, Spooling, Written};
 
 /// What is served of Heapster, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub struct Heapster {
     /// Where numbers are sent to: `--sink`, our own history aside.
     pub sinks: Vec<SinkConfig>,
     /// Where they keep what they could not send; `None` when that is dropped.
-    pub spool: Option<SinkSpool>,
+    pub spool: Option<Spooling>,
     /// The store that is asked for what was before our own history; `None` for none.
     pub historical: Option<Written>,
     /// `--sink-export-data-timeout`: the longest time one attempt to send may take.

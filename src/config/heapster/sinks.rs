@@ -1,12 +1,10 @@
 //! `--sink`: where numbers are sent to.
 
-use std::path::PathBuf;
-
 use super::super::flag::{Flag, Kind};
 use super::super::given::Given;
 use crate::apimachinery::{InvalidQuantity, Quantity};
 use crate::domain::Bytes;
-use crate::sinks::{self, Problem, SinkConfig, SinkUri, Written};
+use crate::sinks::{self, Problem, SinkConfig, SinkUri, Spooling, Written};
 
 pub(super) const SINK: Flag = Flag::new(
     "sink",
@@ -33,15 +31,6 @@ pub(in crate::config) const SPOOL_SIZE: Flag = Flag::new(
     "1Gi",
     "Room that may take for each sink, as in 1Gi; above it the oldest is dropped",
 );
-
-/// What does not fit into the queues of sinks, on disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SinkSpool {
-    /// `--sink-spool-dir`.
-    pub folder: PathBuf,
-    /// `--sink-spool-size`: the most a sink's batches take there.
-    pub most: Bytes,
-}
 
 /// Less would not hold one batch of a small cluster.
 const LEAST_SPOOL: Bytes = Bytes::new(1 << 20);
@@ -98,7 +87,7 @@ pub(super) fn read(given: &mut Given) -> Vec<SinkConfig> {
 }
 
 /// Reads where sinks keep what they could not send.
-pub(in crate::config) fn read_spool(given: &mut Given) -> Option<SinkSpool> {
+pub(in crate::config) fn read_spool(given: &mut Given) -> Option<Spooling> {
     let most = given.parsed(&SPOOL_SIZE, |word| {
         let quantity: Quantity = word.parse().map_err(|e: InvalidQuantity| e.to_string())?;
         let bytes = quantity.as_bytes();
@@ -108,11 +97,15 @@ pub(in crate::config) fn read_spool(given: &mut Given) -> Option<SinkSpool> {
         Ok(bytes)
     });
     let folder = given.path(&SPOOL_DIR)?;
-    most.map(|most| SinkSpool { folder, most })
+    most.map(|most| Spooling { folder, most })
 }
 
 /// Reads the store that is to be asked for what was before our own history; `None` for none.
 pub(super) fn read_historical(given: &mut Given) -> Option<Written> {
+    if given.words(&HISTORICAL_SOURCE).len() > 1 {
+        given.refuse(format!("--{}: give one at most", HISTORICAL_SOURCE.name));
+        return None;
+    }
     let value = given.text(&HISTORICAL_SOURCE);
     let key = value.split(':').next().unwrap_or_default();
     if matches!(key, "" | METRIC) {

@@ -287,6 +287,10 @@ fn the_historical_source_is_our_own_history_or_a_store_by_its_sinks_uri() {
         alone.notes
     );
     assert_eq!(
+        errors(&[&source, "--historical-source=prometheus:http://p:9090"]),
+        ["--historical-source: give one at most"]
+    );
+    assert_eq!(
         errors(&["--historical-source=influxdb:http://db?withfields=s3cret&secure=s3cret"]),
         [
             "--historical-source influxdb: option secure: is neither true nor false",

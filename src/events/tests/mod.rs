@@ -44,7 +44,7 @@ impl Running {
             flush: Duration::from_millis(500),
             retry: (Duration::from_millis(5), Duration::from_millis(20)),
         };
-        let sinks = EventSinks::new(config, sinks, &clock, &mut registry).unwrap();
+        let sinks = EventSinks::new(config, sinks, None, &clock, &mut registry).unwrap();
         let mut config = Config {
             frequency: Duration::from_millis(20),
             save_every: Duration::from_millis(10),

@@ -90,7 +90,7 @@ async fn export(value: String) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut registry = Registry::default();
     let config = sinks::Config::default();
-    let sinks = Sinks::new(config, sinks, &labeller, &clock, &mut registry).unwrap();
+    let sinks = Sinks::new(config, sinks, None, &labeller, &clock, &mut registry).unwrap();
     let (stop, stopped) = Stop::channel();
     let tasks = Tasks::new(stop);
     let (sender, receiver) = mpsc::channel(1);

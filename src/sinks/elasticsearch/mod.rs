@@ -18,10 +18,10 @@ use self::bulk::{ASKED, Unsettled};
 use self::document::Documents;
 use super::chunks::{Chunk, Chunks, Frame, Progress, Records, Verdict, send_chunks};
 use super::column::Column;
-use super::config::SetupError;
 use super::export::ExportError;
 use super::http::{Answer, Credentials, Http, HttpConfig};
 use super::options::Options;
+use super::setup::{SetupError, all};
 use super::uri::SinkUri;
 use crate::apimachinery::query_escape;
 use crate::domain::{Clock, Event, Timestamp};
@@ -66,14 +66,16 @@ impl Config {
             nodes if nodes.is_empty() => vec![(own, prefix(uri))],
             nodes => nodes
                 .iter()
-                .filter_map(|node| match SinkUri::of("elasticsearch", node) {
-                    Ok(uri) => {
-                        let node = HttpConfig::read(&uri, "localhost", (9200, 9200), options);
-                        Some((node, prefix(&uri)))
-                    }
-                    Err(error) => {
-                        options.refuse(Some("nodes"), error.to_string());
-                        None
+                .filter_map(|node| {
+                    match SinkUri::of("elasticsearch", node).and_then(SinkUri::checked) {
+                        Ok(uri) => {
+                            let node = HttpConfig::read(&uri, "localhost", (9200, 9200), options);
+                            Some((node, prefix(&uri)))
+                        }
+                        Err(error) => {
+                            options.refuse(Some("nodes"), error.to_string());
+                            None
+                        }
                     }
                 })
                 .collect(),
@@ -119,11 +121,11 @@ const LONGEST: usize = 240;
 
 impl Elasticsearch {
     pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let mut nodes = Vec::new();
-        for (node, prefix) in &config.nodes {
-            let http = Http::new(node, clock).map_err(SetupError::tls)?;
-            nodes.push((http, prefix.clone()));
-        }
+        let node = |(node, prefix): &(HttpConfig, String)| {
+            let http = Http::new(node, clock)?;
+            Ok((http, prefix.clone()))
+        };
+        let nodes = all(config.nodes.iter().map(node))?;
         let mut bulk = format!("/_bulk?{ASKED}");
         if let Some(pipeline) = &config.pipeline {
             bulk.push_str("&pipeline=");

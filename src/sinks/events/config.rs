@@ -3,7 +3,7 @@
 use super::super::config::read_all;
 #[cfg(feature = "kafka")]
 use super::super::kafka;
-use super::super::options::{Options, Problems};
+use super::super::options::{Options, Problems, Remarks};
 use super::super::uri::SinkUri;
 use super::super::{elasticsearch, gcl, google, influxdb, otlp, riemann, webhook};
 use super::filter::EventFilter;
@@ -13,8 +13,8 @@ use super::filter::EventFilter;
 pub struct EventSinkConfig {
     /// Its key, and a number behind it if there are several of the kind: `influxdb`, `influxdb-2`.
     pub name: String,
-    /// The options nobody knows; Eventer did not mind them either.
-    pub ignored: Vec<String>,
+    /// What is odd about its options.
+    pub remarks: Remarks,
     pub(super) backend: Backend,
     pub(super) filter: EventFilter,
     pub(super) queue: usize,
@@ -74,7 +74,7 @@ impl EventSinkConfig {
             let (backend, filter, queue) = given.sink;
             Self {
                 name: given.name,
-                ignored: given.ignored,
+                remarks: given.remarks,
                 backend,
                 filter,
                 queue,

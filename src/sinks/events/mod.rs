@@ -16,7 +16,6 @@ pub(super) mod json;
 mod log;
 mod packed;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +27,7 @@ pub use config::{EVENT_KEYS, EventSinkConfig};
 pub use filter::EventFilter;
 
 use self::config::Backend;
-use super::Config;
 use super::chunks::Progress;
-use super::config::SetupError;
 use super::elasticsearch::Elasticsearch;
 use super::export::ExportError;
 use super::gcl::Gcl;
@@ -38,12 +35,15 @@ use super::influxdb::Influxdb;
 #[cfg(feature = "kafka")]
 use super::kafka::Kafka;
 use super::lineup::{Inlet, Lineup, show};
+use super::options::Problems;
 use super::otlp::Otlp;
 use super::riemann::Riemann;
+use super::setup::SetupError;
 use super::spool::Codec;
 use super::webhook::Webhook;
 use super::worker::{Delivery, Worker};
-use crate::domain::{Bytes, Clock, Event, Timestamp};
+use super::{Config, Spooling};
+use crate::domain::{Clock, Event, Timestamp};
 use crate::lifecycle::{Stop, Tasks};
 use crate::telemetry::Registry;
 
@@ -80,41 +80,35 @@ enum Exporter {
 const LOOK: Duration = Duration::from_millis(50);
 
 impl EventSinks {
-    /// Sets up sinks. Asks nothing over the network: a backend may be away.
+    /// Sets up sinks, with a spool each where one is wished. Asks nothing over the network: a backend
+    /// may be away. What is written to a spool counts as done with: who resumes behind it does not
+    /// tell of it again.
     ///
     /// # Errors
-    /// When a file one of them names cannot be used; with the name of the sink.
+    /// When files any of them names, or folders of spools, cannot be used: all of them, by sink and
+    /// option.
     pub fn new(
         config: Config,
         sinks: Vec<EventSinkConfig>,
+        spooling: Option<Spooling>,
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
-    ) -> Result<Self, (String, SetupError)> {
-        let mut lineup = Lineup::new(config, clock, registry);
-        for sink in sinks {
-            let filter = sink.filter;
-            let exporter = Exporter::new(sink.backend, clock);
-            let events = exporter.map(|exporter| Events { exporter, filter });
-            lineup.add((sink.name, &sink.ignored), sink.queue, events)?;
-        }
-        Ok(Self { lineup })
-    }
-
-    /// Has what does not fit into the queues, and what is not sent when the process ends, kept in a
-    /// folder, in at most so many bytes a sink. What a process before left there is sent first.
-    ///
-    /// What is written counts as done with: who resumes behind it does not tell of it again.
-    ///
-    /// # Errors
-    /// When the folder cannot be used; with the name of the sink.
-    pub fn with_spool(mut self, folder: &Path, most: Bytes) -> Result<Self, (String, SetupError)> {
-        let codec = || Codec {
+    ) -> Result<Self, Problems> {
+        let codec: fn() -> Codec<EventBatch> = || Codec {
             pack: packed::pack,
             unpack: packed::unpack,
             lost: EventBatch::abandon,
         };
-        self.lineup.open_spools((folder, most), codec)?;
-        Ok(self)
+        let spooling = spooling.map(|spooling| (spooling, codec));
+        let mut lineup = Lineup::new(config, spooling, clock, registry);
+        for sink in sinks {
+            let filter = sink.filter;
+            let exporter = Exporter::new(sink.backend, clock);
+            let events = exporter.map(|exporter| Events { exporter, filter });
+            lineup.add((sink.name, &sink.remarks), sink.queue, events);
+        }
+        let lineup = lineup.whole()?;
+        Ok(Self { lineup })
     }
 
     /// Sets the sinks to work, each as a task of its own. They end once the inlets are closed and

@@ -10,11 +10,11 @@ use serde_json::Value as Json;
 
 use self::entry::Entries;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
-use super::config::SetupError;
 use super::export::ExportError;
 use super::google::{self, Access, Google};
 use super::http::Answer;
 use super::options::Options;
+use super::setup::SetupError;
 use super::uri::SinkUri;
 use crate::domain::{Clock, Event, Timestamp};
 

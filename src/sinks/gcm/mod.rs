@@ -12,10 +12,10 @@ use tracing::warn;
 use self::series::{SeriesOf, descriptor};
 use super::chunks::{Chunks, Frame, Progress, send_all};
 use super::column::Column;
-use super::config::SetupError;
 use super::export::ExportError;
 use super::google::{self, Access, Google};
 use super::options::Options;
+use super::setup::SetupError;
 use super::uri::SinkUri;
 use crate::domain::{Clock, Metric};
 

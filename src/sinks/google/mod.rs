@@ -9,11 +9,12 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Request, StatusCode};
 
 use self::token::{Account, Source, Tokens, of_machine, server};
-use super::config::{SetupError, authority};
+use super::config::authority;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig};
+use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, is_secure};
 use super::options::Options;
 use super::secret::Secret;
+use super::setup::{SetupError, both};
 use super::uri::SinkUri;
 use crate::domain::Clock;
 
@@ -58,12 +59,10 @@ impl Config {
         options: &mut Options<'_>,
     ) -> Self {
         let tls = TlsConfig::read(options);
-        let plain = uri.scheme.as_deref() == Some("http");
-        if !matches!(uri.scheme.as_deref(), None | Some("http" | "https")) {
-            options.refuse(None, "the address must begin with http:// or https://");
-        }
+        let plain = uri.scheme.is_some() && !is_secure(uri, options);
         let metadata = options.text_or("metadata", METADATA);
-        if SinkUri::of(&uri.key, &metadata).is_err() {
+        let of_machine = SinkUri::of(&uri.key, &metadata).and_then(SinkUri::checked);
+        if of_machine.is_err() {
             options.refuse(Some("metadata"), "is no address");
         }
         Self {
@@ -79,6 +78,31 @@ impl Config {
     }
 }
 
+/// Where tokens come from, and the project if it is known by now.
+fn source(
+    config: &Config,
+    scope: &'static str,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Source, Option<String>), SetupError> {
+    let tls = config.tls.clone().unwrap_or_default();
+    let project = config.project.clone();
+    let (source, project) = if let Some(token) = config.token.clone() {
+        (Source::Given(token), project)
+    } else if let Some(file) = &config.credentials {
+        let account = Account::read(file, scope, &tls, clock)?;
+        let project = project.or_else(|| account.project.clone());
+        (Source::Account(Box::new(account)), project)
+    } else {
+        let uri = SinkUri::of("metadata", &config.metadata).unwrap_or_default();
+        let metadata = server(&uri, &tls, clock)?;
+        return Ok((Source::Machine(Box::new(metadata)), project));
+    };
+    if project.is_none() {
+        return Err(SetupError::new(Some("project"), "is named nowhere"));
+    }
+    Ok((source, project))
+}
+
 impl Google {
     /// Reads the account's file, if there is one; asks nothing over the network. Tokens are for
     /// `scope`.
@@ -92,25 +116,8 @@ impl Google {
             tls: config.tls.clone(),
             credentials: Credentials::None,
         };
-        let http = Http::new(&http, clock).map_err(SetupError::tls)?;
-        let tls = config.tls.clone().unwrap_or_default();
-        let mut project = config.project.clone();
-        let source = if let Some(token) = config.token.clone() {
-            Source::Given(token)
-        } else if let Some(file) = &config.credentials {
-            let account = Account::read(file, scope, &tls, clock);
-            let account = account.map_err(SetupError::credentials)?;
-            project = project.or_else(|| account.project.clone());
-            Source::Account(Box::new(account))
-        } else {
-            let uri = SinkUri::of("metadata", &config.metadata).unwrap_or_default();
-            let metadata = server(&uri, &tls, clock).map_err(SetupError::tls)?;
-            Source::Machine(Box::new(metadata))
-        };
-        if project.is_none() && !matches!(source, Source::Machine(_)) {
-            let what = "no project is named".to_owned();
-            return Err(SetupError::credentials(what));
-        }
+        let http = Http::new(&http, clock);
+        let (http, (source, project)) = both(http, source(config, scope, clock))?;
         Ok(Self {
             http,
             tokens: Tokens::new(source, Arc::clone(clock)),

@@ -20,6 +20,7 @@ use super::super::config::authority;
 use super::super::export::ExportError;
 use super::super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig};
 use super::super::secret::Secret;
+use super::super::setup::{SetupError, both};
 use super::super::uri::SinkUri;
 use crate::apimachinery::query_escape;
 use crate::domain::Clock;
@@ -81,9 +82,8 @@ impl Account {
         scope: &'static str,
         tls: &TlsConfig,
         clock: &Arc<dyn Clock>,
-    ) -> Result<Self, String> {
-        let unusable =
-            |what: &str| format!("option credentials: cannot use {}: {what}", file.display());
+    ) -> Result<Self, SetupError> {
+        let unusable = |what: &str| SetupError::file(Some("credentials"), file, &what);
         let text = std::fs::read(file).map_err(|error| unusable(&error.to_string()))?;
         let read: KeyFile = serde_json::from_slice(&text)
             .map_err(|_| unusable("it is no key of a service account"))?;
@@ -91,12 +91,14 @@ impl Account {
         let key = key.and_then(|key| KeyPair::from_pkcs8(key.secret_pkcs8_der()).ok());
         let uri = SinkUri::of("token_uri", &read.token_uri);
         let uri = uri.map_err(|_| unusable("its token_uri is none"))?;
+        let key = key.ok_or_else(|| unusable("its private_key is no RSA key"));
+        let (key, http) = both(key, server(&uri, tls, clock))?;
         Ok(Self {
             email: read.client_email,
             scope,
-            key: key.ok_or_else(|| unusable("its private_key is no RSA key"))?,
+            key,
             path: uri.path.clone(),
-            http: server(&uri, tls, clock)?,
+            http,
             token_uri: read.token_uri,
             project: read.project_id,
         })
@@ -137,7 +139,7 @@ pub(super) fn server(
     uri: &SinkUri,
     tls: &TlsConfig,
     clock: &Arc<dyn Clock>,
-) -> Result<Http, String> {
+) -> Result<Http, SetupError> {
     let secure = uri.scheme.as_deref() == Some("https");
     let config = HttpConfig {
         authority: authority(uri, "localhost", if secure { 443 } else { 80 }),
@@ -219,9 +221,8 @@ mod tests {
             key.to_string(),
         ] {
             std::fs::write(&path, text).unwrap();
-            let problem = Account::read(&path, "scope", &TlsConfig::default(), &clock)
-                .err()
-                .unwrap();
+            let read = Account::read(&path, "scope", &TlsConfig::default(), &clock);
+            let problem = read.err().unwrap().to_string();
             assert!(
                 problem.contains("option credentials: ")
                     && problem.contains("key.json")

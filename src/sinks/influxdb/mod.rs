@@ -16,11 +16,12 @@ use self::line::Lines;
 use self::retention::Retention;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
-use super::config::{SetupError, authority};
+use super::config::authority;
 use super::events::json::indented;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig};
+use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, is_secure};
 use super::options::Options;
+use super::setup::SetupError;
 use super::uri::SinkUri;
 use crate::apimachinery::query_escape;
 use crate::domain::{Clock, Event, Timestamp};
@@ -62,7 +63,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        let secure = options.flag("secure", false) || uri.scheme.as_deref() == Some("https");
+        let secure = options.flag("secure", false) | is_secure(uri, options);
         let tls = TlsConfig {
             insecure: options.flag("insecuressl", false),
             ca_file: options.text("cacert").map(PathBuf::from),
@@ -129,7 +130,7 @@ impl Target {
 impl Influxdb {
     pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
         Ok(Self {
-            http: Http::new(&config.http, clock).map_err(SetupError::tls)?,
+            http: Http::new(&config.http, clock)?,
             write: config.target.write_path(),
             config,
             prepared: false,

@@ -17,11 +17,12 @@ use tokio::sync::OnceCell;
 use self::message::{END, Messages};
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
-use super::config::SetupError;
 use super::export::ExportError;
+use super::host::is_host;
 use super::http::{TlsConfig, system_authorities};
 use super::options::Options;
 use super::secret::Secret;
+use super::setup::{SetupError, both};
 use crate::domain::{Event, Timestamp};
 
 /// The options of `kafka`.
@@ -107,7 +108,13 @@ impl Config {
         let brokers = options.list("brokers");
         let whole = |broker: &String| {
             let parts = broker.rsplit_once(':');
-            parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            parts.is_some_and(|(host, port)| {
+                let inside = host
+                    .strip_prefix('[')
+                    .and_then(|host| host.strip_suffix(']'));
+                let port = port.parse().ok().filter(|port: &u16| *port > 0);
+                port.is_some() && is_host(inside.unwrap_or(host))
+            })
         };
         if brokers.is_empty() {
             options.refuse(Some("brokers"), "is needed");
@@ -146,7 +153,7 @@ impl Config {
         }
     }
 
-    fn security(&self) -> Result<AuthConfig, String> {
+    fn security(&self) -> Result<AuthConfig, SetupError> {
         let tls = self.tls.as_ref().map(|tls| self.tls(tls)).transpose()?;
         let plain = match &self.login {
             Some((user, password)) => AuthConfig::sasl_plain(user.as_str(), password.expose()),
@@ -162,33 +169,34 @@ impl Config {
     }
 
     /// Files are read by the client whenever it connects; here they only have to be there.
-    fn tls(&self, config: &TlsConfig) -> Result<Tls, String> {
-        let readable = |option: &str, file: &PathBuf| match std::fs::read(file) {
+    fn tls(&self, config: &TlsConfig) -> Result<Tls, SetupError> {
+        let readable = |option, file: &PathBuf| match std::fs::read(file) {
             Ok(_) => Ok(file.display().to_string()),
-            Err(error) => Err(format!(
-                "option {option}: cannot use {}: {error}",
-                file.display()
-            )),
+            Err(error) => Err(SetupError::file(Some(option), file, &error)),
         };
-        let mut tls = match (config.insecure, &config.ca_file) {
-            (true, _) => Tls::insecure(),
-            (false, Some(file)) => Tls::new().with_ca_cert(readable("cacert", file)?),
-            (false, None) => match system_authorities().next() {
+        let tls = match (config.insecure, &config.ca_file) {
+            (true, _) => Ok(Tls::insecure()),
+            (false, Some(file)) => {
+                readable("cacert", file).map(|file| Tls::new().with_ca_cert(file))
+            }
+            (false, None) => Ok(match system_authorities().next() {
                 Some(file) => Tls::new().with_ca_cert(file.display().to_string()),
                 None => Tls::new(),
-            },
+            }),
         };
-        if let Some((certificate, key)) = &self.identity {
-            tls = tls.with_client_cert(readable("cert", certificate)?, readable("key", key)?);
-        }
-        Ok(tls)
+        let Some((certificate, key)) = &self.identity else {
+            return tls;
+        };
+        let identity = both(readable("cert", certificate), readable("key", key));
+        let (tls, (certificate, key)) = both(tls, identity)?;
+        Ok(tls.with_client_cert(certificate, key))
     }
 }
 
 impl Kafka {
     pub(super) fn new(config: Config) -> Result<Self, SetupError> {
         Ok(Self {
-            security: config.security().map_err(SetupError::tls)?,
+            security: config.security()?,
             config,
             connection: None,
         })

@@ -10,10 +10,11 @@ use serde_json::Value as Json;
 use self::point::Points;
 use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
 use super::column::Column;
-use super::config::{SetupError, authority};
+use super::config::authority;
 use super::export::ExportError;
-use super::http::{Credentials, Http, HttpConfig, TlsConfig};
+use super::http::{Credentials, Http, HttpConfig, TlsConfig, is_secure};
 use super::options::Options;
+use super::setup::SetupError;
 use super::uri::SinkUri;
 use crate::domain::Clock;
 
@@ -52,7 +53,7 @@ impl Config {
         Self {
             http: HttpConfig {
                 authority: authority(uri, "127.0.0.1", 4242),
-                tls: (uri.scheme.as_deref() == Some("https")).then_some(tls),
+                tls: is_secure(uri, options).then_some(tls),
                 credentials,
             },
             points: Points {
@@ -64,7 +65,7 @@ impl Config {
 
 impl Opentsdb {
     pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let http = Http::new(&config.http, clock).map_err(SetupError::tls)?;
+        let http = Http::new(&config.http, clock)?;
         Ok(Self { config, http })
     }
 

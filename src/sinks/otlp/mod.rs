@@ -16,10 +16,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use self::message::{Messages, rejected};
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
-use super::config::SetupError;
 use super::export::ExportError;
 use super::http::{Http, HttpConfig};
 use super::options::Options;
+use super::setup::SetupError;
 use super::uri::SinkUri;
 use crate::domain::{Clock, Event, Timestamp};
 
@@ -90,7 +90,7 @@ impl Config {
 
 impl Otlp {
     pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let http = Http::new(&config.http, clock).map_err(SetupError::tls)?;
+        let http = Http::new(&config.http, clock)?;
         Ok(Self { config, http })
     }
 

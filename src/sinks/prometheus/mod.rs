@@ -18,10 +18,10 @@ use self::series::Told;
 use self::write::Version;
 use super::chunks::{Chunk, Progress, Verdict, pieces, send_chunks};
 use super::column::Column;
-use super::config::SetupError;
 use super::export::ExportError;
 use super::http::{Http, HttpConfig};
 use super::options::Options;
+use super::setup::SetupError;
 use super::uri::SinkUri;
 use crate::domain::Clock;
 
@@ -96,7 +96,7 @@ impl Config {
 
 impl Prometheus {
     pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let http = Http::new(&config.http, clock).map_err(SetupError::tls)?;
+        let http = Http::new(&config.http, clock)?;
         Ok(Self { config, http })
     }
 

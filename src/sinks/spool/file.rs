@@ -89,6 +89,18 @@ pub(super) fn claim(folder: &Path) -> io::Result<Option<Claimed>> {
     lock.map(|lock| Ok((lock, list(folder)?))).transpose()
 }
 
+/// Whether batches lie in this folder.
+pub(super) fn holds_batches(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_batch = |path: PathBuf| path.extension().is_some_and(|ending| ending == ENDING);
+    entries.map(|entry| entry.path()).any(is_batch)
+}
+
+/// Whether another process has the folder.
+pub(super) fn is_in_use(folder: &Path) -> bool {
+    matches!(FolderLock::take(folder), Ok(None))
+}
+
 /// That another process has the folder.
 pub(super) fn in_use() -> io::Error {
     io::Error::new(io::ErrorKind::ResourceBusy, "another process uses it")

@@ -9,6 +9,7 @@
 //! batches in memory hold until the first has ended, and then sends what that one left.
 
 mod file;
+mod left;
 mod packed;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+pub(super) use left::tell as tell_left;
 pub(super) use packed::{pack, unpack};
 
 use self::told::Told;

@@ -9,9 +9,9 @@ use tokio::time::sleep;
 
 use super::folder::Folder;
 use super::receivers::{Act, influxdb, listener, serve};
-use super::working::value_of;
+use super::working::{spooling, value_of};
 use crate::domain::{
-    Bytes, Clock, Event, EventSource, MicroTime, ObjectReference, SystemClock, Timestamp,
+    Clock, Event, EventSource, MicroTime, ObjectReference, SystemClock, Timestamp,
 };
 use crate::lifecycle::{Stop, Tasks};
 use crate::sinks::{
@@ -95,10 +95,8 @@ fn rig(sinks: &[String], spool: Option<(&Folder, u64)>) -> EventRig {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sinks = EventSinkConfig::read(sinks, &|_| None).unwrap();
     let mut registry = Registry::default();
-    let mut sinks = EventSinks::new(config, sinks, &clock, &mut registry).unwrap();
-    if let Some((folder, most)) = spool {
-        sinks = sinks.with_spool(folder.path(), Bytes::new(most)).unwrap();
-    }
+    let spooling = spool.map(|(folder, most)| spooling(folder.path(), most));
+    let sinks = EventSinks::new(config, sinks, spooling, &clock, &mut registry).unwrap();
     let (sender, stop) = Stop::channel();
     let tasks = Tasks::new(sender.clone());
     let (inlets, workers) = sinks.start(&tasks, &stop);

@@ -78,7 +78,82 @@ fn sinks_of_a_kind_are_numbered_and_unknown_options_kept_aside() {
     let sinks = SinkConfig::read(&values, &env).unwrap();
     let names: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
     assert_eq!(names, ["influxdb", "log", "influxdb-2", "influxdb-3"]);
-    assert_eq!(sinks[2].ignored, ["old"]);
+    assert_eq!(sinks[2].remarks.ignored, ["old"]);
+}
+
+#[test]
+fn of_an_option_that_is_given_twice_the_first_counts_and_lists_may_be_repeated() {
+    let values = [
+        "influxdb:http://h?db=first&pw=s3cret&db=second&pw=other&metrics=cpu/*&metrics=uptime",
+        "elasticsearch:?nodes=http://a&nodes=http://b&index=x&index=x",
+    ];
+    let sinks = SinkConfig::read(&values, &env).unwrap();
+    assert_eq!(sinks[0].remarks.twice, ["db", "pw"]);
+    assert_eq!(sinks[1].remarks.twice, ["index"]);
+    let once = "influxdb:http://h?db=first&pw=s3cret&metrics=cpu/*,uptime";
+    let once = SinkConfig::read(&[once], &env).unwrap();
+    assert_eq!(sinks[0].backend, once[0].backend);
+    assert_eq!(sinks[0].filter, once[0].filter);
+}
+
+#[test]
+fn an_address_that_can_be_nowhere_is_refused_whatever_the_sink() {
+    let host = "the host is neither a name nor an address";
+    let port = "nothing listens on port 0";
+    let path = "invalid character in the path";
+    let option = "an option cannot be read: a percent sign without two hexadecimal digits, or a \
+                  semicolon that is not written as %3B";
+    let scheme = "the address must begin with http:// or https://";
+    for (value, problem) in [
+        ("webhook:http://a..b/", format!("webhook: {host}")),
+        (
+            "webhook:/path",
+            "webhook: the address names no host".to_owned(),
+        ),
+        (
+            "webhook:http:collector",
+            "webhook: invalid port after host".to_owned(),
+        ),
+        ("otlp:https://10.0.0.256", format!("otlp: {host}")),
+        ("prometheus:http://a%20b/x", format!("prometheus: {host}")),
+        (
+            "prometheus:http://a/\u{e4} b",
+            format!("prometheus: {path}"),
+        ),
+        ("opentsdb:http://[::g]:1", format!("opentsdb: {host}")),
+        ("opentsdb:tcp://h", format!("opentsdb: {scheme}")),
+        ("influxdb:udp://h", format!("influxdb: {scheme}")),
+        ("influxdb:http://h:0", format!("influxdb: {port}")),
+        (
+            "influxdb:http://h?pw=s3cret%z",
+            format!("influxdb: {option}"),
+        ),
+        (
+            "influxdb:http://h?pw=s3;cret",
+            format!("influxdb: {option}"),
+        ),
+        ("graphite:tcp://-h:1", format!("graphite: {host}")),
+        ("statsd:udp://h,i:1", format!("statsd: {host}")),
+        ("riemann:tcp://h_:0", format!("riemann: {port}")),
+        (
+            "elasticsearch:?nodes=http://a&nodes=http://b..c",
+            format!("elasticsearch: option nodes: {host}"),
+        ),
+        (
+            "gcm:?metadata=http://a..b",
+            "gcm: option metadata: is no address".to_owned(),
+        ),
+    ] {
+        let problems = SinkConfig::read(&[value], &env).unwrap_err();
+        assert_eq!(problems.to_string(), problem, "{value}");
+    }
+    #[cfg(feature = "kafka")]
+    for broker in ["a..b:1", "h:0", "h:1,[::g]:2"] {
+        let value = format!("kafka:?brokers={broker}");
+        let problems = SinkConfig::read(&[value], &env).unwrap_err();
+        let told = "kafka: option brokers: is no list of host:port";
+        assert_eq!(problems.to_string(), told, "{broker}");
+    }
 }
 
 #[test]
@@ -86,12 +161,12 @@ fn a_secret_with_a_uris_own_signs_is_one_value_and_no_part_of_it_is_told() {
     let env = |_: &str| Some("a&s3cret=1#%+/@ b".to_owned());
     let value = "influxdb:http://me:$PW@h:80?user=x&pw=$PW&db=after&old=1";
     let sinks = SinkConfig::read(&[value], &env).unwrap();
-    assert_eq!(sinks[0].ignored, ["old"]);
+    assert_eq!(sinks[0].remarks.ignored, ["old"]);
     let printed = format!("{sinks:?}");
     assert!(printed.contains("\"after\"") && printed.contains("h:80"));
     assert!(!printed.contains("s3cret"), "{printed}");
     let options = SinkConfig::read(&["influxdb:http://h?$OPTIONS"], &env).unwrap();
-    assert_eq!(options[0].ignored, ["(in a variable)"]);
+    assert_eq!(options[0].remarks.ignored, ["(in a variable)"]);
 }
 
 #[test]
@@ -140,5 +215,5 @@ fn what_is_wrong_with_kafka_is_told_without_its_secrets() {
     let printed = format!("{good:?}");
     assert!(!printed.contains("s3cret"), "{printed}");
     assert!(printed.contains("[\"a:1\", \"b:2\", \"c:3\"]"), "{printed}");
-    assert!(good[0].ignored.is_empty());
+    assert!(good[0].remarks.ignored.is_empty());
 }

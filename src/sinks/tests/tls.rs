@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::folder::Folder;
 use super::receivers::{Act, Seen, listener, serve_tls};
-use super::working::{Rig, quick, until};
+use super::working::{Rig, quick, spooling, until};
 use super::{Plain, batch, cluster};
 use crate::domain::{Clock, SystemClock};
 use crate::sinks::{Labeller, SinkConfig, Sinks};
@@ -136,11 +136,59 @@ fn a_file_without_an_authority_is_told_at_start_by_the_sink() {
             let labeller: Arc<dyn Labeller> = Arc::new(Plain);
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let mut registry = Registry::default();
-            let made = Sinks::new(quick(), sinks, &labeller, &clock, &mut registry);
-            let (name, error) = made.unwrap_err();
-            assert_eq!(name, sink);
-            let error = error.to_string();
-            assert!(error.contains("option cacert: "), "{error}");
+            let made = Sinks::new(quick(), sinks, None, &labeller, &clock, &mut registry);
+            let error = made.unwrap_err().to_string();
+            let told = format!("{sink}: option cacert: ");
+            assert!(error.starts_with(&told), "{error}");
         }
     }
+}
+
+#[test]
+fn whatever_files_of_any_sink_are_wrong_is_told_at_once() {
+    let folder = Folder::new();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(file("empty"), "").unwrap();
+    std::fs::write(file("influxdb"), "no folder").unwrap();
+    let (empty, gone) = (file("empty"), file("gone"));
+    let values = [
+        format!("influxdb:https://h?cacert={gone}"),
+        "log".to_owned(),
+        format!("elasticsearch:?nodes=https://a&nodes=https://b&cacert={empty}"),
+        format!("otlp:https://h?cacert={gone}&token=%C3%BC%01s3cret"),
+        format!("gcm:?cacert={gone}&credentials={gone}"),
+        format!("gcm:?cacert={gone}&token=t"),
+        #[cfg(feature = "kafka")]
+        format!("kafka:?brokers=h:1&cacert={gone}&cert={gone}&key={empty}"),
+    ];
+    let sinks = SinkConfig::read(&values, &|_| None).unwrap();
+    let labeller: Arc<dyn Labeller> = Arc::new(Plain);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut registry = Registry::default();
+    let spooling = Some(spooling(folder.path(), 1 << 20));
+    let made = Sinks::new(quick(), sinks, spooling, &labeller, &clock, &mut registry);
+    let problems = made.unwrap_err();
+    let told: Vec<_> = problems
+        .0
+        .iter()
+        .map(|p| (p.sink.as_str(), p.option))
+        .collect();
+    let expected = [
+        ("influxdb", Some("cacert")),
+        ("influxdb", None),
+        ("elasticsearch", Some("cacert")),
+        ("otlp", Some("cacert")),
+        ("otlp", Some("token")),
+        ("gcm", Some("cacert")),
+        ("gcm", Some("credentials")),
+        ("gcm-2", Some("cacert")),
+        ("gcm-2", Some("project")),
+        #[cfg(feature = "kafka")]
+        ("kafka", Some("cacert")),
+        #[cfg(feature = "kafka")]
+        ("kafka", Some("cert")),
+    ];
+    assert_eq!(told, expected);
+    let text = problems.to_string();
+    assert!(text.contains(&gone) && !text.contains("s3cret"), "{text}");
 }

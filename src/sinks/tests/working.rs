@@ -1,5 +1,6 @@
 //! Backends that are away, break, are slow or refuse.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::receivers::{Act, influxdb, lines, listener, serve};
 use super::{Plain, batch, cluster, pod};
 use crate::domain::{Batch, Bytes, Clock, SystemClock};
 use crate::lifecycle::{Stop, StopSender, Tasks};
-use crate::sinks::{Config, Labeller, SinkConfig, Sinks};
+use crate::sinks::{Config, Labeller, SinkConfig, Sinks, Spooling};
 use crate::telemetry::Registry;
 
 /// Sinks that run.
@@ -51,10 +52,8 @@ impl Rig {
         let mut registry = Registry::default();
         let labeller: Arc<dyn Labeller> = Arc::new(Plain);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mut sinks = Sinks::new(config, sinks, &labeller, &clock, &mut registry).unwrap();
-        if let Some((folder, most)) = spool {
-            sinks = sinks.with_spool(folder.path(), Bytes::new(most)).unwrap();
-        }
+        let spooling = spool.map(|(folder, most)| spooling(folder.path(), most));
+        let sinks = Sinks::new(config, sinks, spooling, &labeller, &clock, &mut registry).unwrap();
         let (stop, stopped) = Stop::channel();
         let tasks = Tasks::new(stop.clone());
         let (batches, receiver) = mpsc::channel(1);
@@ -81,6 +80,14 @@ impl Rig {
         drop(self.batches);
         self.tasks.finished().await;
         self.registry
+    }
+}
+
+/// Spools below a folder, of so many bytes each.
+pub(in crate::sinks) fn spooling(folder: &Path, most: u64) -> Spooling {
+    Spooling {
+        folder: folder.to_owned(),
+        most: Bytes::new(most),
     }
 }
 
@@ -524,8 +531,8 @@ fn a_spool_that_cannot_be_is_told_at_start_by_the_sink() {
     let labeller: Arc<dyn Labeller> = Arc::new(Plain);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut registry = Registry::default();
-    let sinks = Sinks::new(quick(), sinks, &labeller, &clock, &mut registry).unwrap();
-    let (sink, error) = sinks.with_spool(&file, Bytes::new(1 << 20)).unwrap_err();
-    assert_eq!(sink, "log");
-    assert!(error.to_string().contains("the spool in /"), "{error}");
+    let spooling = Some(spooling(&file, 1 << 20));
+    let made = Sinks::new(quick(), sinks, spooling, &labeller, &clock, &mut registry);
+    let error = made.unwrap_err().to_string();
+    assert!(error.starts_with("log: the spool in /"), "{error}");
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use self::line::Lines;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
-use super::config::SetupError;
 use super::export::ExportError;
 use super::http::{Http, HttpConfig};
 use super::options::Options;
+use super::setup::SetupError;
 use super::uri::SinkUri;
 use crate::domain::{Clock, Event};
 
@@ -55,7 +55,7 @@ impl Config {
 
 impl Webhook {
     pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let http = Http::new(&config.http, clock).map_err(SetupError::tls)?;
+        let http = Http::new(&config.http, clock)?;
         Ok(Self { config, http })
     }
 

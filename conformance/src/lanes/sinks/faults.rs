@@ -45,7 +45,7 @@ enum Fault {
 /// Columns while it lasts.
 const MEANWHILE: usize = 3;
 /// The sink whose backend is well: the second of its kind.
-const WITNESS: &str = "webhook-2";
+pub(super) const WITNESS: &str = "webhook-2";
 
 fn run(ground: &Ground, fault: Fault) -> Pin<Box<dyn Future<Output = Result<()>> + '_>> {
     Box::pin(befall(ground, fault))
@@ -102,7 +102,7 @@ async fn befall(ground: &Ground, fault: Fault) -> Result<()> {
                     }
                 }
             }
-            meanwhile(stage, &witness).await?;
+            meanwhile(stage, &witness, WITNESS).await?;
             told(&receivers, stage, fault).await?;
             if matches!(fault, Fault::Down | Fault::Killed) {
                 start(&mut receivers).await?;
@@ -160,7 +160,7 @@ async fn everywhere(
 }
 
 /// While all others are unwell the witness has each column before the next but one is made, and live numbers come.
-pub(super) async fn meanwhile(stage: &Stage, witness: &Faulty) -> Result<()> {
+pub(super) async fn meanwhile(stage: &Stage, witness: &Faulty, name: &str) -> Result<()> {
     let before = live_stamp(stage).await?;
     for _ in 0..MEANWHILE {
         more_columns(stage, 1).await?;
@@ -169,7 +169,7 @@ pub(super) async fn meanwhile(stage: &Stage, witness: &Faulty) -> Result<()> {
         let missing = made.difference(&there).count();
         ensure!(missing <= 1, "{missing} of {made:?} wait for other sinks");
     }
-    let retried = metric(stage, "retried_total", WITNESS).await?;
+    let retried = metric(stage, "retried_total", name).await?;
     ensure!(
         retried == 0.0,
         "the witness was tried again {retried} times"

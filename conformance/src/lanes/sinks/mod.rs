@@ -7,6 +7,7 @@
 mod alerts;
 mod broker;
 mod dashboards;
+mod deaf;
 mod elasticsearch;
 mod events;
 mod expected;
@@ -114,6 +115,7 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
         prometheus::CHECKS,
         slow::CHECKS,
         spool::CHECKS,
+        deaf::CHECKS,
         dashboards::CHECKS,
         alerts::CHECKS,
         influxdb::CHECKS,

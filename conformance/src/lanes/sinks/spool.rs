@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
-use super::faults::meanwhile;
+use super::faults::{WITNESS, meanwhile};
 use super::told::{PATIENCE, columns, logs, metric, more_columns, reaches};
 use super::{Check, Ground};
 use crate::databases::{Faulty, Kind};
@@ -44,7 +44,7 @@ async fn full(ground: &Ground) -> Result<()> {
             reaches(stage, "dropped_total", FAILED, 1.0).await?;
             logs(stage, "webhook", SAID).await?;
             logs(stage, "webhook", "No space left on device").await?;
-            meanwhile(stage, &witness).await?;
+            meanwhile(stage, &witness, WITNESS).await?;
             let log = stage.loadline.process.log();
             let told = log.lines().filter(|line| line.contains(SAID)).count();
             ensure!(told == 1, "it was told {told} times");

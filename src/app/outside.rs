@@ -1,0 +1,79 @@
+//! The databases outside: sinks that are sent columns, and the store that is asked for what was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use crate::config::Settings;
+use crate::domain::Clock;
+use crate::history::HistoricalSource;
+use crate::rollup::Labelling;
+use crate::sinks::{self, Labeller, Problems, Sinks};
+use crate::stores::{SetupError, Store};
+use crate::telemetry::Registry;
+
+/// How long sinks have at the end for what waits: a little less than is waited for any task then.
+const FLUSH: Duration = Duration::from_secs(4);
+
+/// A store that is asked.
+type Asked = Arc<dyn HistoricalSource>;
+
+/// Sets up the sinks that were given.
+fn sinks(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<Sinks, Problems> {
+    let config = sinks::Config {
+        export_timeout: settings.heapster.export_timeout,
+        flush: FLUSH,
+        ..sinks::Config::default()
+    };
+    let labelling = Labelling::new(settings.rollup.labels.clone());
+    let labeller: Arc<dyn Labeller> = Arc::new(labelling);
+    let heapster = &settings.heapster;
+    let (given, spool) = (heapster.sinks.clone(), heapster.spool.clone());
+    Sinks::new(config, given, spool, &labeller, clock, registry)
+}
+
+/// Sets up the sinks, if there are any, and the store that is asked, if one is.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub(super) fn outside(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<(Option<Sinks>, Option<Asked>)> {
+    let sends = !settings.heapster.sinks.is_empty();
+    let sinks = sends.then(|| sinks(settings, clock, registry));
+    let store = store(settings, clock, registry);
+    let of_store = |error| format!("--historical-source: {error}");
+    match (sinks.transpose(), store) {
+        (Ok(sinks), Ok(store)) => Ok((sinks, store)),
+        (Err(problems), Ok(_)) => Err(anyhow!(told(&problems))),
+        (Ok(_), Err(error)) => Err(anyhow!(of_store(error))),
+        (Err(problems), Err(error)) => Err(anyhow!("{}; {}", told(&problems), of_store(error))),
+    }
+}
+
+/// The store that knows of the time before what is kept here, where one is named.
+fn store(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<Option<Asked>, SetupError> {
+    let Some(written) = settings.heapster.historical.clone() else {
+        return Ok(None);
+    };
+    let store = Store::new(written, clock, registry)?;
+    Ok(Some(Arc::new(store)))
+}
+
+/// Each problem with the flag it is about.
+pub(super) fn told(problems: &Problems) -> String {
+    let each = problems.0.iter();
+    let each: Vec<_> = each.map(|problem| format!("--sink {problem}")).collect();
+    each.join("; ")
+}
