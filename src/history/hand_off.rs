@@ -217,7 +217,7 @@ impl HandedTrack {
                 .stamps
                 .map(|stamps| (stamp(stamps.started), stamp(stamps.sampled))),
             series: series.collect(),
-            rows: track.bytes,
+            rows: track.bytes.into(),
         }
     }
 
@@ -260,7 +260,7 @@ impl HandedTrack {
                 sampled: millis(sampled),
             }),
             shape: shapes.shape(&self.series),
-            bytes: self.rows,
+            bytes: self.rows.into(),
         })
     }
 }
