@@ -120,7 +120,11 @@ fn summaries(c: &mut Criterion) {
     group.bench_function("decode and make sets", |b| {
         b.iter(|| {
             let reading = decode_summary(&body, limits).unwrap();
-            black_box(reading.metric_sets(&node, Timestamp::from_millis(1_795_255_300_000)))
+            black_box(reading.metric_sets(
+                &node,
+                Timestamp::from_millis(1_795_255_300_000),
+                Vec::new(),
+            ))
         });
     });
     group.finish();

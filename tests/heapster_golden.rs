@@ -259,8 +259,10 @@ fn keep(live: &Live, name: &str, sample: u32) {
     let reading = decode_summary(&body, limits).unwrap();
     let node = NodeName::new(name).unwrap();
     let now = FIRST + i64::from(sample) * 20_000 + READ_AFTER;
-    let sets = reading.metric_sets(&node, Timestamp::from_millis(now)).sets;
-    live.keep_summary(&node, sets);
+    live.keep_summary(&node, |before| {
+        let made = reading.metric_sets(&node, Timestamp::from_millis(now), before);
+        (made.sets, ())
+    });
 }
 
 /// An answer in a form that can be compared: when it was asked is gone, and the clock's part of an

@@ -11,7 +11,7 @@ pub(super) fn check(body: &[u8]) {
         return;
     };
     let node = NodeName::new("n").unwrap_or_else(|e| panic!("{e}"));
-    let made = reading.metric_sets(&node, Timestamp::from_millis(1_795_253_480_000));
+    let made = reading.metric_sets(&node, Timestamp::from_millis(1_795_253_480_000), Vec::new());
     assert!(made.sets.len() <= limits.max_containers * 4 + 1);
     assert!(made.skipped_entities <= body.len());
     let keys: BTreeSet<_> = made.sets.iter().map(|set| &set.key).collect();

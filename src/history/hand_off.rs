@@ -226,7 +226,7 @@ impl HandedTrack {
                 .stamps
                 .map(|stamps| (stamp(stamps.started), stamp(stamps.sampled))),
             series: series.collect(),
-            rows: track.bytes,
+            rows: track.bytes.into(),
         }
     }
 
@@ -269,7 +269,7 @@ impl HandedTrack {
                 sampled: millis(sampled),
             }),
             shape: shapes.shape(&self.series),
-            bytes: self.rows,
+            bytes: self.rows.into(),
         })
     }
 }

@@ -71,7 +71,7 @@ impl Track {
         let head = head.map_or(0, |head| head.bytes.len());
         let rest = self.bytes.get(head..).unwrap_or_default();
         bench.packed.extend_from_slice(rest);
-        self.bytes = bench.packed.as_slice().into();
+        self.replace(&bench.packed);
     }
 
     /// Of other series: all rows are packed anew, with the series of both.

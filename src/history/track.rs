@@ -17,8 +17,8 @@ pub(super) struct Track {
     /// Of the newest row and the one before it.
     pub(super) stamps: [Stamps; 2],
     pub(super) shape: Shape,
-    /// [`record`]s, newest first.
-    pub(super) bytes: Box<[u8]>,
+    /// [`record`]s, newest first, with no more room than the heap has for them anyway.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// What is kept of a set besides its points, in milliseconds or [`NEVER`].
@@ -47,7 +47,7 @@ impl Track {
             newest: tick,
             stamps: [Stamps::of(set); 2],
             shape: bench.shapes.shape(&[]),
-            bytes: Box::default(),
+            bytes: Vec::new(),
         };
         track.rebuild(tick, Some((tick, set)), bench);
         track
@@ -87,7 +87,8 @@ impl Track {
         if !whole {
             self.rebuild(first, None, bench);
         } else if kept < self.bytes.len() {
-            self.bytes = self.bytes.iter().take(kept).copied().collect();
+            self.bytes.truncate(kept);
+            self.bytes.shrink_to(room_for(kept));
         }
         true
     }
@@ -104,7 +105,19 @@ impl Track {
 
     /// Bytes on the heap that are its own.
     pub(super) fn held(&self) -> usize {
-        (self.bytes.len() + 8).next_multiple_of(16)
+        in_heap(self.bytes.len())
+    }
+
+    /// Replaces the records by others, in place where those take no more or less of the heap.
+    pub(super) fn replace(&mut self, packed: &[u8]) {
+        self.bytes.clear();
+        let room = room_for(packed.len());
+        if self.bytes.capacity() > room {
+            self.bytes.shrink_to(room);
+        } else {
+            self.bytes.reserve_exact(room);
+        }
+        self.bytes.extend_from_slice(packed);
     }
 
     /// Tells whether it has a row of `tick`.
@@ -229,7 +242,7 @@ impl Track {
         let head = Records::new(&self.bytes, self.newest).next();
         let older = head.map_or(0, |head| head.bytes.len())..kept;
         packed.extend_from_slice(self.bytes.get(older).unwrap_or_default());
-        self.bytes = packed.as_slice().into();
+        self.replace(&bench.packed);
     }
 
     /// Packs the rows from `first` on anew, with a new one in front, into a shape that has just
@@ -290,8 +303,18 @@ impl Track {
         for (newer, row) in newer.zip(rows) {
             record::write(&mut bench.packed, &mut bench.record, columns, newer, row);
         }
-        self.bytes = bench.packed.as_slice().into();
+        self.replace(&bench.packed);
     }
+}
+
+/// What the heap takes for so many bytes: it gives them in steps of sixteen, eight of them its own.
+const fn in_heap(bytes: usize) -> usize {
+    (bytes + 8).next_multiple_of(16)
+}
+
+/// How many bytes fit where so many are.
+const fn room_for(bytes: usize) -> usize {
+    in_heap(bytes) - 8
 }
 
 impl Stamps {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::domain::{MetricSet, NodeName, Timestamp};
 
@@ -22,7 +22,7 @@ pub struct MeasuredNode {
     /// The node and what runs on it, as the kubelet named it: no key comes twice, nothing is joined
     /// with what the API server says, and no rates are in it. Each set carries the kubelet's own
     /// stamp.
-    pub sets: Arc<[MetricSet]>,
+    pub sets: Arc<Vec<MetricSet>>,
 }
 
 /// Which of a kubelet's answers sets were made from.
@@ -38,24 +38,41 @@ pub enum Source {
 
 /// The newest summary of every node that answered one.
 #[derive(Debug, Default)]
-pub(super) struct Summaries(RwLock<HashMap<NodeName, Summary>>);
+pub(super) struct Summaries(RwLock<HashMap<NodeName, Arc<Mutex<Summary>>>>);
 
 #[derive(Clone, Debug)]
 struct Summary {
     received: Instant,
-    sets: Arc<[MetricSet]>,
+    sets: Arc<Vec<MetricSet>>,
 }
 
 impl Live {
-    /// Keeps a node's summary in place of the one before.
-    pub fn keep_summary(&self, node: &NodeName, sets: impl Into<Arc<[MetricSet]>>) {
-        let summary = Summary {
-            received: self.clock.monotonic(),
-            sets: sets.into(),
+    /// Keeps a node's summary in place of the one before, which `make` gets so that it can be
+    /// written over; it gets nothing where there is none, or somebody reads it still. Whoever wants
+    /// the node's sets meanwhile waits until they are made.
+    pub fn keep_summary<T>(
+        &self,
+        node: &NodeName,
+        make: impl FnOnce(Vec<MetricSet>) -> (Vec<MetricSet>, T),
+    ) -> T {
+        let known = self.summaries.0.read().get(node).cloned();
+        let Some(known) = known else {
+            let (sets, told) = make(Vec::new());
+            let summary = Arc::new(Mutex::new(Summary {
+                received: self.clock.monotonic(),
+                sets: Arc::new(sets),
+            }));
+            self.summaries.0.write().insert(node.clone(), summary);
+            return told;
         };
-        let before = self.summaries.0.write().insert(node.clone(), summary);
-        // Freed outside the lock.
-        drop(before);
+        let mut known = known.lock();
+        let before = Arc::get_mut(&mut known.sets).map(std::mem::take);
+        let (sets, told) = make(before.unwrap_or_default());
+        *known = Summary {
+            received: self.clock.monotonic(),
+            sets: Arc::new(sets),
+        };
+        told
     }
 
     /// Drops a node's summary: none came this time, or the node left.
@@ -81,6 +98,7 @@ impl Live {
     fn measured_node(&self, node: NodeName, fresh: Duration) -> Option<MeasuredNode> {
         let now = self.clock.monotonic();
         let summary = self.summaries.0.read().get(&node).cloned();
+        let summary = summary.map(|summary| summary.lock().clone());
         let is_fresh = |s: &Summary| now.saturating_duration_since(s.received) <= fresh;
         if let Some(Summary { received, sets }) = summary.filter(is_fresh) {
             return Some(MeasuredNode {
@@ -96,7 +114,7 @@ impl Live {
             node,
             source: Source::Resource,
             received,
-            sets: sets.into(),
+            sets: Arc::new(sets),
         })
     }
 }
@@ -108,8 +126,6 @@ pub(super) const fn whole_seconds(at: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex;
-
     use super::*;
     use crate::domain::{
         Bytes, Clock, ContainerReading, CounterSample, CpuTime, EntityKey, GaugeSample, Inventory,
@@ -195,8 +211,8 @@ mod tests {
         let (live, hands) = live();
         let node = name("n1");
         commit(&live, &node, hands.now());
-        live.keep_summary(&node, summary(&node, 1));
-        live.keep_summary(&node, summary(&node, 2));
+        live.keep_summary(&node, |_| (summary(&node, 1), ()));
+        live.keep_summary(&node, |_| (summary(&node, 2), ()));
         *hands.1.lock() += MINUTE;
         let measured: Vec<_> = live.measured(MINUTE).collect();
         assert_eq!(measured.len(), 1);
@@ -219,10 +235,27 @@ mod tests {
     }
 
     #[test]
+    fn a_summary_is_written_over_unless_somebody_reads_it() {
+        let (live, _) = live();
+        let node = name("n1");
+        let keep = |cpu| live.keep_summary(&node, |before| (summary(&node, cpu), before.len()));
+        assert_eq!((keep(1), keep(2)), (0, 1));
+        let read = live.measured(MINUTE).next().unwrap();
+        assert_eq!(keep(3), 0);
+        assert_eq!(*read.sets, summary(&node, 2));
+        let now = live.measured(MINUTE).next().unwrap();
+        assert_eq!(*now.sets, summary(&node, 3));
+        drop((read, now));
+        assert_eq!(keep(4), 1);
+        live.drop_summary(&node);
+        assert_eq!(keep(5), 0);
+    }
+
+    #[test]
     fn a_node_without_resource_metrics_still_has_its_summary_and_all_come_by_name() {
         let (live, hands) = live();
         for node in ["n3", "n1"] {
-            live.keep_summary(&name(node), summary(&name(node), 1));
+            live.keep_summary(&name(node), |_| (summary(&name(node), 1), ()));
         }
         commit(&live, &name("n2"), hands.now());
         let names: Vec<_> = live.measured(MINUTE).map(|m| m.node.to_string()).collect();

@@ -39,10 +39,13 @@ impl<'a> Claims<'a> {
     /// A kubelet names its own node and pods that run there, and for a moment a pod that has moved
     /// on: its sets are left out, so that no key comes twice in a column. Of a pod the API server
     /// does not name, the first node that has it in this tick is believed.
+    ///
+    /// The copies are written over sets in `spare`, which say nothing any more, while there are any.
     pub(super) fn take<'s>(
         &mut self,
         node: &Arc<NodeRecord>,
         sets: impl IntoIterator<Item = &'s MetricSet>,
+        spare: &mut Vec<MetricSet>,
     ) -> Vec<MetricSet> {
         let mut sets: Vec<&MetricSet> = sets.into_iter().collect();
         if !sets.is_sorted_by(|a, b| a.key <= b.key) {
@@ -63,7 +66,7 @@ impl<'a> Claims<'a> {
                 }
                 EntityKey::Cluster | EntityKey::Namespace(_) => None,
             };
-            taken.extend(about.map(|about| copy(set, about)));
+            taken.extend(about.map(|about| copy(set, about, spare.pop())));
         }
         taken
     }
@@ -114,10 +117,14 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// A copy with room for what is added to it.
-fn copy(set: &MetricSet, about: About) -> MetricSet {
-    let mut points = Vec::with_capacity(set.points.len() + ADDED);
+/// A copy with room for what is added to it, in the memory of another set.
+fn copy(set: &MetricSet, about: About, spare: Option<MetricSet>) -> MetricSet {
+    let (mut points, mut qualified) =
+        spare.map_or_else(Default::default, |spare| (spare.points, spare.qualified));
+    points.clear();
+    points.reserve_exact(set.points.len() + ADDED);
     points.extend_from_slice(&set.points);
+    qualified.clone_from(&set.qualified);
     MetricSet {
         key: set.key.clone(),
         started: set.started,
@@ -125,7 +132,7 @@ fn copy(set: &MetricSet, about: About) -> MetricSet {
         network_sampled: set.network_sampled,
         pod_uid: set.pod_uid.clone(),
         points,
-        qualified: set.qualified.clone(),
+        qualified,
         about,
     }
 }
@@ -133,8 +140,8 @@ fn copy(set: &MetricSet, about: About) -> MetricSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Metric, Point};
-    use crate::rollup::testing::{container_key, node_record, pod_key, pod_record};
+    use crate::domain::{Metric, Point, Qualified};
+    use crate::rollup::testing::{container_key, node_record, pod_key, pod_record, sampled};
 
     fn inventory() -> Inventory {
         let inventory = Inventory::new();
@@ -158,7 +165,7 @@ mod tests {
             EntityKey::SystemContainer(node.name.clone(), "kubelet".into()),
             EntityKey::Node(node.name.clone()),
         ];
-        let sets = claims.take(&node, &sets.map(MetricSet::new));
+        let sets = claims.take(&node, &sets.map(MetricSet::new), &mut Vec::new());
         assert_eq!(
             keys(&sets),
             [
@@ -191,7 +198,7 @@ mod tests {
             EntityKey::Pod(pod_key("a", "web")),
             container_key("a", "moved", "app"),
         ];
-        let sets = Claims::new(&inventory).take(&node, &sets.map(MetricSet::new));
+        let sets = Claims::new(&inventory).take(&node, &sets.map(MetricSet::new), &mut Vec::new());
         assert_eq!(keys(&sets), ["namespace:a/pod:web"]);
     }
 
@@ -206,8 +213,8 @@ mod tests {
             ];
             keys.map(MetricSet::new)
         };
-        let first = claims.take(&Arc::new(node_record("n1")), &sets());
-        let second = claims.take(&Arc::new(node_record("n2")), &sets());
+        let first = claims.take(&Arc::new(node_record("n1")), &sets(), &mut Vec::new());
+        let second = claims.take(&Arc::new(node_record("n2")), &sets(), &mut Vec::new());
         assert_eq!((first.len(), second.len()), (2, 0));
         assert!(first[0].about.pod.is_none() && first[0].about.namespace_uid.is_none());
     }
@@ -220,7 +227,36 @@ mod tests {
             set.set(Point::int(Metric::MemoryUsage, usage));
             set
         });
-        let sets = Claims::new(&inventory).take(&Arc::new(node_record("n1")), &sets);
+        let node = Arc::new(node_record("n1"));
+        let sets = Claims::new(&inventory).take(&node, &sets, &mut Vec::new());
         assert_eq!(sets.len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_left_of_the_sets_written_over() {
+        let (inventory, node) = (inventory(), Arc::new(node_record("n1")));
+        let set = |key, metrics: &[Metric], filesystems: &[&str]| {
+            let mut set = sampled(key, 60, &[]);
+            metrics.iter().for_each(|m| set.set(Point::int(*m, 1)));
+            set.qualified.extend(filesystems.iter().map(|by| Qualified {
+                by: (*by).into(),
+                point: Point::int(Metric::FilesystemUsage, 1),
+            }));
+            set
+        };
+        let pod = || EntityKey::Pod(pod_key("a", "web"));
+        let small = [
+            set(EntityKey::Node(node.name.clone()), &[Metric::Uptime], &[]),
+            set(pod(), &[Metric::CpuUsage, Metric::MemoryRss], &["Volume:a"]),
+        ];
+        let all: Vec<Metric> = Metric::all().collect();
+        let mut other = set(pod(), &all, &["/", "logs"]);
+        other.pod_uid = Some("other".into());
+        other.network_sampled = other.sampled;
+        let mut spare = vec![other.clone(), other.clone(), other];
+        let anew = Claims::new(&inventory).take(&node, &small, &mut Vec::new());
+        let over = Claims::new(&inventory).take(&node, &small, &mut spare);
+        assert_eq!(over, anew);
+        assert_eq!(spare.len(), 1);
     }
 }

@@ -39,6 +39,10 @@ pub(super) struct Column<'a> {
     done: Done,
     /// The parts, when somebody wants them all.
     kept: Option<Vec<Arc<[MetricSet]>>>,
+    /// Else the sets of nodes before, for the next one's to be written over them: `most` of them,
+    /// which is what the largest node had, until the column ends.
+    spare: Vec<MetricSet>,
+    most: usize,
 }
 
 impl<'a> Column<'a> {
@@ -60,6 +64,8 @@ impl<'a> Column<'a> {
             nodes: 0,
             done: Done::default(),
             kept,
+            spare: Vec::new(),
+            most: 0,
         }
     }
 
@@ -72,7 +78,7 @@ impl<'a> Column<'a> {
         fresh: Duration,
     ) {
         let measured = fresh_sets(measured, age, fresh);
-        let mut sets = self.claims.take(node, measured);
+        let mut sets = self.claims.take(node, measured, &mut self.spare);
         if sets.is_empty() {
             return;
         }
@@ -98,11 +104,17 @@ impl<'a> Column<'a> {
         (self.done, self.kept)
     }
 
-    fn give(&mut self, sets: Vec<MetricSet>) {
+    fn give(&mut self, mut sets: Vec<MetricSet>) {
         self.done.sets += sets.len();
         self.columns.append(self.timestamp, &sets);
         if let Some(kept) = &mut self.kept {
             kept.push(sets.into());
+        } else {
+            // They are taken from the end.
+            sets.reverse();
+            self.most = self.most.max(sets.len());
+            self.spare.append(&mut sets);
+            self.spare.truncate(self.most);
         }
     }
 }

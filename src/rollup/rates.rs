@@ -133,18 +133,18 @@ fn rate(set: &mut MetricSet, entity: Entity, before: &Counters, most: Option<u64
     let mut free = rates.iter_mut();
     let mut honest = true;
     let mut old = before.values(entity);
+    let of_network = nanos_since(set.sampled_of(Metric::NetworkRx), entity.network_sampled);
+    let of_others = nanos_since(set.sampled, entity.sampled);
     for point in &set.points {
         let metric = point.metric();
         let Some(rate) = metric.rate() else { continue };
-        let stamp = if metric.is_network() {
-            entity.network_sampled
-        } else {
-            entity.sampled
-        };
         let old = old.next_of(metric);
-        let Some(nanos) = nanos_since(set.sampled_of(metric), stamp) else {
-            continue;
+        let nanos = if metric.is_network() {
+            of_network
+        } else {
+            of_others
         };
+        let Some(nanos) = nanos else { continue };
         let Some(delta) = old.and_then(|old| grown(metric, old, point.value())) else {
             continue;
         };

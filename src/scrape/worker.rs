@@ -109,9 +109,10 @@ impl<G: KubeletMetricsGetter> Worker<G> {
         let result = asked.instrument(span).await;
         let answer = result.and_then(|body| {
             let reading = decode_summary(body, self.limits)?;
-            let made = reading.metric_sets(&node.name, self.clock.now());
-            self.live.keep_summary(&node.name, made.sets);
-            Ok(made.skipped_entities)
+            Ok(self.live.keep_summary(&node.name, |before| {
+                let made = reading.metric_sets(&node.name, self.clock.now(), before);
+                (made.sets, made.skipped_entities)
+            }))
         });
         self.summary_buffers.give(buffer);
         answer

@@ -133,7 +133,7 @@ impl Source for World {
                 node: NodeName::new(node.name).unwrap(),
                 source: crate::live::Source::Summary,
                 received: now - age,
-                sets: node.sets(asked).into(),
+                sets: Arc::new(node.sets(asked)),
             }
         }))
     }

@@ -117,7 +117,7 @@ pub(super) fn columns_from(first: i64) -> Vec<Sets> {
         for node in inventory.nodes() {
             let body = read(&format!("in/summary-{}-{k}.json", node.name));
             let reading = decode_summary(body.as_bytes(), Limits::default()).unwrap();
-            let sets = reading.metric_sets(&node.name, at).sets;
+            let sets = reading.metric_sets(&node.name, at, Vec::new()).sets;
             column.add(&node, &sets, Duration::ZERO, Duration::from_secs(65));
         }
         let (done, _) = column.finish();

@@ -152,6 +152,11 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// How many bytes are not read yet.
+    pub(super) fn left(&self) -> usize {
+        self.rest().len()
+    }
+
     /// Tells whether nothing but blanks follows.
     pub(super) fn is_at_end(&mut self) -> bool {
         self.skip_blanks();

@@ -1,6 +1,8 @@
 //! `/stats/summary`: what a kubelet knows of its node, pods and containers beyond CPU and memory.
 
+mod before;
 mod json;
+mod points;
 mod reading;
 mod sets;
 
@@ -43,6 +45,9 @@ pub fn decode_summary(body: &[u8], limits: Limits) -> Result<SummaryReading<'_>,
     }
 }
 
+/// How long the part of a pod with a container is at least, where it says all it can.
+const OF_A_POD: usize = 4096;
+
 /// Tells whether a node or pods were there at all.
 fn root<'a>(json: &mut Json<'a>, reading: &mut SummaryReading<'a>) -> Result<bool, Stop> {
     let SummaryReading {
@@ -58,6 +63,7 @@ fn root<'a>(json: &mut Json<'a>, reading: &mut SummaryReading<'a>) -> Result<boo
         }
         "pods" => {
             is_summary = true;
+            pods.reserve_exact(json.left() / OF_A_POD);
             entities(json, pods, skipped, pod)
         }
         _ => json.skip(),

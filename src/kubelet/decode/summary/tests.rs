@@ -29,7 +29,7 @@ fn time(text: &str) -> Timestamp {
 
 /// The sets of an answer a minute into 2026-11-21T10.
 fn sets(text: &str) -> SourceSets {
-    decode(text).metric_sets(&node(), time("2026-11-21T10:01:00Z"))
+    decode(text).metric_sets(&node(), time("2026-11-21T10:01:00Z"), Vec::new())
 }
 
 fn set<'s>(sets: &'s SourceSets, key: &str) -> &'s MetricSet {
@@ -104,6 +104,52 @@ fn a_real_answer_says_what_jq_reads_in_it() {
     assert_eq!(int(idle, Metric::EphemeralStorageUsage), Some(8192));
     assert_eq!(of(idle, Metric::FilesystemUsage, "/"), Some(8192));
     assert_eq!(of(idle, Metric::FilesystemUsage, "logs"), Some(0));
+}
+
+#[test]
+fn what_was_the_same_before_keeps_its_memory() {
+    let pod = |name: &str, volumes: &str| {
+        format!(
+            r#"{{"podRef":{{"name":"{name}","namespace":"a","uid":"{name}-uid"}},
+            "network":{{"rxBytes":1}},"containers":[{{"name":"c","cpu":{{"usageCoreNanoSeconds":5}}}}],
+            "volume":[{volumes}]}}"#
+        )
+    };
+    let [v, w] = ["v", "w"].map(|name| format!(r#"{{"name":"{name}","usedBytes":7,"inodes":3}}"#));
+    let both = format!("{v},{w}");
+    let answer = |pods: &[String]| format!(r#"{{"pods":[{}]}}"#, pods.join(","));
+    let before = answer(&[pod("p", &both), pod("q", &v), pod("gone", &w)]);
+    let now = answer(&[
+        pod("new", &both),
+        pod("q", &both),
+        pod("p", &format!("{w},{v}")),
+    ]);
+    let anew = sets(&now);
+    let memory = |sets: &SourceSets| {
+        let p = set(sets, "namespace:a/pod:p");
+        let of_c = set(sets, "namespace:a/pod:p/container:c");
+        let by: Vec<*const str> = ["v", "w"]
+            .map(|name| p.qualified.iter().find(|q| q.by.ends_with(name)))
+            .map(|found| std::sync::Arc::as_ptr(&found.unwrap().by))
+            .into();
+        let uid = std::sync::Arc::as_ptr(p.pod_uid.as_ref().unwrap());
+        (
+            p.points.as_ptr(),
+            of_c.points.as_ptr(),
+            p.qualified.as_ptr(),
+            by,
+            uid,
+        )
+    };
+    let before = sets(&before);
+    let known = memory(&before);
+    let over = decode(&now).metric_sets(&node(), time("2026-11-21T10:01:00Z"), before.sets);
+    assert_eq!(over, anew);
+    assert_eq!(memory(&over), known);
+    assert_ne!(memory(&anew), known);
+    for set in &over.sets {
+        assert_eq!(set.qualified.capacity(), set.qualified.len(), "{}", set.key);
+    }
 }
 
 #[test]
@@ -421,7 +467,7 @@ proptest::proptest! {
     /// Nothing a kubelet sends makes reading it panic, and what is kept has a name.
     #[test]
     fn any_change_to_a_real_answer_is_survived(
-        sample in 0..5_usize,
+        (sample, other) in (0..5_usize, 0..5_usize),
         changes in proptest::collection::vec((0_usize..7_000, proptest::prelude::any::<u8>()), 1..6),
     ) {
         let mut body = REAL[sample].as_bytes().to_vec();
@@ -429,7 +475,10 @@ proptest::proptest! {
             body[at] = byte;
         }
         if let Ok(reading) = decode_summary(&body, Limits::default()) {
-            let sets = reading.metric_sets(&node(), Timestamp::from_millis(0)).sets;
+            let sets = reading.metric_sets(&node(), Timestamp::from_millis(0), Vec::new()).sets;
+            let before = self::sets(REAL[other]).sets;
+            let over = reading.metric_sets(&node(), Timestamp::from_millis(0), before).sets;
+            proptest::prop_assert_eq!(&over, &sets);
             let mut keys: Vec<_> = sets.iter().map(|set| &set.key).collect();
             keys.sort();
             proptest::prop_assert!(keys.windows(2).all(|pair| pair[0] < pair[1]));
