@@ -39,7 +39,10 @@ pub use negotiate::{
 pub use object::{Object, encode, respond, response};
 pub use partial_object_metadata::{PartialObjectMetadata, PartialObjectMetadataList};
 pub use quantity::{CanonicalQuantity, InvalidQuantity, Quantity};
-pub use query::{InvalidEscape, Query, decode_path, decode_path_lossily};
+pub use query::{
+    InvalidEscape, Query, decode_path, decode_path_lossily, encode_path, percent_encode,
+    query_escape,
+};
 pub use quote::Quoted;
 pub use reply::{Later, Piece, Pieces, Reply, Stream};
 pub use request_info::{InvalidRequest, RequestInfo, ResourceInfo};

@@ -1,6 +1,7 @@
 //! The query of a request and the percent-encoding of its path, read as Go's `net/url` reads them.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// The decoded pairs of a query, in their order.
 ///
@@ -87,6 +88,37 @@ pub fn decode_path_lossily(path: &str) -> Result<Cow<'_, str>, InvalidEscape> {
     Ok(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
+/// Percent-encodes all but the unreserved characters of RFC 3986 and those that are `kept`, all of
+/// which must be ASCII.
+#[must_use]
+pub fn percent_encode(text: &str, kept: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match char::from(byte) {
+            c if c.is_ascii_alphanumeric() || "-._~".contains(c) || kept.contains(c) => {
+                encoded.push(c);
+            }
+            _ => {
+                // Nothing fails that writes to a text.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+/// Encodes a path as Go's `URL.String` does.
+#[must_use]
+pub fn encode_path(path: &str) -> String {
+    percent_encode(path, "$&+,/:;=@")
+}
+
+/// Encodes a query's component as Go's `url.QueryEscape` does.
+#[must_use]
+pub fn query_escape(text: &str) -> String {
+    percent_encode(text, "").replace("%20", "+")
+}
+
 fn component(text: &str) -> Option<String> {
     let bytes = unescape(&text.replace('+', " "))?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -121,6 +153,19 @@ mod tests {
         assert_eq!(query.first("bad"), None);
         assert_eq!(query.first("flag"), Some(""));
         assert_eq!(Query::parse(None), Query::default());
+    }
+
+    #[test]
+    fn what_is_encoded_is_read_as_it_was() {
+        let text = "a b+c/d?e=f&g#%é~";
+        assert_eq!(
+            percent_encode(text, "/"),
+            "a%20b%2Bc/d%3Fe%3Df%26g%23%25%C3%A9~"
+        );
+        assert_eq!(decode_path(&encode_path(text)), Ok(text.into()));
+        let query = format!("k={}", query_escape(text));
+        assert!(query.starts_with("k=a+b%2Bc%2Fd"));
+        assert_eq!(Query::parse(Some(&query)).first("k"), Some(text));
     }
 
     #[test]

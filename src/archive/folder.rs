@@ -4,7 +4,7 @@
 //! between joining segments and removing them leaves names that lie within another's; those go.
 
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use super::metrics::{Failing, Metrics};
 use super::segment::{self, Broken, Meta, Opened, ReadAt, Segment};
 use crate::domain::Timestamp;
 use crate::history::{HandedFamily, RingColumns};
+use crate::lifecycle::FolderLock;
 
 /// A segment of the directory.
 #[derive(Debug)]
@@ -74,7 +75,6 @@ pub(super) enum Closed {
 const ENDING: &str = ".segment";
 /// What is being written; a name that never is a segment's.
 const UNFINISHED: &str = "unfinished";
-const LOCK: &str = "lock";
 
 impl Entry {
     /// Whether it could not be read when it was to be joined.
@@ -95,14 +95,8 @@ impl Folder {
     }
 
     /// Makes the directory ours, until the lock is dropped.
-    pub(super) fn lock(&self) -> Result<File, Closed> {
-        fs::create_dir_all(&self.path)?;
-        let lock = File::create(self.path.join(LOCK))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(Closed::InUse),
-            // A file system without locks cannot tell.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(lock),
-        }
+    pub(super) fn lock(&self) -> Result<FolderLock, Closed> {
+        FolderLock::take(&self.path)?.ok_or(Closed::InUse)
     }
 
     /// Looks at what is there. Only who holds the lock may `clean` up what a process before left

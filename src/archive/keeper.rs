@@ -1,7 +1,6 @@
 //! Writes columns as they are finished, joins small segments, and removes what is too old or too
 //! much.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use super::metrics::{Failing, Metrics};
 use super::share;
 use crate::domain::{Clock, Timestamp};
 use crate::history::{History, Recent};
-use crate::lifecycle::Stop;
+use crate::lifecycle::{FolderLock, Stop};
 use crate::telemetry::Registry;
 
 /// The columns on disk.
@@ -35,7 +34,7 @@ pub struct Archive {
 #[derive(Debug, Default)]
 struct State {
     /// Held while the directory is ours.
-    lock: Option<File>,
+    lock: Option<FolderLock>,
     /// The number of the next write.
     next: u64,
     /// The newest column that is on disk.
@@ -175,30 +174,7 @@ impl Archive {
             state.newest = None;
         }
         self.count_lost(state, history);
-        let newest = state.newest;
-        self.write_after(state, history, newest)
-    }
-
-    /// Counts the columns the ring has forgotten since they were due, however long the next one takes
-    /// to be written.
-    fn count_lost(&self, state: &mut State, history: &History) {
-        let Some(oldest) = history.first_after(state.newest) else {
-            return;
-        };
-        let before = oldest.saturating_sub(1);
-        let settled = *state.settled.get_or_insert(before);
-        let lost = before.saturating_sub(settled);
-        self.folder.metrics.dropped(lost);
-        state.settled = Some(settled.max(before));
-    }
-
-    fn write_after(
-        &self,
-        state: &mut State,
-        history: &History,
-        after: Option<Timestamp>,
-    ) -> io::Result<()> {
-        let Some(mut handing) = history.hand_off_after(after) else {
+        let Some(mut handing) = history.hand_off_after(state.newest) else {
             return Ok(());
         };
         let columns = handing.columns().clone();
@@ -220,6 +196,19 @@ impl Archive {
         state.settled = Some(last.0);
         state.newest = Some(last.1);
         Ok(())
+    }
+
+    /// Counts the columns the ring has forgotten since they were due, however long the next one takes
+    /// to be written.
+    fn count_lost(&self, state: &mut State, history: &History) {
+        let Some(oldest) = history.first_after(state.newest) else {
+            return;
+        };
+        let before = oldest.saturating_sub(1);
+        let settled = *state.settled.get_or_insert(before);
+        let lost = before.saturating_sub(settled);
+        self.folder.metrics.dropped(lost);
+        state.settled = Some(settled.max(before));
     }
 
     /// Removes what is too old or too much, and tells whether that was anything; the newest segment

@@ -1,6 +1,6 @@
 //! Many small segments become a large one.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::io;
@@ -79,24 +79,20 @@ pub(super) fn join(folder: &Folder, run: &[Arc<Entry>]) -> Result<(), NotJoined>
     let merging = Merging::new(&columns).map_err(io::Error::other);
     let mut merging = merging.map_err(NotJoined::Unwritten)?;
     let columns = merging.columns().clone();
-    let unread = Cell::new(None);
+    let unread = OnceCell::new();
     let mut families = std::iter::from_fn(|| {
         next(&mut cursors, &mut merging).unwrap_or_else(|error| {
-            unread.set(Some(error));
+            let _ = unread.set(error);
             None
         })
     });
     let writes = (first.writes.0, last.writes.1);
-    let stopped = Cell::new(None);
-    let whole = || match unread.take() {
+    let whole = || match unread.get() {
         None => Ok(()),
-        Some((entry, error)) => {
-            stopped.set(Some((entry, error)));
-            Err(io::Error::other("not all of it could be read"))
-        }
+        Some(_) => Err(io::Error::other("not all of it could be read")),
     };
     let written = folder.write(writes, &columns, &mut families, &whole);
-    written.map_err(|error| match stopped.take() {
+    written.map_err(|error| match unread.into_inner() {
         Some((entry, error)) => NotJoined::Unread(entry, error),
         None => NotJoined::Unwritten(error),
     })

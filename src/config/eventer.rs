@@ -102,7 +102,7 @@ const TYPES: Flag = Flag::new(
 );
 
 /// What help begins with.
-pub(super) const ABOUT: &str = "Sends the cluster's Events to databases outside, each at least once, as Heapster's Eventer did";
+const ABOUT: &str = "Sends the cluster's Events to databases outside, each at least once, as Heapster's Eventer did";
 
 pub(super) const TOPIC: Topic = Topic {
     title: "Eventer",
@@ -138,7 +138,7 @@ pub(super) fn parse(words: Vec<OsString>, env: Environment) -> Result<EventerSet
     let words = words.into_iter().enumerate();
     let words = words.map(|(at, word)| if at == 0 { word } else { spelled(word) });
     let given = |matches| Given::new(matches, false, env);
-    read_flags(words.collect(), &TOPICS, given, read)
+    read_flags(words.collect(), ABOUT, &TOPICS, given, read)
 }
 
 /// A flag as the others are written: Go's own library takes one dash for two.

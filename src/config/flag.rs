@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use super::{eventer, heapster};
+use super::heapster;
 
 /// One flag of the command line.
 #[derive(Debug)]
@@ -156,19 +156,10 @@ fn underscored(name: &str) -> Vec<String> {
 /// The command that knows every flag of `topics` and takes their values as raw text.
 ///
 /// Values are parsed afterwards, by the groups, because clap would stop at the first wrong one.
-pub(super) fn command(topics: &[Topic]) -> Command {
+pub(super) fn command(about: &'static str, topics: &[Topic]) -> Command {
     let args = topics
         .iter()
         .flat_map(|topic| topic.flags.iter().map(|flag| flag.arg(topic)));
-    let of_eventer = topics
-        .iter()
-        .any(|topic| topic.title == eventer::TOPIC.title);
-    let about = match of_eventer {
-        true => eventer::ABOUT,
-        false => {
-            "Serves the Kubernetes resource metrics API (metrics.k8s.io) from the kubelets' own numbers"
-        }
-    };
     Command::new("loadline")
         .about(about)
         .disable_version_flag(true)

@@ -120,6 +120,10 @@ const TOPICS: [Topic; 14] = [
     heapster::SERVING,
 ];
 
+/// What the server's help begins with.
+const ABOUT: &str =
+    "Serves the Kubernetes resource metrics API (metrics.k8s.io) from the kubelets' own numbers";
+
 /// Reads a command line, whose first word is the program's name. Called `heapster`, it is read as
 /// one of Heapster's.
 ///
@@ -135,17 +139,19 @@ fn parse_in(words: Vec<OsString>, env: Environment) -> Result<Settings, Exit> {
     let program = words.first().and_then(|word| Path::new(word).file_name());
     let heapster = program == Some(OsStr::new("heapster"));
     let given = |matches| Given::new(matches, heapster, env);
-    read_flags(words, &TOPICS, given, read)
+    read_flags(words, ABOUT, &TOPICS, given, read)
 }
 
-/// What `read` makes of a command line that knows the flags of these topics.
+/// What `read` makes of a command line that knows the flags of these topics, and says in its help
+/// what it is `about`.
 fn read_flags<T>(
     words: Vec<OsString>,
+    about: &'static str,
     topics: &[Topic],
     given: impl FnOnce(ArgMatches) -> Given,
     read: impl FnOnce(&mut Given) -> Option<T>,
 ) -> Result<T, Exit> {
-    let (matches, unknown) = known(words, topics)?;
+    let (matches, unknown) = known(words, about, topics)?;
     let mut given = given(matches);
     for flag in unknown {
         given.refuse(format!("unknown flag: {flag}"));
@@ -166,10 +172,14 @@ fn environment(name: &str) -> Option<String> {
 
 /// Splits the words into flags; those nobody knows are set aside, so that one of them does not hide
 /// what else is wrong.
-fn known(mut words: Vec<OsString>, topics: &[Topic]) -> Result<(ArgMatches, Vec<String>), Exit> {
+fn known(
+    mut words: Vec<OsString>,
+    about: &'static str,
+    topics: &[Topic],
+) -> Result<(ArgMatches, Vec<String>), Exit> {
     let mut unknown = Vec::new();
     loop {
-        let error = match flag::command(topics).try_get_matches_from(&words) {
+        let error = match flag::command(about, topics).try_get_matches_from(&words) {
             Ok(matches) => return Ok((matches, unknown)),
             Err(error) => error,
         };

@@ -1,11 +1,10 @@
 //! The path of a request as Go's mux and Heapster's router read it.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use http::Uri;
 
-use crate::apimachinery::decode_path;
+use crate::apimachinery::{decode_path, encode_path};
 
 /// The most slashes a path may have; more get 414. Heapster's longest route has ten, a system
 /// container's name or a metric's may hold some more. Its length is bounded by [`Uri`]: 64 KiB with
@@ -39,7 +38,7 @@ impl<'u> Location<'u> {
         if clean == path {
             return Self::Path(path);
         }
-        let mut location = encode(&clean);
+        let mut location = encode_path(&clean);
         if let Some(query) = query {
             location.push('?');
             location.push_str(query);
@@ -75,20 +74,6 @@ fn clean(path: &str) -> String {
         clean.push('/');
     }
     clean
-}
-
-/// Percent-encodes a path as Go's `URL.String` does.
-fn encode(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // A String takes whatever is written.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

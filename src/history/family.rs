@@ -205,8 +205,6 @@ impl Lives {
         if life.uid() != set.about.pod.as_ref().map(|pod| &pod.uid) {
             return None;
         }
-        life.track_mut(&set.key)?;
-        life.learn(&set.about);
         let track = life.track_mut(&set.key)?;
         let (bytes, series) = (track.held(), track.series());
         let twice = !track.append(tick, first, set, bench);
@@ -215,6 +213,7 @@ impl Lives {
             series: signed(track.series()) - signed(series),
             ..Totals::default()
         };
+        life.learn(&set.about);
         Some(Appended {
             change,
             twice,

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use super::Error;
+use crate::apimachinery::encode_path;
 use crate::domain::{AddressType, NodeName, NodeRecord};
 
 /// How to choose among what a Node object says.
@@ -179,19 +180,8 @@ fn is_address(text: &str) -> bool {
 /// The path as Go's `url.URL` writes it into a request line: with a slash in front, and without a
 /// query.
 fn escaped(path: &str) -> String {
-    let mut text = String::with_capacity(path.len() + 1);
-    if !path.starts_with('/') {
-        text.push('/');
-    }
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => text.push(char::from(byte)),
-            b'-' | b'_' | b'.' | b'~' | b'$' | b'&' | b'+' | b',' | b'/' | b':' | b';' | b'='
-            | b'@' => text.push(char::from(byte)),
-            other => text.push_str(&format!("%{other:02X}")),
-        }
-    }
-    text
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{slash}{}", encode_path(path))
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //! again.
 
 mod backoff;
+mod folder_lock;
 mod health;
 mod memory;
 mod stop;
 mod tasks;
 
 pub use backoff::{Backoff, Jitter, random};
+pub use folder_lock::FolderLock;
 pub use health::{Check, CheckReport, CheckResult, Health, Probe};
 pub use memory::MemoryLimit;
 pub use stop::{Stop, StopSender};

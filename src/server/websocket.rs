@@ -243,24 +243,24 @@ mod tests {
         ("origin", "http://localhost"),
     ];
 
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
+    fn headers() -> HeaderMap {
+        let lines = HEAD.map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        });
+        HeaderMap::from_iter(lines)
     }
 
     #[test]
     fn a_key_is_answered_as_in_the_standards_example() {
-        let response = accept(&headers(&HEAD)).unwrap();
+        let response = accept(&headers()).unwrap();
         assert_eq!(response.status(), 101);
         let said = response.headers();
         assert_eq!(said["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(said["connection"], "Upgrade");
         assert_eq!(said["upgrade"], "websocket");
         assert!(!said.contains_key("sec-websocket-protocol"));
-        let mut one = headers(&HEAD);
+        let mut one = headers();
         one.insert(
             "sec-websocket-protocol",
             HeaderValue::from_static(" base64.binary.k8s.io "),
@@ -281,7 +281,7 @@ mod tests {
             ("origin", "", 403),
             ("sec-websocket-protocol", "a,b", 400),
         ] {
-            let mut wrong = headers(&HEAD);
+            let mut wrong = headers();
             wrong.insert(name, HeaderValue::from_static(value));
             let refused = accept(&wrong).unwrap_err();
             assert_eq!(refused.status(), code, "{name}: {value}");

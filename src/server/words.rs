@@ -55,11 +55,15 @@ impl<S> InGosWords<S> {
     /// Where in these bytes a refusal of the library begins, and what is said in its place.
     fn refusal(&self, written: &[u8]) -> Option<(usize, Bytes)> {
         let line = self.line.as_ref()?;
+        // All else that is written is told from them at once.
+        if !written.ends_with(b"\r\n\r\n") {
+            return None;
+        }
         REFUSALS.iter().find_map(|status| {
             let own = format!("HTTP/1.1 {status}\r\n{HEADERS}");
             let start = written.len().checked_sub(own.len() + DATE)?;
             let last = written.get(start..)?;
-            if !last.starts_with(own.as_bytes()) || !last.ends_with(b"\r\n\r\n") {
+            if !last.starts_with(own.as_bytes()) {
                 return None;
             }
             let status = if line.of_another_version() {

@@ -302,24 +302,6 @@ fn shown(status: StatusCode, body: &[u8]) -> String {
     format!("{} {body}", status.as_u16()).trim_end().to_owned()
 }
 
-/// Escapes a query's component as Go's `url.QueryEscape` does.
-#[must_use]
-pub fn query_escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                escaped.push(char::from(byte));
-            }
-            b' ' => escaped.push('+'),
-            byte => {
-                let _ = write!(escaped, "%{byte:02X}");
-            }
-        }
-    }
-    escaped
-}
-
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

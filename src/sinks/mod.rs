@@ -64,7 +64,7 @@ pub use events::{
     Outstanding,
 };
 pub use export::ExportError;
-pub use http::{Http, HttpConfig, query_escape};
+pub use http::{Http, HttpConfig};
 pub use influxdb::InfluxdbLayout;
 pub use options::{Problem, Problems, Remarks};
 pub use prometheus::{Exposition, PrometheusLayout};

@@ -1,9 +1,9 @@
 //! The environment's variables within a URI.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use super::uri::InvalidUri;
+use crate::apimachinery::percent_encode;
 
 /// Puts in the variables that stand as `$NAME` or `${NAME}`; a dollar sign no name follows stays.
 ///
@@ -42,6 +42,7 @@ pub(super) fn put_in(
 
 /// A value as it has to stand between these parts of a URI.
 fn encoded<'v>(before: &str, after: &str, value: &'v str) -> Cow<'v, str> {
+    let whole = |text: &str| percent_encode(text, "");
     if let Some((_, query)) = before.split_once('?') {
         let pair = query.rsplit_once('&').map_or(query, |(_, pair)| pair);
         let Some((_, option)) = pair.split_once('=') else {
@@ -51,8 +52,8 @@ fn encoded<'v>(before: &str, after: &str, value: &'v str) -> Cow<'v, str> {
         let scheme = option.split_once("://").map(|(scheme, _)| scheme);
         let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         return match scheme.is_some_and(word) {
-            true => escape(&encoded(option, until(after, "&#"), value), "").into(),
-            false => escape(value, "").into(),
+            true => whole(&encoded(option, until(after, "&#"), value)).into(),
+            false => whole(value).into(),
         };
     }
     let authority = match before.split_once("://") {
@@ -60,7 +61,7 @@ fn encoded<'v>(before: &str, after: &str, value: &'v str) -> Cow<'v, str> {
         None => before.strip_prefix("//").unwrap_or(before),
     };
     if authority.contains('/') {
-        return escape(value, "/").into();
+        return percent_encode(value, "/").into();
     }
     let Some((behind, _)) = until(after, "/?#").rsplit_once('@') else {
         return Cow::Borrowed(value);
@@ -68,31 +69,14 @@ fn encoded<'v>(before: &str, after: &str, value: &'v str) -> Cow<'v, str> {
     // No user's name holds a colon.
     let alone = !authority.contains(':') && !behind.contains(':');
     match value.split_once(':').filter(|_| alone) {
-        Some((name, password)) => format!("{}:{}", escape(name, ""), escape(password, "")).into(),
-        None => escape(value, "").into(),
+        Some((name, password)) => format!("{}:{}", whole(name), whole(password)).into(),
+        None => whole(value).into(),
     }
 }
 
 fn until<'t>(text: &'t str, ends: &str) -> &'t str {
     let end = text.find(|c| ends.contains(c)).unwrap_or(text.len());
     text.split_at(end).0
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986 and what is to be `kept`.
-fn escape(text: &str, kept: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match char::from(byte) {
-            c if c.is_ascii_alphanumeric() || "-._~".contains(c) || kept.contains(c) => {
-                escaped.push(c);
-            }
-            _ => {
-                // Nothing fails that writes to a text.
-                let _ = write!(escaped, "%{byte:02X}");
-            }
-        }
-    }
-    escaped
 }
 
 /// The name behind a dollar sign, `None` when there is none, and what follows it; names are those of

@@ -13,9 +13,10 @@ use super::failure::Failure;
 use super::influxql;
 use super::labels::List;
 use super::store::{LONGEST, Points, Stretch, count};
+use crate::apimachinery::query_escape;
 use crate::domain::{EntityKey, Metric, Point, Timestamp};
 use crate::history::{Query, Series};
-use crate::sinks::{Http, InfluxdbLayout, query_escape};
+use crate::sinks::{Http, InfluxdbLayout};
 
 /// One server.
 #[derive(Debug)]

@@ -12,9 +12,10 @@ use super::failure::Failure;
 use super::labels::{List, Named};
 use super::promql;
 use super::store::{LONGEST, Points, Stretch, count};
+use crate::apimachinery::query_escape;
 use crate::domain::{EntityKey, Metric, Timestamp, Value};
 use crate::history::{Query, Series};
-use crate::sinks::{Http, PrometheusLayout, query_escape};
+use crate::sinks::{Http, PrometheusLayout};
 
 /// One server.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::answer::{Answer, Reason};
 use super::pod::{self, Share};
 use super::reader::{Found, Reader, list, text};
+use crate::apimachinery::percent_encode;
 use crate::domain::Timestamp;
 
 /// What was found out about a HorizontalPodAutoscaler.
@@ -51,7 +52,7 @@ impl Facts {
                 return facts;
             }
         };
-        let selector = escape(&selector);
+        let selector = percent_encode(&selector, "");
         let path = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={selector}");
         let pods = reader.get(&path).await;
         facts.pods = Some(pods.map(|found| items(found.as_ref()).to_vec()));
@@ -110,19 +111,6 @@ fn scale_path(namespace: &str, hpa: &Value) -> Option<String> {
     Some(format!(
         "/apis/apps/v1/namespaces/{namespace}/{plural}/{name}/scale"
     ))
-}
-
-/// Percent-encodes a selector for a query.
-fn escape(selector: &str) -> String {
-    let mut out = String::new();
-    for byte in selector.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// Says what keeps the autoscaler from deciding.
@@ -348,7 +336,7 @@ mod tests {
     #[test]
     fn a_selector_fits_into_a_query() {
         assert_eq!(
-            escape("app=web,tier in (a)"),
+            percent_encode("app=web,tier in (a)", ""),
             "app%3Dweb%2Ctier%20in%20%28a%29"
         );
         let found = hpa("True", "").unwrap().unwrap();

@@ -19,10 +19,11 @@ use self::document::Documents;
 use super::chunks::{Chunk, Chunks, Frame, Progress, Records, Verdict, send_chunks};
 use super::column::Column;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, query_escape};
+use super::http::{Answer, Credentials, Http, HttpConfig};
 use super::options::Options;
 use super::setup::{SetupError, all};
 use super::uri::SinkUri;
+use crate::apimachinery::query_escape;
 use crate::domain::{Clock, Event, Timestamp};
 
 /// The options of `elasticsearch`.

@@ -18,10 +18,11 @@ use serde_json::json;
 
 use super::super::config::authority;
 use super::super::export::ExportError;
-use super::super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, query_escape};
+use super::super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig};
 use super::super::secret::Secret;
 use super::super::setup::{SetupError, both};
 use super::super::uri::SinkUri;
+use crate::apimachinery::query_escape;
 use crate::domain::Clock;
 
 /// Where tokens come from.

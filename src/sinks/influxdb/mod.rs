@@ -19,10 +19,11 @@ use super::column::Column;
 use super::config::authority;
 use super::events::json::indented;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, is_secure, query_escape};
+use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, is_secure};
 use super::options::Options;
 use super::setup::SetupError;
 use super::uri::SinkUri;
+use crate::apimachinery::query_escape;
 use crate::domain::{Clock, Event, Timestamp};
 
 /// The options of `influxdb`.

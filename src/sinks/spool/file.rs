@@ -1,6 +1,6 @@
 //! One batch in one file.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,18 +8,18 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 
+use crate::lifecycle::FolderLock;
+
 /// What a file begins with; then come the length and the checksum of the rest.
 const MAGIC: &[u8; 8] = b"LLSPOOL1";
 const HEAD: usize = MAGIC.len() + 8 + 4;
 const ENDING: &str = "batch";
 const UNFINISHED: &str = "unfinished";
-/// Locked by the process whose folder it is.
-const LOCK: &str = "lock";
 /// The longest batch that is read back; more than the largest cluster makes.
 const LONGEST: u64 = 4 << 30;
 
 /// A folder's lock, and the numbers and sizes of its files.
-pub(super) type Claimed = (File, Vec<(u64, u64)>);
+pub(super) type Claimed = (FolderLock, Vec<(u64, u64)>);
 
 /// Where the batch with this number lies. Numbers have as many digits as any, so that names are in
 /// the order of the numbers.
@@ -85,13 +85,8 @@ pub(super) fn write(folder: &Path, number: u64, bytes: &[u8]) -> io::Result<()> 
 /// Makes a folder ours until the lock is dropped, and lists its files as [`list`] does; `None` when
 /// another process has it. Makes the folder if it is not there.
 pub(super) fn claim(folder: &Path) -> io::Result<Option<Claimed>> {
-    fs::create_dir_all(folder)?;
-    let lock = File::create(folder.join(LOCK))?;
-    match lock.try_lock() {
-        Err(TryLockError::WouldBlock) => Ok(None),
-        // A file system without locks cannot tell.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some((lock, list(folder)?))),
-    }
+    let lock = FolderLock::take(folder)?;
+    lock.map(|lock| Ok((lock, list(folder)?))).transpose()
 }
 
 /// Whether batches lie in this folder.
@@ -99,12 +94,6 @@ pub(super) fn holds_batches(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_batch = |path: PathBuf| path.extension().is_some_and(|ending| ending == ENDING);
     entries.map(|entry| entry.path()).any(is_batch)
-}
-
-/// Whether another process has the folder; changes nothing there.
-pub(super) fn is_in_use(folder: &Path) -> bool {
-    let lock = File::open(folder.join(LOCK));
-    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// That another process has the folder.

@@ -33,6 +33,7 @@ pub(super) use packed::{pack, unpack};
 
 use self::told::Told;
 use super::metrics::SpoolMetrics;
+use crate::lifecycle::FolderLock;
 
 /// How batches of one kind become bytes, and become batches again.
 pub(super) struct Codec<B> {
@@ -63,7 +64,7 @@ struct Inner<B> {
     pending: VecDeque<(u64, Arc<B>)>,
     next: u64,
     /// Held while the folder is ours; without it there are no files.
-    lock: Option<Arc<fs::File>>,
+    lock: Option<Arc<FolderLock>>,
     told: Told,
 }
 
@@ -130,7 +131,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
     }
 
     /// Begins with these files, which are older than what is pending.
-    fn begin(&self, lock: fs::File, files: Vec<(u64, u64)>) {
+    fn begin(&self, lock: FolderLock, files: Vec<(u64, u64)>) {
         let mut inner = self.inner.lock();
         let file = |(number, bytes)| File { number, bytes };
         inner.files = files.into_iter().map(file).collect();

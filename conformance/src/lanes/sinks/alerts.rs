@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::super::monitored::{named, names};
 use super::told::PATIENCE;
 use super::{Check, Ground};
 use crate::databases::{Prometheus, Promql};
@@ -13,7 +14,7 @@ use crate::real::{repository, until};
 use crate::simulated::Stage;
 
 pub(super) const CHECKS: &[Check] = &[Check::new(
-    "Prometheus loads the alerting rules, scrapes loadline, and answers what its dashboard asks",
+    "Prometheus loads the alerting rules, scrapes loadline, finds every metric they name, and answers what its dashboard asks",
     |ground| Box::pin(watched(ground)),
 )];
 
@@ -35,16 +36,13 @@ const OF_FAULTS: [&str; 8] = [
 
 async fn watched(ground: &Ground) -> Result<()> {
     let questions = questions()?;
-    let kept = tempfile::tempdir()?;
-    let (spool, history) = (kept.path().join("spool"), kept.path().join("history"));
-    for folder in [&spool, &history] {
-        std::fs::create_dir(folder)?;
-    }
-    let (spool, history) = (spool.to_string_lossy(), history.to_string_lossy());
+    let spool = ground.scratch.subfolder("spool")?.display().to_string();
+    let history = ground.scratch.subfolder("history")?.display().to_string();
     let flags = [("sink-spool-dir", &*spool), ("history-dir", &*history)];
     ground
         .beside(&["log".to_owned()], &flags, &[], async |stage| {
             stage.until_measured().await?;
+            named_are_there(stage).await?;
             let folder = ground.scratch.folder();
             let config = configuration(stage, folder)?;
             let mut prometheus = Prometheus::with(&ground.programs, folder, &config)?;
@@ -54,6 +52,18 @@ async fn watched(ground: &Ground) -> Result<()> {
             until(PATIENCE, async || evaluated(promql).await).await
         })
         .await
+}
+
+/// Every metric of ours that the rules and the dashboard name, those of sinks and of the history on disk too, is there.
+async fn named_are_there(stage: &Stage) -> Result<()> {
+    let administrator = stage
+        .loadline
+        .as_proxied(&stage.lab, "root", &["system:masters"])?;
+    let answer = administrator.get("/metrics").await?;
+    let text = answer.expect_status(200)?.whole_text();
+    let missing: Vec<_> = named(true)?.difference(&names(&text)).cloned().collect();
+    ensure!(missing.is_empty(), "missing: {missing:?}");
+    Ok(())
 }
 
 /// The rules as they are delivered, and Loadline to scrape, with a certificate instead of a token.

@@ -36,6 +36,16 @@ const LABELS: usize = 40;
 /// Room for all that comes while it is well.
 const DISK: usize = 4 << 20;
 
+/// A broker that is up, and who reads what it takes.
+async fn started(ground: &Ground, peculiar: Peculiar<'_>) -> Result<(Kafka, Consumer)> {
+    let folder = ground.scratch.folder();
+    let mut kafka = Kafka::peculiar(&ground.programs, folder, LOGIN, peculiar)?;
+    kafka.format().await?;
+    kafka.database.start().await?;
+    let consumer = kafka.consume(&[TOPIC])?;
+    Ok((kafka, consumer))
+}
+
 fn arrived(consumer: &Consumer) -> impl AsyncFn() -> Result<std::collections::BTreeSet<i64>> {
     async || Ok(stamps(&of_pod(consumer, None)?))
 }
@@ -50,12 +60,9 @@ fn of_pod(consumer: &Consumer, pod: Option<&'static str>) -> Result<Vec<(i64, f6
 }
 
 async fn slow(ground: &Ground) -> Result<()> {
-    let mut kafka = Kafka::new(&ground.programs, ground.scratch.folder(), LOGIN)?;
-    kafka.format().await?;
-    kafka.database.start().await?;
+    let (kafka, consumer) = started(ground, Peculiar::default()).await?;
     let (address, behind) = kafka.by_proxy;
     let proxy = Proxy::at(address, behind, Pace::Free).await?;
-    let consumer = kafka.consume(&[TOPIC])?;
     let sink = format!("kafka:?brokers={address}&{FEW}");
     let flags = [("sink-export-data-timeout", "3s")];
     ground
@@ -97,11 +104,7 @@ async fn refused(ground: &Ground) -> Result<()> {
         largest: Some(LARGEST),
         ..Peculiar::default()
     };
-    let folder = ground.scratch.folder();
-    let mut kafka = Kafka::peculiar(&ground.programs, folder, LOGIN, peculiar)?;
-    kafka.format().await?;
-    kafka.database.start().await?;
-    let consumer = kafka.consume(&[TOPIC])?;
+    let (kafka, consumer) = started(ground, peculiar).await?;
     let world = small_world();
     let app = Container::new("app").cpu(0.1).memory(50 << 20);
     let mut large = Pod::new("a", "large").on("node-1").with(app);
@@ -141,11 +144,7 @@ async fn full(ground: &Ground) -> Result<()> {
         data: Some(disk.folder()),
         ..Peculiar::default()
     };
-    let folder = ground.scratch.folder();
-    let mut kafka = Kafka::peculiar(&ground.programs, folder, LOGIN, peculiar)?;
-    kafka.format().await?;
-    kafka.database.start().await?;
-    let consumer = kafka.consume(&[TOPIC])?;
+    let (mut kafka, consumer) = started(ground, peculiar).await?;
     let sink = format!("kafka:?brokers={}&{FEW}", kafka.plain);
     let flags = [("sink-export-data-timeout", "10s")];
     ground

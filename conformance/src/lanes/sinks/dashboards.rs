@@ -3,22 +3,15 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::super::monitored::{named, names};
 use super::told::PATIENCE;
 use super::{Check, Ground};
 use crate::databases::{Influxdb, Influxql, Prometheus, Promql};
 use crate::real::{repository, until};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check::new(
-        "dashboards: every question of both finds numbers in the real database",
-        |ground| Box::pin(both(ground)),
-    ),
-    Check::new(
-        "dashboards: every metric of sinks and of the history on disk that rules and dashboard name is there",
-        |ground| Box::pin(monitored(ground)),
-    ),
-];
+pub(super) const CHECKS: &[Check] = &[Check::new(
+    "dashboards: every question of both finds numbers in the real database",
+    |ground| Box::pin(both(ground)),
+)];
 
 /// What Grafana puts in the place of its variables.
 const VARIABLES: [(&str, &str); 5] = [
@@ -141,22 +134,4 @@ async fn in_promql(promql: Promql, dashboard: &Dashboard) -> Result<()> {
         ensure!(at > 0 || CORES.contains(&value.parse()?), "{value} cores");
     }
     Ok(())
-}
-
-async fn monitored(ground: &Ground) -> Result<()> {
-    let named = named(true)?;
-    let spool = ground.scratch.subfolder("spool")?.display().to_string();
-    let history = ground.scratch.subfolder("history")?.display().to_string();
-    let flags = [("sink-spool-dir", &*spool), ("history-dir", &*history)];
-    ground
-        .beside(&["log".to_owned()], &flags, &[], async |stage| {
-            let masters = ["system:masters"];
-            let administrator = stage.loadline.as_proxied(&stage.lab, "root", &masters)?;
-            let answer = administrator.get("/metrics").await?;
-            let text = answer.expect_status(200)?.whole_text();
-            let missing: Vec<_> = named.difference(&names(&text)).cloned().collect();
-            ensure!(missing.is_empty(), "missing: {missing:?}");
-            Ok(())
-        })
-        .await
 }

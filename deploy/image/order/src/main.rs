@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! order learn PROGRAM CALLGRIND-OUTPUT… > functions    what ran, most of all first
+//! order faulted PROGRAM functions < PAGE-FAULTS        what else ran, where a process could only be watched from outside
 //! order apply PROGRAM < functions                      the program's symbols in that order, for lld
 //! ```
 //!
@@ -12,7 +13,9 @@
 //! flags: what was learnt of one build fits the next. A function that is gone is passed over, a new one stays where it is.
 #![expect(clippy::print_stdout, reason = "what it says is its result")]
 
-use std::collections::{BTreeMap, HashMap};
+mod faults;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -24,17 +27,26 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let lines = match arguments.as_slice() {
         ["learn", program, runs @ ..] => learn(Path::new(program), runs)?,
-        ["apply", program] => {
-            let mut known = String::new();
-            std::io::stdin().read_to_string(&mut known)?;
-            apply(&symbols(Path::new(program))?, &known)
+        ["faulted", program, known] => {
+            let known = std::fs::read_to_string(known).with_context(|| (*known).to_owned())?;
+            let ran = faults::ran(Path::new(program), &input()?)?;
+            unknown(&ran, &known)
         }
-        _ => bail!("order learn PROGRAM CALLGRIND-OUTPUT… or order apply PROGRAM"),
+        ["apply", program] => apply(&symbols(Path::new(program))?, &input()?),
+        _ => bail!(
+            "order learn PROGRAM CALLGRIND-OUTPUT…, order faulted PROGRAM functions, or order apply PROGRAM"
+        ),
     };
     for line in lines {
         println!("{line}");
     }
     Ok(())
+}
+
+fn input() -> Result<String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The digests of what ran, most of all first.
@@ -53,6 +65,15 @@ fn learn(program: &Path, runs: &[&str]) -> Result<Vec<String>> {
     let mut ran: Vec<(String, u64)> = ran.into_iter().collect();
     ran.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
     Ok(ran.into_iter().map(|(digest, _)| digest).collect())
+}
+
+/// The digests of `ran`, without those that are known.
+fn unknown(ran: &[String], known: &str) -> Vec<String> {
+    let mut known: HashSet<String> = known.lines().map(str::to_owned).collect();
+    let digests = ran.iter().map(|symbol| digest(symbol));
+    digests
+        .filter(|digest| known.insert(digest.clone()))
+        .collect()
 }
 
 /// Those of `symbols` whose digests are known, in the order of the digests.
@@ -163,6 +184,12 @@ fn=(2)
         let one = digest("_RNvCs4fqI2P2rA04_1a3one");
         assert_eq!(one, digest("_RNvCsa_1a3one.llvm.123"));
         assert_ne!(one, digest("_RNvCsa_1a3two"));
+    }
+
+    #[test]
+    fn what_is_known_is_not_learnt_again() {
+        let ran = ["a", "b", "a", "c"].map(str::to_owned);
+        assert_eq!(unknown(&ran, &digest("b")), [digest("a"), digest("c")]);
     }
 
     #[test]
