@@ -26,6 +26,13 @@ impl FolderLock {
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Self { _file: file })),
         }
     }
+
+    /// Whether somebody has the folder, as far as that can be told; changes nothing there. Blocks.
+    #[must_use]
+    pub fn is_taken(folder: &Path) -> bool {
+        let file = File::open(folder.join(NAME));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
 }
 
 #[cfg(test)]
@@ -36,10 +43,12 @@ mod tests {
     fn a_folder_is_one_holders_until_it_lets_go() {
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("not/there/yet");
+        assert!(!FolderLock::is_taken(&folder) && !folder.exists());
         let held = FolderLock::take(&folder).unwrap();
-        assert!(held.is_some());
+        assert!(held.is_some() && FolderLock::is_taken(&folder));
         assert!(FolderLock::take(&folder).unwrap().is_none());
         drop(held);
+        assert!(!FolderLock::is_taken(&folder));
         assert!(FolderLock::take(&folder).unwrap().is_some());
     }
 

@@ -96,11 +96,6 @@ pub(super) fn holds_batches(folder: &Path) -> bool {
     entries.map(|entry| entry.path()).any(is_batch)
 }
 
-/// Whether another process has the folder.
-pub(super) fn is_in_use(folder: &Path) -> bool {
-    matches!(FolderLock::take(folder), Ok(None))
-}
-
 /// That another process has the folder.
 pub(super) fn in_use() -> io::Error {
     io::Error::new(io::ErrorKind::ResourceBusy, "another process uses it")

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use super::file;
+use crate::lifecycle::FolderLock;
 
 /// Says in one line of the log which folders hold batches that no sink of these names sends. They are
 /// left as they are: somebody may give the sink back, or want to see them.
@@ -32,7 +33,7 @@ fn left(folder: &Path, sinks: &[&str]) -> Vec<PathBuf> {
     };
     let paths = entries.map(|entry| entry.path());
     let mut left: Vec<_> = paths
-        .filter(|path| !of_sink(path) && file::holds_batches(path) && !file::is_in_use(path))
+        .filter(|path| !of_sink(path) && file::holds_batches(path) && !FolderLock::is_taken(path))
         .collect();
     left.sort();
     left
