@@ -63,7 +63,7 @@ pub(super) fn whole(value: Value) -> u64 {
 pub(super) fn pretty(entity: &impl Serialize) -> Response<Bytes> {
     let mut compact = Vec::new();
     json::write(&mut compact, entity);
-    response(StatusCode::OK, JSON, json::indent_by(&compact, 1, 1))
+    json(json::indent_by(&compact, 1, 1))
 }
 
 /// JSON in one line, which lists of results and the export are.
@@ -71,6 +71,11 @@ pub(super) fn compact(entity: &impl Serialize) -> Response<Bytes> {
     let mut body = Vec::new();
     json::write(&mut body, entity);
     body.push(b'\n');
+    json(body)
+}
+
+/// JSON that is written already.
+pub(super) fn json(body: impl Into<Bytes>) -> Response<Bytes> {
     response(StatusCode::OK, JSON, body)
 }
 

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::answer;
 use super::go_time::Stamp;
-use crate::apimachinery::{json, response};
+use crate::apimachinery::json;
 use crate::domain::{EntityKind, Metric, MetricKind, MetricSet, Point, Timestamp, Value};
 use crate::history::View;
 use crate::rollup::Labelling;
@@ -52,7 +52,7 @@ pub(super) fn answer(view: &View<'_>, labelling: &Labelling) -> Response<Bytes> 
         return answer::text(StatusCode::INTERNAL_SERVER_ERROR, text);
     }
     body.extend_from_slice(b"]\n");
-    response(StatusCode::OK, "application/json", body)
+    answer::json(body)
 }
 
 /// The export of those who switched it off: nothing.

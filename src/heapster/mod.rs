@@ -6,7 +6,8 @@
 //! whole response: listeners, authentication and authorization lie in front.
 //!
 //! What a request may be: a path and query of 64 KiB, 64 slashes, 2500 pods in a list, 64 labels,
-//! 128 bytes for a time or a duration. Beyond that it is answered with 4xx and a plain text.
+//! 128 bytes for a time or a duration. Beyond that it is answered with 4xx and a plain text. Large
+//! answers that nobody reads to their end are bounded together, see `large`.
 
 mod accept;
 mod answer;
@@ -15,6 +16,7 @@ mod export;
 mod go_time;
 mod health;
 mod historical;
+mod large;
 mod location;
 mod model;
 mod names;
@@ -37,6 +39,7 @@ use crate::apimachinery::{Later, Query, Reply};
 use crate::domain::{Clock, Inventory, NodeName, Timestamp};
 use crate::history::{HistoricalSource, History, View};
 use crate::rollup::Labelling;
+use large::LargeAnswers;
 use location::Location;
 use route::{Api, Route};
 
@@ -73,6 +76,7 @@ pub struct Heapster {
     historical: Option<Arc<dyn HistoricalSource>>,
     inventory: Arc<Inventory>,
     clock: Arc<dyn Clock>,
+    large: LargeAnswers,
 }
 
 /// What a handler is told of a request.
@@ -123,6 +127,7 @@ impl Heapster {
             historical,
             inventory,
             clock,
+            large: LargeAnswers::new(),
         }
     }
 
@@ -146,14 +151,14 @@ impl Heapster {
             heapster.answer(table, &method, &uri, &headers).await
         });
         if let Some(response) = at_once(answer.as_mut()) {
-            return accept::compress(headers, response).into();
+            return self.finish(headers, response).into();
         }
-        let headers = headers.clone();
+        let (heapster, headers) = (Arc::clone(self), headers.clone());
         Reply::Later(Later::new(async move {
             let response = answer.await;
-            let compress = move || accept::compress(&headers, response);
-            let compressed = tokio::task::spawn_blocking(compress).await;
-            compressed.unwrap_or_else(|_| nobody_waits())
+            let finish = move || heapster.finish(&headers, response);
+            let finished = tokio::task::spawn_blocking(finish).await;
+            finished.unwrap_or_else(|_| nobody_waits())
         }))
     }
 
@@ -173,7 +178,12 @@ impl Heapster {
             Ok(runtime) => runtime.block_on(answer),
             Err(_) => nobody_waits(),
         });
-        accept::compress(headers, response)
+        self.finish(headers, response)
+    }
+
+    /// Compresses an answer if the client takes that, and sees whether there is room for it.
+    fn finish(&self, headers: &HeaderMap, response: Response<Bytes>) -> Response<Bytes> {
+        self.large.admit(accept::compress(headers, response))
     }
 
     async fn answer(
@@ -259,9 +269,13 @@ impl Heapster {
     }
 
     fn export(&self, view: &View<'_>) -> Response<Bytes> {
-        match self.config.export {
-            true => export::answer(view, &self.config.labelling),
-            false => export::disabled(),
+        if !self.config.export {
+            return export::disabled();
+        }
+        let make = || export::answer(view, &self.config.labelling);
+        match view.newest() {
+            Some(tick) => self.large.export(tick, make),
+            None => make(),
         }
     }
 
