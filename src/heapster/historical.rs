@@ -185,6 +185,7 @@ enum Found {
 }
 
 fn subject(of: &Subject<'_>) -> Result<history::Subject, Refusal> {
+    names::conceivable(of)?;
     Ok(match *of {
         Subject::PodId(id) => history::Subject::PodId(names::pod_id(id)?),
         Subject::ContainerOfPodId(id, name) => {
