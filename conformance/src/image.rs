@@ -21,6 +21,9 @@ pub const ENVIRONMENT: [(&str, &str); 3] = [
     ("MALLOC_TRIM_THRESHOLD_", "131072"),
 ];
 
+/// By what other names Loadline's image has its program: those of Heapster's programs, which its manifests call.
+pub const OTHER_NAMES: [&str; 2] = ["eventer", "heapster"];
+
 /// [`ENVIRONMENT`] as a process takes it.
 #[must_use]
 pub fn environment() -> Vec<(String, String)> {
@@ -37,17 +40,20 @@ pub struct Image {
 }
 
 impl Image {
-    /// Holds `program` as `/NAME`, its file name, and runs it as `nobody` with [`ENVIRONMENT`]. The program must be linked
-    /// statically.
+    /// Holds `program` as `/NAME`, its file name, with a link to it by each of these `others`, and runs it as `nobody`
+    /// with [`ENVIRONMENT`]. The program must be linked statically.
     ///
     /// # Errors
     /// When the program cannot be read.
-    pub fn of_program(name: &str, program: &Path) -> Result<Self> {
+    pub fn of_program(name: &str, program: &Path, others: &[&str]) -> Result<Self> {
         let bytes = std::fs::read(program).with_context(|| program.display().to_string())?;
         let file = program.file_name().context("a program has a name")?;
         let file = file.to_string_lossy();
         let mut layer = Builder::new(Vec::new());
         add(&mut layer, EntryType::Regular, &file, 0o755, &bytes)?;
+        for other in others {
+            link(&mut layer, other, &file)?;
+        }
         let environment = ENVIRONMENT.map(|(name, value)| format!("{name}={value}"));
         Ok(Self {
             name: name.to_owned(),
@@ -73,8 +79,7 @@ impl Image {
         add(&mut layer, EntryType::Directory, "tmp", 0o1777, &[])?;
         add(&mut layer, EntryType::Regular, "bin/busybox", 0o755, &bytes)?;
         for applet in applets {
-            let mut link = header(EntryType::Symlink, 0o777, 0);
-            layer.append_link(&mut link, format!("bin/{applet}"), "busybox")?;
+            link(&mut layer, &format!("bin/{applet}"), "busybox")?;
         }
         Ok(Self {
             name: name.to_owned(),
@@ -138,6 +143,12 @@ fn add<W: Write>(
     Ok(())
 }
 
+fn link<W: Write>(archive: &mut Builder<W>, name: &str, to: &str) -> Result<()> {
+    let mut header = header(EntryType::Symlink, 0o777, 0);
+    archive.append_link(&mut header, name, to)?;
+    Ok(())
+}
+
 /// A header without a time or an owner of this machine.
 fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
@@ -180,7 +191,8 @@ mod tests {
         let program = folder.path().join("loadline");
         std::fs::write(&program, b"ELF").expect("written");
         let archive = folder.path().join("image.tar");
-        let image = Image::of_program("localhost/loadline:test", &program).expect("an image");
+        let image =
+            Image::of_program("localhost/loadline:test", &program, &OTHER_NAMES).expect("an image");
         image.write(&archive).expect("written");
         let files = entries(&std::fs::read(&archive).expect("read"));
         let [config, layer, manifest] = files.as_slice() else {
@@ -194,12 +206,33 @@ mod tests {
         let manifest: Value = serde_json::from_slice(&manifest.2).expect("json");
         assert_eq!(manifest[0]["RepoTags"][0], "localhost/loadline:test");
         let inside = entries(&layer.2);
-        assert_eq!(inside, [("loadline".to_owned(), 0o755, b"ELF".to_vec())]);
+        let link = |name: &str| (name.to_owned(), 0o777, Vec::new());
+        let program = ("loadline".to_owned(), 0o755, b"ELF".to_vec());
+        assert_eq!(inside, [program, link("eventer"), link("heapster")]);
+        for entry in tar::Archive::new(&layer.2[..])
+            .entries()
+            .expect("a tar")
+            .skip(1)
+        {
+            let entry = entry.expect("an entry");
+            let to = entry.link_name().expect("a name").expect("a link");
+            assert_eq!(to.as_ref(), Path::new("loadline"));
+        }
+    }
+
+    #[test]
+    fn both_ways_to_an_image_name_the_program_alike() {
+        let file = include_str!("../../deploy/Containerfile");
+        for name in OTHER_NAMES {
+            let link = format!("ln -s loadline /image/{name}");
+            assert!(file.contains(&link), "{link}");
+        }
+        assert_eq!(file.matches("ln -s ").count(), OTHER_NAMES.len());
     }
 
     #[test]
     fn both_ways_to_an_image_set_the_same_environment() {
-        let image = Image::of_program("a:b", &env::current_exe().expect("a program"));
+        let image = Image::of_program("a:b", &env::current_exe().expect("a program"), &[]);
         let environment = image.expect("an image").config["Env"].clone();
         let file = include_str!("../../deploy/Containerfile");
         let set = file.lines().find_map(|line| line.strip_prefix("ENV "));
@@ -213,7 +246,7 @@ mod tests {
         let program = folder.path().join("loadline");
         std::fs::write(&program, b"ELF").expect("written");
         let once = |name: &str| {
-            let image = Image::of_program("a:b", &program).expect("an image");
+            let image = Image::of_program("a:b", &program, &OTHER_NAMES).expect("an image");
             let path = folder.path().join(name);
             image.write(&path).expect("written");
             std::fs::read(path).expect("read")

@@ -30,7 +30,8 @@ pub struct Rollup {
 /// How much of the past is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
-    /// `--history-length`: how far back it goes, at least two roll-ups.
+    /// `--history-length`: how far back it goes, at least two roll-ups, which it is lengthened to
+    /// unless it was given.
     pub length: Duration,
     /// `--history-memory-limit`: above it the oldest goes first.
     pub memory_limit: Bytes,
@@ -77,7 +78,7 @@ const LENGTH: Flag = Flag::new(
     "history-length",
     Kind::Duration,
     "15m0s",
-    "Time for which the sums are kept, at least two of them",
+    "Time for which the sums are kept, at least two of them; unless given, as long as two take if that is more",
 );
 const MEMORY_LIMIT: Flag = Flag::new(
     "history-memory-limit",
@@ -199,8 +200,24 @@ fn read_resolution(given: &mut Given) -> Option<Duration> {
     Some(resolution)
 }
 
+/// The length that is kept unless one is given: two roll-ups at least.
+fn long_enough(given: &mut Given, length: Duration, resolution: Option<Duration>) -> Duration {
+    let least = resolution.unwrap_or_default().saturating_mul(2);
+    if given.has(&LENGTH) || length >= least {
+        return length;
+    }
+    given.note(format!(
+        "--{} is {} instead of {}: it has to hold two sums",
+        LENGTH.name,
+        GoDuration::from(least),
+        GoDuration::from(length)
+    ));
+    least
+}
+
 pub(super) fn read_history(given: &mut Given, resolution: Option<Duration>) -> Option<History> {
     let length = given.duration(&LENGTH);
+    let length = length.map(|length| long_enough(given, length, resolution));
     let memory_limit = given.parsed(&MEMORY_LIMIT, |word| {
         let quantity: Quantity = word.parse().map_err(|e: InvalidQuantity| e.to_string())?;
         let bytes = quantity.as_bytes();

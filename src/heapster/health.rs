@@ -10,18 +10,18 @@ use super::go_time::Stamp;
 use crate::apimachinery::{Query, plain};
 use crate::domain::Timestamp;
 
-/// What is wrong with the newest column, in Heapster's words.
+/// What is wrong with the newest data, in Heapster's words.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unhealthy {
     /// Nothing has been measured yet.
     #[error("could not get the latest data batch")]
     Nothing,
-    /// The newest column is too old.
+    /// What was measured last is too old.
     #[error("No current data batch available (latest: {}).", Stamp(Some(*.0)))]
     Stale(Timestamp),
 }
 
-/// Judges the newest column.
+/// Judges by when something was measured last.
 pub(super) fn check(
     newest: Option<Timestamp>,
     now: Timestamp,

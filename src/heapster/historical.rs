@@ -15,7 +15,7 @@ use super::model::{listed, series_of};
 use super::parameters::{self, Refusal};
 use super::route::{PodList, Route, Subject, Wanted};
 use super::{Asked, names};
-use crate::domain::{EntityKey, Timestamp, Value};
+use crate::domain::{EntityKey, PodKey, PodName, Timestamp, Value};
 use crate::history::{
     self, Aggregation, Bucket, HistoricalError, HistoricalSource, NoResults, Query, Series, Span,
 };
@@ -34,7 +34,8 @@ enum Failure {
 /// What is asked of each subject.
 struct Question {
     metric: String,
-    subjects: Vec<history::Subject>,
+    /// In the order of the question; nothing where no object has the name that was given.
+    subjects: Vec<Option<history::Subject>>,
     span: Span,
     /// Nothing when no metric can have this name and these labels, whoever is asked.
     series: Option<Series>,
@@ -76,7 +77,7 @@ async fn find(
             listed(&source.metric_names(&entity).await?)
         }
         Route::Series(of, wanted) => {
-            let question = Question::new(asked, &wanted, || Ok(vec![subject(&of)?]))?;
+            let question = Question::new(asked, &wanted, || Ok(vec![Some(subject(&of)?)]))?;
             question.one(source).await?
         }
         Route::PodList(list, wanted) => {
@@ -93,7 +94,7 @@ impl Question {
     fn new(
         asked: &Asked<'_>,
         wanted: &Wanted<'_>,
-        subjects: impl FnOnce() -> Result<Vec<history::Subject>, Refusal>,
+        subjects: impl FnOnce() -> Result<Vec<Option<history::Subject>>, Refusal>,
     ) -> Result<Self, Failure> {
         let span = parameters::historical_span(&asked.query, asked.now)?;
         let (mut bucket, mut aggregations) = (None, None);
@@ -124,34 +125,43 @@ impl Question {
         )
     }
 
-    /// One item for each pod; one without points has an empty item, where Heapster failed for all.
+    /// One item for each pod; one without points, or with a name no pod has, has an empty item, where
+    /// Heapster failed for all.
     async fn many(self, source: &dyn HistoricalSource) -> Result<Response<Bytes>, Failure> {
         let nothing = || match self.aggregations {
             None => Found::Points(MetricResult::new(Vec::new())),
             Some(_) => Found::Buckets(AggregationResult::new(Vec::new(), None)),
         };
-        let answers = self.ask(source).await?.into_iter();
-        let items = answers.map(|found| found.unwrap_or_else(|_| nothing()));
+        let mut answers = self.ask(source).await?.into_iter();
+        let items = self.subjects.iter().map(|subject| {
+            let found = subject.as_ref().and_then(|_| answers.next());
+            found.and_then(Result::ok).unwrap_or_else(nothing)
+        });
         Ok(answer::compact(&ResultList {
             items: items.collect(),
         }))
     }
 
+    /// What there is of each subject that can be.
     async fn ask(
         &self,
         source: &dyn HistoricalSource,
     ) -> Result<Vec<Result<Found, NoResults>>, HistoricalError> {
+        let subjects: Vec<history::Subject> = self.subjects.iter().flatten().cloned().collect();
+        if subjects.is_empty() {
+            return Ok(Vec::new());
+        }
         let Some(series) = self.series.clone() else {
-            let nobody = self.subjects.iter().map(|subject| {
+            let nobody = subjects.into_iter().map(|subject| {
                 Err(NoResults {
                     metric: self.metric.clone(),
-                    subject: subject.clone(),
+                    subject,
                 })
             });
             return Ok(nobody.collect());
         };
         let query = Query {
-            subjects: self.subjects.clone(),
+            subjects,
             series,
             span: self.span,
         };
@@ -175,6 +185,7 @@ enum Found {
 }
 
 fn subject(of: &Subject<'_>) -> Result<history::Subject, Refusal> {
+    names::conceivable(of)?;
     Ok(match *of {
         Subject::PodId(id) => history::Subject::PodId(names::pod_id(id)?),
         Subject::ContainerOfPodId(id, name) => {
@@ -189,20 +200,22 @@ fn subject(of: &Subject<'_>) -> Result<history::Subject, Refusal> {
     })
 }
 
-fn subjects(list: &PodList<'_>) -> Result<Vec<history::Subject>, Refusal> {
-    match *list {
+fn subjects(list: &PodList<'_>) -> Result<Vec<Option<history::Subject>>, Refusal> {
+    Ok(match *list {
         PodList::Names(namespace, names) => {
-            let names = parameters::pod_list(names)?.into_iter();
-            let pods = names.map(|name| names::pod(namespace, name));
-            pods.map(|pod| pod.map(|pod| EntityKey::Pod(pod).into()))
+            let listed = parameters::pod_list(names)?.into_iter();
+            let namespace = names::namespace(namespace)?;
+            let pod = |name| Some(PodKey::new(namespace.clone(), PodName::new(name).ok()?));
+            listed
+                .map(|name| pod(name).map(|pod| EntityKey::Pod(pod).into()))
                 .collect()
         }
         PodList::Ids(ids) => {
             let ids = parameters::pod_list(ids)?.into_iter();
-            ids.map(|id| names::pod_id(id).map(history::Subject::PodId))
+            ids.map(|id| names::pod_id(id).ok().map(history::Subject::PodId))
                 .collect()
         }
-    }
+    })
 }
 
 impl Failure {

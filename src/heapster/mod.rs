@@ -48,7 +48,7 @@ use route::{Api, Route};
 pub struct Config {
     /// The time between two columns, which v1alpha1 tells as its window.
     pub resolution: Duration,
-    /// How old the newest column may be before `/healthz` fails; Heapster's three minutes. A longer
+    /// How old the newest column that holds a node may be before `/healthz` fails; Heapster's three minutes. A longer
     /// resolution needs more.
     pub stale_after: Duration,
     /// Whether the export holds anything: not `--disable-export`.
@@ -291,7 +291,12 @@ impl Heapster {
 
     fn health(&self, asked: &Asked<'_>, view: Option<&View<'_>>) -> Result<(), health::Unhealthy> {
         let Some(view) = view else { return Ok(()) };
-        health::check(view.newest(), asked.now, self.config.stale_after)
+        // A column is made at every tick, whoever answered; without nodes there is nobody to wait for.
+        let newest = match self.inventory.node_count() == 0 {
+            true => view.newest(),
+            false => view.newest_of_nodes(),
+        };
+        health::check(newest, asked.now, self.config.stale_after)
     }
 }
 

@@ -10,8 +10,12 @@ use super::{Asked, names};
 use crate::domain::{EntityKey, Namespace, NodeName, PodKey, PodName};
 use crate::history::{self, Series, Span, View};
 
-/// Answers a route of the model API. What does not exist has no metrics, which is no error.
+/// Answers a route of the model API. What does not exist has no metrics, which is no error, but for
+/// what cannot be meant as a name.
 pub(super) fn answer(asked: &Asked<'_>, view: &View<'_>, route: Route<'_>) -> Response<Bytes> {
+    if let Err(refusal) = conceivable(&route) {
+        return answer::refused(&refusal);
+    }
     match route {
         Route::Nodes => listed(&view.nodes()),
         Route::Namespaces => listed(&view.namespaces()),
@@ -49,6 +53,27 @@ pub(super) fn answer(asked: &Asked<'_>, view: &View<'_>, route: Route<'_>) -> Re
         }
         // The model API has no such route.
         Route::PodList(PodList::Ids(_), _) => answer::no_route(),
+    }
+}
+
+/// A list's pods are not looked at: each has its item, and a name that cannot be has an empty one.
+fn conceivable(route: &Route<'_>) -> Result<(), Refusal> {
+    match *route {
+        Route::Nodes | Route::Namespaces | Route::AllKeys => Ok(()),
+        Route::Pods(namespace) => names::conceivable(&Subject::Namespace(namespace)),
+        Route::Containers(namespace, pod) => names::conceivable(&Subject::Pod(namespace, pod)),
+        Route::SystemContainers(node) => names::conceivable(&Subject::Node(node)),
+        Route::Metrics(ref subject) => names::conceivable(subject),
+        Route::Series(ref subject, ref wanted) => {
+            names::conceivable(subject)?;
+            names::conceivable_metric(&wanted.metric)
+        }
+        Route::PodList(ref list, ref wanted) => {
+            if let PodList::Names(namespace, _) = *list {
+                names::conceivable(&Subject::Namespace(namespace))?;
+            }
+            names::conceivable_metric(&wanted.metric)
+        }
     }
 }
 

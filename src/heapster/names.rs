@@ -4,6 +4,62 @@ use super::parameters::Refusal;
 use super::route::Subject;
 use crate::domain::{ContainerName, EntityKey, Name, NameKind, Namespace, NodeName, PodKey};
 
+/// The longest name of an object.
+const MAX_NAME: usize = 253;
+/// The longest name of a system container, which is a path among control groups.
+const MAX_PATH: usize = 4096;
+/// The longest name of a metric: that of a resource, which has a name and a domain, and a suffix.
+const MAX_METRIC: usize = 512;
+
+/// Tells names that nobody has, which find nothing, from texts that cannot be meant as a name: longer
+/// than any, or with control characters.
+///
+/// # Errors
+/// [`Refusal::LongName`] and [`Refusal::Name`] for the latter.
+pub(super) fn conceivable(subject: &Subject<'_>) -> Result<(), Refusal> {
+    let named = |what, name: &str| text(what, name, MAX_NAME);
+    match *subject {
+        Subject::Cluster => Ok(()),
+        Subject::Node(node) => named("node name", node),
+        Subject::SystemContainer(node, ref name) => {
+            named("node name", node)?;
+            text("container name", name, MAX_PATH)
+        }
+        Subject::Namespace(namespace) => named("namespace name", namespace),
+        Subject::Pod(namespace, pod) => {
+            named("namespace name", namespace)?;
+            named("pod name", pod)
+        }
+        Subject::Container(namespace, pod, name) => {
+            conceivable(&Subject::Pod(namespace, pod))?;
+            named("container name", name)
+        }
+        Subject::PodId(id) => named("pod id", id),
+        Subject::ContainerOfPodId(id, name) => {
+            named("pod id", id)?;
+            named("container name", name)
+        }
+    }
+}
+
+/// The same of a metric's name.
+///
+/// # Errors
+/// As [`conceivable`].
+pub(super) fn conceivable_metric(name: &str) -> Result<(), Refusal> {
+    text("metric name", name, MAX_METRIC)
+}
+
+fn text(what: &'static str, name: &str, longest: usize) -> Result<(), Refusal> {
+    if name.len() > longest {
+        return Err(Refusal::LongName(what, longest));
+    }
+    match name.chars().any(char::is_control) {
+        true => Err(invalid(what, name)),
+        false => Ok(()),
+    }
+}
+
 /// The entity a path names, if it can be one.
 ///
 /// # Errors
@@ -53,6 +109,7 @@ pub(super) fn pod_id(id: &str) -> Result<std::sync::Arc<str>, Refusal> {
 
 /// A metric's name as Heapster's stores take it.
 pub(super) fn metric(name: &str) -> Result<&str, Refusal> {
+    conceivable_metric(name)?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:-".contains(&byte);
     match name.bytes().all(allowed) {
         true => Ok(name),

@@ -15,8 +15,11 @@ const MAX_LABELS: usize = 64;
 /// The most pods one request may ask for: above what Dashboard asks for in one namespace, and as
 /// many as fit the longest URI with names of 25 characters.
 const MAX_PODS: usize = 2500;
-/// The most aggregations a request may list; there are seven.
+/// The most aggregations a request may list; there are eight.
 const MAX_AGGREGATIONS: usize = 64;
+
+/// The longest key or value of a label; a metric's is the path of a file system at most.
+const MAX_LABEL: usize = 4096;
 
 /// Why a request is answered with 400; the text is Heapster's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,9 @@ pub(super) enum Refusal {
     /// More labels than any metric has.
     #[error("more than {MAX_LABELS} labels")]
     ManyLabels,
+    /// A label that is longer than any metric's.
+    #[error("label longer than {MAX_LABEL} bytes")]
+    LongLabel,
     /// A bucket of one character.
     #[error("unable to parse bucket size: {} is too short to be a duration", Quoted(.0))]
     ShortBucket(String),
@@ -51,9 +57,15 @@ pub(super) enum Refusal {
     /// An aggregation nobody knows.
     #[error("Unknown aggregation {}", Quoted(.0))]
     Aggregation(String),
+    /// More aggregations than there are, over and over.
+    #[error("more than {MAX_AGGREGATIONS} aggregations")]
+    ManyAggregations,
     /// A pod list that is too long for one answer.
     #[error("more than {MAX_PODS} pods")]
     ManyPods,
+    /// A name that is longer than any object's.
+    #[error("Invalid {0}: longer than {1} bytes")]
+    LongName(&'static str, usize),
     /// A name no object has.
     #[error("Invalid {what} {}", Quoted(.name))]
     Name {
@@ -104,6 +116,9 @@ pub(super) fn labels(query: &Query) -> Result<Labels, Refusal> {
     }
     for pair in text.split(',') {
         match pair.split_once(':') {
+            Some((key, value)) if key.len().max(value.len()) > MAX_LABEL => {
+                return Err(Refusal::LongLabel);
+            }
             Some((key, value)) if !key.is_empty() && !value.is_empty() => {
                 labels.insert(key.to_owned(), value.to_owned());
             }
@@ -158,8 +173,11 @@ fn uint(text: &str) -> Result<u64, Refusal> {
 
 /// The aggregations of a path's segment; each counts once.
 pub(super) fn aggregations(segment: &str) -> Result<Vec<Aggregation>, Refusal> {
+    if segment.bytes().filter(|byte| *byte == b',').count() >= MAX_AGGREGATIONS {
+        return Err(Refusal::ManyAggregations);
+    }
     let mut found = Vec::new();
-    for name in segment.split(',').take(MAX_AGGREGATIONS) {
+    for name in segment.split(',') {
         let aggregation = Aggregation::named(name);
         let aggregation = aggregation.ok_or_else(|| Refusal::Aggregation(name.to_owned()))?;
         if !found.contains(&aggregation) {
@@ -233,6 +251,14 @@ mod tests {
         }
         let many = "a:b,".repeat(MAX_LABELS);
         assert_eq!(pairs(&many), Err("more than 64 labels".to_owned()));
+        let longest = "v".repeat(MAX_LABEL);
+        assert_eq!(
+            pairs(&format!("a:{longest}")),
+            Ok(vec![pair("a", &longest)])
+        );
+        let error = Err("label longer than 4096 bytes".to_owned());
+        assert_eq!(pairs(&format!("a:{longest}v")), error);
+        assert_eq!(pairs(&format!("{longest}v:a")), error);
     }
 
     #[test]
@@ -278,6 +304,10 @@ mod tests {
         let all = "average,max,min,median,count,50-perc,95-perc,99-perc,max";
         let found = aggregations(all).unwrap();
         assert_eq!(found.len(), 8);
+        let most = ["max"; MAX_AGGREGATIONS].join(",");
+        assert_eq!(aggregations(&most).map(|found| found.len()), Ok(1));
+        let more = aggregations(&format!("{most},foo"));
+        assert_eq!(more, Err(Refusal::ManyAggregations));
         for (segment, error) in [
             ("non-existant", "Unknown aggregation \"non-existant\""),
             ("max,", "Unknown aggregation \"\""),

@@ -262,7 +262,8 @@ impl History {
             columns = columns.len(),
             seconds = length.unwrap_or_default().as_secs(),
             bytes = writer.held(),
-            "history is shortened to stay below a memory limit; {remedy}"
+            "history is shortened to stay below a memory limit, the newest column is kept in any case; \
+             {remedy}"
         );
     }
 }

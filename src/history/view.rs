@@ -39,6 +39,14 @@ impl<'a> View<'a> {
         self.columns.newest()
     }
 
+    /// The newest tick at which any node was written, if that is still within the ring.
+    #[must_use]
+    pub fn newest_of_nodes(&self) -> Option<Timestamp> {
+        let nodes = self.history.index.nodes().into_iter();
+        let written = nodes.filter_map(|node| self.last_written(&node.key));
+        written.max()
+    }
+
     /// The points of a series, ascending; those of pods of one name follow each other.
     #[must_use]
     pub fn points(

@@ -135,7 +135,14 @@ impl Server {
     ///
     /// # Errors
     /// [`BindError`].
-    pub async fn bind_open(config: OpenConfig, deps: OpenDeps) -> Result<Bound, BindError> {
+    pub async fn bind_open(mut config: OpenConfig, deps: OpenDeps) -> Result<Bound, BindError> {
+        let clients = config.tls.as_ref().and_then(|own| own.clients.as_ref());
+        if clients.is_none() {
+            // Nobody has to say who they are here, and all the API server's proxy brings share its
+            // address: a burst of newcomers is as good as those who have asked already.
+            let limits = &mut config.limits;
+            limits.newcomers_of_one = limits.newcomers_of_one.max(limits.connections_of_one);
+        }
         let door = match &config.tls {
             None => Door::Plain,
             Some(own) => {

@@ -140,7 +140,8 @@ pub struct Limits {
     /// closed at once. The API server, which asks for nearly everybody, needs a few.
     pub connections_of_one: usize,
     /// Connections one address may have open at once besides, which have not finished the TLS
-    /// handshake or have not authenticated; for each further one the oldest of them is closed.
+    /// handshake or have not authenticated; for each further one the oldest of them is closed. On a
+    /// port where nobody has to authenticate they may be as many as `connections_of_one`.
     pub newcomers_of_one: usize,
     /// `--http2-max-streams-per-connection`.
     pub streams: u32,

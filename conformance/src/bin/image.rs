@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
-use conformance::image::Image;
+use conformance::image::{Image, OTHER_NAMES};
 
-/// Wraps a statically linked program as a container image that holds nothing else.
+/// Wraps a statically linked program, and links to it by the names of Heapster's programs, as a container image that
+/// holds nothing else.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The program; its file name becomes the entry point.
@@ -20,7 +21,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let Arguments { program, name, out } = Arguments::parse();
-    let size = Image::of_program(&name, &program)?.write(&out)?;
+    let size = Image::of_program(&name, &program, &OTHER_NAMES)?.write(&out)?;
     writeln!(io::stdout(), "{}: {size} bytes", out.display())?;
     Ok(())
 }

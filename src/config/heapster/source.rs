@@ -1,5 +1,6 @@
 //! `--source`: how Heapster was told of the cluster, as our own settings.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use http::Uri;
@@ -36,6 +37,16 @@ pub(in crate::config) const SOURCE: Flag = Flag::new(
     "Where the numbers come from, in Heapster's form: kubernetes.summary_api:URL?OPTIONS or kubernetes:URL?OPTIONS; starts us as Heapster",
 );
 
+/// Every option that is read of a source.
+const OPTIONS: [&str; 7] = [
+    "auth",
+    "host_id_annotation",
+    "inClusterConfig",
+    "insecure",
+    "kubeletHttps",
+    "kubeletPort",
+    "useServiceAccount",
+];
 const SUMMARY: &str = "kubernetes.summary_api";
 const CADVISOR: &str = "kubernetes";
 /// The port on which a kubelet answers without TLS, when it does.
@@ -122,12 +133,29 @@ fn read_uri(given: &mut Given) -> Option<Option<SinkUri>> {
         }
     };
     match SinkUri::read(&value, &|name| given.variable(name)) {
-        Ok(uri) => Some(Some(uri)),
+        Ok(uri) => {
+            tell_unknown(&uri, given);
+            Some(Some(uri))
+        }
         Err(error) => {
             given.refuse(format!("--source {}", Problem::of_uri(&value, &error)));
             None
         }
     }
+}
+
+/// Names the options nobody reads, never their values.
+fn tell_unknown(uri: &SinkUri, given: &mut Given) {
+    let unknown = uri.options.keys().filter(|key| !OPTIONS.contains(key));
+    let unknown: BTreeSet<&str> = unknown.collect();
+    if unknown.is_empty() {
+        return;
+    }
+    let unknown: Vec<String> = unknown.into_iter().map(|key| format!("{key:?}")).collect();
+    given.note(format!(
+        "--source: options nobody knows are passed over, as in Heapster: {}",
+        unknown.join(", ")
+    ));
 }
 
 fn tell_identity(uri: &SinkUri, api_server: &cluster::Config, given: &mut Given) {

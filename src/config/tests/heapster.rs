@@ -126,6 +126,25 @@ fn a_program_called_heapster_is_heapster() {
 }
 
 #[test]
+fn options_of_a_source_nobody_knows_are_told_without_their_values() {
+    let s = heapster(&["--source=kubernetes.summary_api:?insecur=true&b=secret&kubeletHttps=true"]);
+    assert!(told(&s, "passed over, as in Heapster: \"b\", \"insecur\""));
+    assert!(!told(&s, "secret"), "{:?}", s.notes);
+    let s = heapster(&["--source=kubernetes.summary_api:?inClusterConfig=true&kubeletPort=10250"]);
+    assert!(!told(&s, "passed over"), "{:?}", s.notes);
+}
+
+#[test]
+fn a_history_nobody_gave_a_length_holds_two_sums() {
+    let s = heapster(&["--metric-resolution=10m"]);
+    assert_eq!(s.history.length, Duration::from_mins(20));
+    assert!(told(&s, "--history-length is 20m0s instead of 15m0s"));
+    let s = heapster(&["--metric-resolution=5m"]);
+    assert_eq!(s.history.length, Duration::from_mins(15));
+    assert!(!told(&s, "--history-length"), "{:?}", s.notes);
+}
+
+#[test]
 fn what_heapsters_manifests_say_is_understood() {
     let s = heapster(&["--source=kubernetes:https://kubernetes.default"]);
     assert_eq!(s.api_server.identity, Identity::ServiceAccount);

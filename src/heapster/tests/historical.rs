@@ -66,6 +66,25 @@ fn pods_are_found_by_their_uid() {
 }
 
 #[test]
+fn a_name_no_pod_has_is_an_empty_item_of_a_list() {
+    let counts = |path: &str| -> Vec<usize> {
+        let list = historical(&format!("{path}/metrics/cpu/usage_rate?{START}"));
+        let items = list["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item["metrics"].as_array().unwrap().len())
+            .collect()
+    };
+    assert_eq!(counts("namespaces/a/pod-list/p,Bad_Name,,p"), [3, 0, 0, 3]);
+    assert_eq!(counts("namespaces/a/pod-list/Bad_Name"), [0]);
+    assert_eq!(counts("pod-id-list/a%20b,uid-p"), [0, 3]);
+    let path = "namespaces/a/pod-list/Bad_Name,p/metrics-aggregated/count/cpu/usage_rate";
+    let list = historical(&format!("{path}?{START}"));
+    let nothing = json!({"buckets": [], "bucketSize": 0});
+    assert_eq!(list["items"][0], nothing);
+    assert_eq!(list["items"][1]["buckets"][0]["count"], 3);
+}
+
+#[test]
 fn aggregations_come_in_buckets() {
     let all = "average,max,min,median,count,50-perc,95-perc,99-perc";
     let path = format!("metrics-aggregated/{all}/cpu/usage_rate?{START}");

@@ -25,8 +25,45 @@ fn what_is_beyond_the_bounds_is_refused_in_plain_text() {
     ] {
         assert_eq!(error(&uri).0, status, "{uri}");
     }
-    let long = format!("/api/v1/model/nodes/{}/metrics", "x".repeat(60_000));
-    assert_eq!(super::json(&long), serde_json::json!([]));
+}
+
+#[test]
+fn what_cannot_be_meant_as_a_name_is_refused_and_other_names_find_nothing() {
+    let long = "x".repeat(254);
+    let metric = "metrics/cpu/usage_rate";
+    for (path, text) in [
+        (
+            format!("namespaces/a/pods/p%00/{metric}"),
+            "Invalid pod name \"p\\x00\"",
+        ),
+        (
+            format!("namespaces/a/pods/{long}/{metric}"),
+            "Invalid pod name: longer than 253 bytes",
+        ),
+        (
+            format!("nodes/{}/metrics", "x".repeat(60_000)),
+            "Invalid node name: longer than 253 bytes",
+        ),
+        (
+            format!("namespaces/{long}/pod-list/p/{metric}"),
+            "Invalid namespace name: longer than 253 bytes",
+        ),
+        (
+            format!("namespaces/{long}/pods"),
+            "Invalid namespace name: longer than 253 bytes",
+        ),
+        (
+            format!("metrics/{}", "x".repeat(513)),
+            "Invalid metric name: longer than 512 bytes",
+        ),
+    ] {
+        let found = error(&format!("/api/v1/model/{path}"));
+        assert_eq!(found, (400, text.to_owned()), "{path}");
+    }
+    for name in ["Bad_Name", "a%20b", &long[1..]] {
+        let pod = format!("/api/v1/model/namespaces/a/pods/{name}/metrics");
+        assert_eq!(super::json(&pod), serde_json::json!([]), "{name}");
+    }
 }
 
 fn segment() -> impl Strategy<Value = String> {

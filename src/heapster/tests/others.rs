@@ -1,9 +1,17 @@
+use std::sync::Arc;
+
 use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, Method, Uri};
 use serde_json::json;
 
-use super::{FIRST, answer, error, get, heapster, json, request, with_config};
+use super::{
+    FIRST, Stopped, answer, column, error, get, heapster, inventory, json, request, set,
+    with_config,
+};
+use crate::domain::{EntityKey, Inventory, Metric, Timestamp};
 use crate::heapster::{Config, Heapster, RouteTable};
+use crate::history::{self, History};
+use crate::telemetry::Registry;
 
 #[test]
 fn the_export_holds_the_newest_value_of_everything() {
@@ -214,6 +222,35 @@ fn health_is_whether_data_comes_in() {
 }
 
 #[test]
+fn columns_without_any_node_are_no_data_where_there_are_nodes() {
+    let history = History::new(history::Config::default(), &mut Registry::default());
+    for tick in 0..6 {
+        let at = Timestamp::from_millis(FIRST + tick * 60_000);
+        let sets = match tick {
+            0 => column(tick),
+            _ => vec![set(EntityKey::Cluster, &[(Metric::CpuRequest, 1)])],
+        };
+        history.append(at, &sets).unwrap();
+        history.finish(at).unwrap();
+    }
+    let ring = Arc::new(history);
+    let health = |inventory, after| {
+        let clock = Arc::new(Stopped(Timestamp::from_millis(FIRST + after)));
+        let ring = Some(Arc::clone(&ring));
+        let heapster = Heapster::new(Config::default(), ring, None, inventory, clock);
+        let (status, _, told) = answer(&heapster, "/healthz/healthz");
+        (status, told)
+    };
+    assert_eq!(health(inventory(), 180_000).0, 200);
+    let (status, told) = health(inventory(), 305_000);
+    assert_eq!(status, 500);
+    assert!(told.contains("(latest: 2026-01-02T03:00:00Z)"), "{told}");
+    let no_node = || Arc::new(Inventory::new());
+    assert_eq!(health(no_node(), 305_000).0, 200);
+    assert_eq!(health(no_node(), 480_001).0, 500);
+}
+
+#[test]
 fn only_get_and_only_json() {
     let heapster = heapster();
     let uri = "/api/v1/model/nodes";
@@ -295,8 +332,8 @@ fn without_a_ring_there_is_nothing_to_serve() {
         Config::default(),
         None,
         None,
-        super::inventory(),
-        std::sync::Arc::new(super::Stopped(super::Timestamp::from_millis(0))),
+        inventory(),
+        Arc::new(Stopped(Timestamp::from_millis(0))),
     );
     for (uri, expected) in [
         ("/api/v1/model/nodes", 404),
@@ -312,19 +349,10 @@ fn without_a_ring_there_is_nothing_to_serve() {
 
 #[test]
 fn before_the_first_column_there_is_nothing_yet() {
-    let ring = crate::history::History::new(
-        crate::history::Config::default(),
-        &mut crate::telemetry::Registry::default(),
-    );
-    let ring = std::sync::Arc::new(ring);
-    let clock = std::sync::Arc::new(super::Stopped(super::Timestamp::from_millis(0)));
-    let heapster = Heapster::new(
-        Config::default(),
-        Some(ring),
-        None,
-        super::inventory(),
-        clock,
-    );
+    let ring = History::new(history::Config::default(), &mut Registry::default());
+    let ring = Arc::new(ring);
+    let clock = Arc::new(Stopped(Timestamp::from_millis(0)));
+    let heapster = Heapster::new(Config::default(), Some(ring), None, inventory(), clock);
     for (uri, status, body) in [
         ("/api/v1/metric-export", 200, "null\n"),
         ("/api/v1/model/nodes", 200, "[]"),

@@ -190,6 +190,28 @@ async fn whoever_sends_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_burst_from_one_address_is_answered_where_nobody_has_to_authenticate() {
+    let few = |config: &mut OpenConfig| {
+        config.limits.newcomers_of_one = 2;
+        config.limits.connections_of_one = 9;
+    };
+    let open = Open::with(None, few).await;
+    let mut burst = Vec::new();
+    for _ in 0..9 {
+        burst.push(TcpStream::connect(open.address).await.unwrap());
+    }
+    let mut answers = Vec::new();
+    for mut stream in burst {
+        let request = b"GET /healthz HTTP/1.0\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        answers.push(answer.starts_with(b"HTTP/1."));
+    }
+    assert_eq!(answers, [true; 9]);
+}
+
+#[tokio::test]
 async fn with_authorities_only_those_they_vouch_for_are_answered() {
     let server = Open::asking(&[]).await;
     let alice = server.client_ca.issue(Subject::new("alice"));

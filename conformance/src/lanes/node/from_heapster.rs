@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::lanes::document::{commands, run};
-use crate::real::{Scratch, Tools, repository, until};
+use crate::real::{RealNode, Scratch, Tools, repository, until};
 use crate::report::Lane;
 
 use super::install::IMAGE;
@@ -17,6 +18,11 @@ const BEFORE: &str = include_str!("heapster-before.yaml");
 /// What the one number of [`BEFORE`] says of its time.
 const OLD: &str = "2018-01-02T03:04:00Z";
 const ASKED: &str = "/api/v1/namespaces/kube-system/services/http:heapster:/proxy/api/v1/model/metrics/cpu/usage_rate";
+
+/// Heapster's command with Loadline's image and rights.
+const CALLED: &str = include_str!("heapster-called.yaml");
+const CALLED_ASKED: &str =
+    "/api/v1/namespaces/kube-system/pods/called-heapster:8082/proxy/api/v1/model/nodes";
 
 pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch, tools: &Tools) {
     let name = "the document leads Heapster's clients to loadline, back, and there for good";
@@ -47,6 +53,25 @@ pub(super) async fn checks(lane: &Lane, scene: &Scene, scratch: &Scratch, tools:
         let left = "get deployments,serviceaccounts,clusterrolebindings -A -o name";
         let left = scene.admin.run(left).await?;
         ensure!(!left.contains("/heapster\n"), "{left}");
+        Ok(())
+    })
+    .await;
+    let name = "a pod that calls /heapster, as Heapster's manifests do, is Heapster";
+    lane.check(name, SOON * 2, async {
+        let (image, tag) = IMAGE;
+        let pod = CALLED.replace("IMAGE", &format!("{image}:{tag}"));
+        scene
+            .admin
+            .apply(&pod.replace("NODE", RealNode::NAME))
+            .await?;
+        until(SOON, async || {
+            let nodes = scene.admin.raw(CALLED_ASKED).await?;
+            ensure!(nodes == json!([RealNode::NAME]), "{nodes}");
+            Ok(())
+        })
+        .await?;
+        let delete = "delete pod called-heapster -n kube-system --wait=false";
+        scene.admin.run(delete).await?;
         Ok(())
     })
     .await;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::image::Image;
+use crate::image::{Image, OTHER_NAMES};
 use crate::real::{Overlay, RealNode, Scratch, Table, Tools, until};
 use crate::report::Lane;
 
@@ -134,7 +134,7 @@ pub(super) fn import_as(
     tools: &Tools,
 ) -> Result<f64> {
     let name = IMAGE.0;
-    let image = Image::of_program(&format!("{name}:{tag}"), tools.loadline())?;
+    let image = Image::of_program(&format!("{name}:{tag}"), tools.loadline(), &OTHER_NAMES)?;
     Ok(node.import(&image, scratch)? as f64)
 }
 
@@ -146,7 +146,7 @@ fn reproduced(scratch: &Scratch, tools: &Tools) -> Result<()> {
         let program = folder.join("loadline");
         std::fs::copy(tools.loadline(), &program)?;
         let archive = folder.join("image.tar");
-        Image::of_program("loadline:twice", &program)?.write(&archive)?;
+        Image::of_program("loadline:twice", &program, &OTHER_NAMES)?.write(&archive)?;
         images.push(std::fs::read(&archive)?);
         std::fs::remove_dir_all(&folder)?;
     }

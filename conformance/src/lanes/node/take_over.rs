@@ -119,7 +119,7 @@ async fn delete(scene: &Scene, manifests: &str) -> Result<()> {
 
 async fn metrics_server(scene: &mut Scene, scratch: &Scratch) -> Result<()> {
     let program = install_metrics_server().await?;
-    let image = Image::of_program("localhost/metrics-server:test", &program)?;
+    let image = Image::of_program("localhost/metrics-server:test", &program, &[])?;
     scene.node.import(&image, scratch)?;
     scene.applied = Instant::now();
     scene.admin.apply(METRICS_SERVER).await
