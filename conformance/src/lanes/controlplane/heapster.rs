@@ -220,7 +220,7 @@ async fn policy(scene: &Scene, overlay: &Path) -> Result<()> {
 
 /// By the rules every cluster has: `system:discovery` alone opens nothing.
 async fn readers(scene: &Scene) -> Result<()> {
-    for name in ["reader", "stranger"] {
+    for name in ["reader", "stranger", "local"] {
         let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": { "name": name, "namespace": "web" } });
         scene.admin.apply(&account.to_string()).await?;
@@ -230,15 +230,31 @@ async fn readers(scene: &Scene) -> Result<()> {
         .admin
         .run(&format!("{bind} --serviceaccount=web:reader"))
         .await?;
+    // Every right in one namespace: the paths belong to none, and tell of all.
+    let bind = "create rolebinding local -n web --clusterrole=cluster-admin";
+    scene
+        .admin
+        .run(&format!("{bind} --serviceaccount=web:local"))
+        .await?;
+    let bind = "create rolebinding local-reader -n web --clusterrole=loadline-model-reader";
+    scene
+        .admin
+        .run(&format!("{bind} --serviceaccount=web:local"))
+        .await?;
     let nobody = scene.client(Protocol::Http2, None).await?;
     let path = "/api/v1/model/namespaces/web/pods";
-    for (name, status) in [("reader", 200), ("stranger", 403)] {
+    for (name, status) in [("reader", 200), ("stranger", 403), ("local", 403)] {
         let account = scene
             .cluster
             .service_account(&scene.admin, "web", name)
             .await?;
         let client = nobody.with_token(&account.token()?)?;
         until(CALL / 2, async || {
+            if name == "local" {
+                // The binding counts by now.
+                let own = "/apis/metrics.k8s.io/v1/namespaces/web/pods";
+                client.get(own).await?.expect_status(200)?;
+            }
             client.get(path).await?.expect_status(status)?;
             Ok(())
         })
