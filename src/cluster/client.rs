@@ -61,7 +61,9 @@ pub struct Elsewhere {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no service account here, as outside of a pod.
-    #[error("not in a pod with a service account; name a kubeconfig with --kubeconfig")]
+    #[error(
+        "no service account is mounted here: set automountServiceAccountToken in the pod, or name a kubeconfig with --kubeconfig"
+    )]
     InCluster(#[source] InClusterError),
     /// The kubeconfig, or a file it names, cannot be used.
     #[error("cannot use --kubeconfig {}", path.display())]

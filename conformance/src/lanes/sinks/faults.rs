@@ -187,7 +187,7 @@ async fn told(receivers: &[Faulty], stage: &Stage, fault: Fault) -> Result<()> {
     let text = match fault {
         Fault::Down | Fault::Killed => "cannot be reached",
         Fault::Ails(Mood::Silent) => "did not take the batch in time",
-        Fault::Ails(Mood::Refusing) => "the sink refuses points",
+        Fault::Ails(Mood::Refusing) => "the sink refuses",
         Fault::Ails(Mood::Denying) => "refuses our credentials",
         Fault::Ails(Mood::Full | Mood::Well) => "answers with an error",
     };

@@ -36,19 +36,32 @@ pub(super) async fn hostile(stage: &Stage) -> Result<()> {
         "x'; DROP DATABASE k8s; SELECT 'y",
         "a\nb\0",
     ];
-    for text in texts.map(escape) {
-        for path in [
-            format!("/nodes/node-1/freecontainers/{text}/metrics/memory/usage?start={START}"),
-            format!(
-                "/namespaces/a/pods/one-1/containers/app/metrics/filesystem/usage?start={START}\
-                 &labels=resource_id:{text}"
+    for text in texts {
+        let nothing = (404, "No results for metric");
+        // No name has control characters; a label's value may have any.
+        let of_name = match text.chars().any(char::is_control) {
+            true => (400, "Invalid container name"),
+            false => nothing,
+        };
+        let text = escape(text);
+        for (path, (status, says)) in [
+            (
+                format!("/nodes/node-1/freecontainers/{text}/metrics/memory/usage?start={START}"),
+                of_name,
+            ),
+            (
+                format!(
+                    "/namespaces/a/pods/one-1/containers/app/metrics/filesystem/usage?start={START}\
+                     &labels=resource_id:{text}"
+                ),
+                nothing,
             ),
         ] {
             let path = format!("/api/v1/historical{path}");
             let answer = stage.viewer.get(&path).await?;
             let text = answer.text();
-            ensure!(answer.status == 404, "{path}: {} {text}", answer.status);
-            ensure!(text.starts_with("No results for metric"), "{path}: {text}");
+            ensure!(answer.status == status, "{path}: {} {text}", answer.status);
+            ensure!(text.starts_with(says), "{path}: {text}");
         }
     }
     Ok(())
