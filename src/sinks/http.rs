@@ -28,6 +28,7 @@ use super::options::Options;
 use super::secret::Secret;
 use super::setup::{SetupError, both};
 use super::trust::{AnyServer, ClockTime};
+use super::unseen::Unseen;
 use super::uri::SinkUri;
 use crate::domain::Clock;
 
@@ -255,6 +256,7 @@ impl Http {
             let own = headers.entry(AUTHORIZATION);
             own.or_insert_with(|| authorization.clone());
         }
+        let unseen = Unseen::of(request.headers());
         let unreachable = |error: &dyn Error| ExportError::Unreachable(chain(error));
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|error| unreachable(&error))?;
@@ -263,6 +265,11 @@ impl Http {
         let bytes = body
             .map_err(|error| unreachable(error.as_ref()))?
             .to_bytes();
+        // What is said in success is data, which may hold any text.
+        let bytes = match status.is_success() {
+            true => bytes,
+            false => unseen.strike_out(bytes),
+        };
         Ok((status, headers, bytes))
     }
 }

@@ -45,6 +45,7 @@ mod statsd;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod unseen;
 mod uri;
 mod variables;
 mod webhook;
