@@ -1,12 +1,16 @@
 //! Every backend that speaks HTTP: away at first, with another password, slow, killed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use http::Request;
 use tokio::net::TcpListener;
 
 use super::receivers::{Act, Asked, listener, serve};
 use super::working::{Rig, quick, until};
 use super::{batch, cluster};
+use crate::domain::{Clock, SystemClock};
+use crate::sinks::http::{Credentials, Http, HttpConfig};
 
 const SINKS: [&str; 6] = [
     "elasticsearch",
@@ -55,5 +59,34 @@ async fn nothing_is_lost_nor_refused_whatever_ails_a_backend() {
         assert!(rig.metric(&series("retried")) >= before + 5, "{sink}");
         assert!(seen.lock().len() > 5, "{sink}");
         rig.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_repeats_the_password_does_not_show_it() {
+    let (listening, address) = listener().await;
+    serve(listening, |asked| {
+        let said = format!("{} is me:s3cret", asked.authorization);
+        Act::Answer(
+            if asked.line.contains("/denied") {
+                401
+            } else {
+                500
+            },
+            said,
+        )
+    });
+    let config = HttpConfig {
+        authority: address.to_string(),
+        tls: None,
+        credentials: Credentials::Basic("me".to_owned(), "s3cret".into()),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let http = Http::new(&config, &clock).unwrap();
+    let denied = http.post("/denied", "text/plain", Vec::new()).await;
+    let failing = http.fetch(Request::get("/"), Vec::new(), 100).await;
+    for said in [denied.unwrap_err(), failing.unwrap_err()] {
+        let said = said.to_string();
+        assert!(said.contains("Basic *** is me:***"), "{said}");
     }
 }
