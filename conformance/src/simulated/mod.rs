@@ -121,9 +121,8 @@ pub fn checks() -> Vec<Check> {
     checks
 }
 
-/// Runs the checks whose name contains `filter` against this Loadline. Those that measure come last and
-/// only when they are asked for by name: what one holds is not held on every machine yet, the other takes
-/// as long as `churn` says.
+/// Runs the checks whose name contains `filter` against this Loadline. Those that measure come last, each by
+/// itself; that of `churn` only when it is asked for by name, since it takes as long as `churn` says.
 pub async fn run(lane: &Lane, loadline: &Path, filter: &str, churn: Churn) {
     let bench = Bench {
         binary: PathBuf::from(loadline),
@@ -140,7 +139,7 @@ pub async fn run(lane: &Lane, loadline: &Path, filter: &str, churn: Churn) {
         .buffer_unordered(AT_A_TIME)
         .collect::<Vec<bool>>()
         .await;
-    if !filter.is_empty() && load::NAME.contains(filter) {
+    if load::NAME.contains(filter) {
         load::run(lane, &bench).await;
     }
     if !filter.is_empty() && churn::NAME.contains(filter) {
