@@ -48,8 +48,8 @@ use route::{Api, Route};
 pub struct Config {
     /// The time between two columns, which v1alpha1 tells as its window.
     pub resolution: Duration,
-    /// How old the newest column that holds a node may be before `/healthz` fails; Heapster's three minutes. A longer
-    /// resolution needs more.
+    /// How old the newest column that holds a node may be before `/healthz` fails; Heapster's three
+    /// minutes. A longer resolution needs more.
     pub stale_after: Duration,
     /// Whether the export holds anything: not `--disable-export`.
     pub export: bool,
