@@ -110,8 +110,8 @@ impl History {
         Some(self.handing(columns, None))
     }
 
-    /// The number of the oldest finished column later than `after`. Numbers ascend by one from column to
-    /// column, but for one that was given up.
+    /// The number of the oldest finished column later than `after`. Numbers ascend by one from column
+    /// to column, but for one that was given up.
     #[must_use]
     pub fn first_after(&self, after: Option<Timestamp>) -> Option<u32> {
         let columns = self.columns.load();

@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Whether a text can be a host: an address, or a name by the rules of the DNS (RFC 1123, section 2.1), in
-/// which an underscore may stand too, as container engines make them. What ends in a number is an
-/// address or nothing. An IPv6 address stands without brackets and has no zone.
+/// Whether a text can be a host: an address, or a name by the rules of the DNS (RFC 1123, section
+/// 2.1), in which an underscore may stand too, as container engines make them. What ends in a number
+/// is an address or nothing. An IPv6 address stands without brackets and has no zone.
 pub(super) fn is_host(text: &str) -> bool {
     if text.contains(':') {
         return text.parse::<Ipv6Addr>().is_ok();
