@@ -309,7 +309,7 @@ impl HistoricalSource for Archive {
                     let of = |pod: &PodKey| pod.namespace.cmp(&namespace);
                     kind(key)
                         .cmp(&3)
-                        .then_with(|| pod_of(key).map_or(Ordering::Equal, of))
+                        .then_with(|| key.pod().map_or(Ordering::Equal, of))
                 },
                 |family, columns, found| {
                     if let (EntityKey::Pod(pod), true) = (&family.key, family.is_present(columns)) {
@@ -330,16 +330,6 @@ impl HistoricalSource for Archive {
             names.sort_unstable();
             Ok(names)
         })
-    }
-}
-
-const fn pod_of(key: &EntityKey) -> Option<&PodKey> {
-    match key {
-        EntityKey::Pod(pod) | EntityKey::Container(pod, _) => Some(pod),
-        EntityKey::Cluster
-        | EntityKey::Node(_)
-        | EntityKey::SystemContainer(..)
-        | EntityKey::Namespace(_) => None,
     }
 }
 

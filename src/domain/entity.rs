@@ -53,6 +53,15 @@ impl EntityKey {
             Self::Container(..) => EntityKind::Container,
         }
     }
+
+    /// The pod it is, or belongs to.
+    #[must_use]
+    pub const fn pod(&self) -> Option<&PodKey> {
+        match self {
+            Self::Pod(pod) | Self::Container(pod, _) => Some(pod),
+            Self::Cluster | Self::Node(_) | Self::SystemContainer(..) | Self::Namespace(_) => None,
+        }
+    }
 }
 
 impl EntityKind {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{
     About, Amounts, Bytes, ContainerKind, ContainerRecord, EntityKey, EntityKind, Metric,
-    MetricSet, PodKey, Point, Qualified,
+    MetricSet, Point, Qualified,
 };
 
 /// Adds to each container what the API server says of it, and the sets that are missing.
@@ -47,17 +47,19 @@ fn missing_sets(sets: &[MetricSet], missing: &mut Vec<MetricSet>) {
     let pods = sets.get(from..to).unwrap_or_default();
     let containers = sets.get(to..).unwrap_or_default();
     let mut next = pods.iter().peekable();
-    let of_one_pod = |a: &MetricSet, b: &MetricSet| pod_of(a) == pod_of(b);
+    let of_one_pod = |a: &MetricSet, b: &MetricSet| a.key.pod() == b.key.pod();
     for containers in containers.chunk_by(of_one_pod) {
         let Some(first) = containers.first() else {
             continue;
         };
         // Pods before this one have a set, but no container was measured.
-        while let Some(pod) = next.next_if(|pod| pod_of(pod) < pod_of(first)) {
+        while let Some(pod) = next.next_if(|pod| pod.key.pod() < first.key.pod()) {
             missing_containers(pod, &[], missing);
         }
-        if next.next_if(|pod| pod_of(pod) == pod_of(first)).is_none()
-            && let Some(key) = pod_of(first)
+        if next
+            .next_if(|pod| pod.key.pod() == first.key.pod())
+            .is_none()
+            && let Some(key) = first.key.pod()
         {
             missing.push(unmeasured(EntityKey::Pod(key.clone()), &first.about));
         }
@@ -83,16 +85,6 @@ fn unmeasured(key: EntityKey, about: &About) -> MetricSet {
     let mut set = MetricSet::new(key);
     set.about = about.clone();
     set
-}
-
-fn pod_of(set: &MetricSet) -> Option<&PodKey> {
-    match &set.key {
-        EntityKey::Pod(key) | EntityKey::Container(key, _) => Some(key),
-        EntityKey::Cluster
-        | EntityKey::Node(_)
-        | EntityKey::SystemContainer(..)
-        | EntityKey::Namespace(_) => None,
-    }
 }
 
 /// Whether its requests count for as long as the pod runs.

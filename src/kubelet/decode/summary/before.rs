@@ -29,9 +29,9 @@ impl Before {
         let mut pods = Vec::with_capacity(sets.len() / 2);
         let mut from = of_node;
         let of_pods = sets.get(from..).unwrap_or_default();
-        for chunk in of_pods.chunk_by(|a, b| pod_of(&a.key) == pod_of(&b.key)) {
+        for chunk in of_pods.chunk_by(|a, b| a.key.pod() == b.key.pod()) {
             let to = from + chunk.len();
-            if let Some(pod) = chunk.first().and_then(|set| pod_of(&set.key)) {
+            if let Some(pod) = chunk.first().and_then(|set| set.key.pod()) {
                 let hash = hasher.hash_one((pod.namespace.as_str(), pod.name.as_str()));
                 pods.push((hash, from..to));
             }
@@ -58,7 +58,11 @@ impl Before {
         let same = self.pods.iter().skip(from).take_while(|pod| pod.0 == hash);
         let is = |pod: &PodKey| pod.namespace.as_str() == namespace && pod.name.as_str() == name;
         let mut same = same.map(|(_, range)| range);
-        let found = same.find(|range| self.key(range.start).and_then(pod_of).is_some_and(is));
+        let found = same.find(|range| {
+            self.key(range.start)
+                .and_then(EntityKey::pod)
+                .is_some_and(is)
+        });
         found.cloned().unwrap_or_default()
     }
 
@@ -78,7 +82,7 @@ impl Before {
 
     /// The pod whose sets these are.
     pub(super) fn pod_key(&self, sets: &Range<usize>) -> Option<&PodKey> {
-        pod_of(&self.first(sets)?.key)
+        self.first(sets)?.key.pod()
     }
 
     /// This UID, in memory that is there already if these sets have it.
@@ -111,14 +115,4 @@ pub(super) fn volume(known: &MetricSet, name: &str) -> Arc<str> {
     let mut known = known.qualified.iter().take(LOOKED_THROUGH).map(|q| &q.by);
     let found = known.find(is).cloned();
     found.unwrap_or_else(|| format!("Volume:{name}").into())
-}
-
-const fn pod_of(key: &EntityKey) -> Option<&PodKey> {
-    match key {
-        EntityKey::Pod(pod) | EntityKey::Container(pod, _) => Some(pod),
-        EntityKey::Cluster
-        | EntityKey::Node(_)
-        | EntityKey::SystemContainer(..)
-        | EntityKey::Namespace(_) => None,
-    }
 }
