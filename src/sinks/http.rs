@@ -256,7 +256,7 @@ impl Http {
             let own = headers.entry(AUTHORIZATION);
             own.or_insert_with(|| authorization.clone());
         }
-        let unseen = Unseen::of(request.headers());
+        let sent = request.headers().clone();
         let unreachable = |error: &dyn Error| ExportError::Unreachable(chain(error));
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|error| unreachable(&error))?;
@@ -268,7 +268,7 @@ impl Http {
         // What is said in success is data, which may hold any text.
         let bytes = match status.is_success() {
             true => bytes,
-            false => unseen.strike_out(bytes),
+            false => Unseen::of(&sent).strike_out(bytes),
         };
         Ok((status, headers, bytes))
     }
