@@ -225,22 +225,14 @@ async fn readers(scene: &Scene) -> Result<()> {
             "metadata": { "name": name, "namespace": "web" } });
         scene.admin.apply(&account.to_string()).await?;
     }
-    let bind = "create clusterrolebinding reader --clusterrole=loadline-model-reader";
-    scene
-        .admin
-        .run(&format!("{bind} --serviceaccount=web:reader"))
-        .await?;
-    // Every right in one namespace: the paths belong to none, and tell of all.
-    let bind = "create rolebinding local -n web --clusterrole=cluster-admin";
-    scene
-        .admin
-        .run(&format!("{bind} --serviceaccount=web:local"))
-        .await?;
-    let bind = "create rolebinding local-reader -n web --clusterrole=loadline-model-reader";
-    scene
-        .admin
-        .run(&format!("{bind} --serviceaccount=web:local"))
-        .await?;
+    // The local one has every right in one namespace: the paths belong to none, and tell of all.
+    for bind in [
+        "clusterrolebinding reader --clusterrole=loadline-model-reader --serviceaccount=web:reader",
+        "rolebinding local -n web --clusterrole=cluster-admin --serviceaccount=web:local",
+        "rolebinding local-reader -n web --clusterrole=loadline-model-reader --serviceaccount=web:local",
+    ] {
+        scene.admin.run(&format!("create {bind}")).await?;
+    }
     let nobody = scene.client(Protocol::Http2, None).await?;
     let path = "/api/v1/model/namespaces/web/pods";
     for (name, status) in [("reader", 200), ("stranger", 403), ("local", 403)] {
