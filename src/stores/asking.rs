@@ -70,7 +70,7 @@ impl Asking {
             return;
         }
         let failed_before = self.fails.swap(failure.is_some(), Ordering::Relaxed);
-        self.metrics.up.set(i64::from(failure.is_none()));
+        self.metrics.answers(failure.is_none());
         let store = self.store;
         match failure {
             None => {
