@@ -8,13 +8,16 @@ use super::chunks::{Progress, Verdict};
 use super::column::Column;
 use crate::domain::{MetricSet, Value};
 
-/// Writes a line a set, in the order of the keys.
+/// Writes a line a set of which there is any number to tell, in the order of the keys.
 pub(super) fn write(column: Column<'_>, progress: &mut Progress) {
     let mut sets: Vec<_> = column.sets().collect();
     sets.sort_by(|a, b| a.key.cmp(&b.key));
     let timestamp = column.timestamp().as_secs();
     for (at, set) in sets.into_iter().enumerate() {
         let (labels, metrics, points) = describe(column, set);
+        if points == 0 {
+            continue;
+        }
         info!(timestamp, entity = %set.key, labels, metrics, "metric set");
         progress.note(at, points, Verdict::Accepted);
     }
@@ -49,8 +52,24 @@ fn describe<'a>(column: Column<'a>, set: &'a MetricSet) -> (String, String, usiz
 #[cfg(test)]
 mod tests {
     use super::super::filter::Filter;
+    use super::super::options::Options;
     use super::*;
-    use crate::sinks::tests::{Plain, batch, pod};
+    use crate::apimachinery::Query;
+    use crate::sinks::tests::{Plain, batch, cluster, pod};
+    use crate::telemetry::testing::logged;
+
+    #[test]
+    fn what_a_filter_leaves_nothing_of_is_no_line() {
+        let batch = batch(60, vec![cluster(), pod("a", "p", &[])]);
+        let query = Query::parse(Some("metrics=filesystem/*"));
+        let filter = Filter::read(&mut Options::new("log", &query));
+        let plain = Plain;
+        let mut progress = Progress::default();
+        let lines = logged(|| write(Column::new(&batch, &plain, &filter), &mut progress));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("filesystem/usage[logs]=8"), "{lines:?}");
+        assert_eq!(progress.sent, 2);
+    }
 
     #[test]
     fn a_set_is_one_line_with_everything_sorted() {
