@@ -146,9 +146,13 @@ impl<B: Send + Sync + 'static> Inlet<B> {
         if over && !self.full {
             let sink = &self.name;
             match spool {
-                Some(_) => warn!(
+                Some(spool) if spool.is_ours() => warn!(
                     sink,
                     "the sink's queue is full; its oldest batches are spooled"
+                ),
+                Some(_) => warn!(
+                    sink,
+                    "the sink's queue is full; its oldest batches wait in memory for the spool, which another process uses"
                 ),
                 None => warn!(
                     sink,
@@ -172,4 +176,54 @@ pub(super) fn show<B>(
     f.debug_tuple(what)
         .field(&names.collect::<Vec<_>>())
         .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Batch;
+    use crate::lifecycle::FolderLock;
+    use crate::sinks::tests::folder::Folder;
+    use crate::sinks::tests::{batch, cluster};
+    use crate::telemetry::testing::logged;
+
+    fn inlet(folder: &Folder) -> Inlet<Batch> {
+        let metrics = Metrics::register(&mut Registry::default());
+        let codec = Codec {
+            pack: spool::pack,
+            unpack: spool::unpack,
+            lost: |_| {},
+        };
+        let spooled = metrics.of_spool("s");
+        let spool = Spool::open("s", folder.path(), 1 << 20, codec, spooled).unwrap();
+        Inlet {
+            name: "s".to_owned(),
+            queue: Arc::new(Queue::new(1)),
+            spool: Some(Arc::new(spool)),
+            metrics: metrics.of("s"),
+            full: false,
+        }
+    }
+
+    #[test]
+    fn what_another_process_keeps_from_the_disk_is_not_said_to_be_there() {
+        let (ours, taken) = (Folder::new(), Folder::new());
+        let _held = FolderLock::take(&taken.path().join("s")).unwrap().unwrap();
+        for (folder, said) in [
+            (&ours, "its oldest batches are spooled"),
+            (
+                &taken,
+                "wait in memory for the spool, which another process uses",
+            ),
+        ] {
+            let mut inlet = inlet(folder);
+            let lines = logged(|| {
+                for secs in 1..4 {
+                    inlet.put(Arc::new(batch(secs, vec![cluster()])));
+                }
+            });
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert!(lines[0].contains(said), "{lines:?}");
+        }
+    }
 }

@@ -222,6 +222,11 @@ impl<B: Send + Sync + 'static> Spool<B> {
         ours && bytes.saturating_add(one * waiting) <= self.most
     }
 
+    /// Whether no other process has the folder.
+    pub(super) fn is_ours(&self) -> bool {
+        self.inner.lock().lock.is_some()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         let inner = self.inner.lock();
         inner.files.is_empty() && inner.pending.is_empty()
