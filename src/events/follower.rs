@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::intake::Intake;
 use super::metrics::{Metrics, Skipped};
@@ -82,7 +82,11 @@ impl Known {
 }
 
 impl Follower for Events {
-    fn list_begins(&mut self) {}
+    fn list_begins(&mut self) {
+        if self.known != Known::Everything {
+            info!("the API server no longer tells what followed; listing all events again");
+        }
+    }
 
     fn listed(&mut self, object: Object<'_>) {
         if self.known == Known::Everything {

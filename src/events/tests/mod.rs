@@ -14,6 +14,7 @@ use crate::cluster::{Election, LeaseConfig};
 use crate::domain::SystemClock;
 use crate::lifecycle::StopSender;
 use crate::sinks::{self, EventSinkConfig};
+use crate::telemetry::testing::logged;
 use receiver::Receiver;
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/n/leases/place";
@@ -219,6 +220,40 @@ async fn a_forgotten_place_of_a_process_that_is_gone_is_made_up_for_by_the_next_
         metric(&registry, "loadline_events_skipped_total{reason=\"known\"}"),
         1
     );
+}
+
+#[test]
+fn that_all_events_are_listed_again_is_told_once_and_only_then() {
+    let listing = |lines: &[String]| {
+        let told = lines
+            .iter()
+            .filter(|line| line.contains("listing all events"));
+        told.count()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (server, receiver) =
+        runtime.block_on(async { (Remembering::started().await, Receiver::started().await) });
+    let run = |name: &'static str| {
+        logged(|| {
+            runtime.block_on(async {
+                let running = Running::new(&server, &[receiver.sink()]);
+                running.ready().await;
+                server.put_event(event(name, 1));
+                let came = || receiver.ids().contains(&format!("{name}.1"));
+                eventually("it came", came).await;
+                running.stop().await;
+            });
+        })
+    };
+    assert_eq!(listing(&run("first")), 0);
+    assert_eq!(listing(&run("resumed")), 0);
+    server.put_event(event("between", 1));
+    server.compact();
+    let lines = run("forgotten");
+    assert_eq!(listing(&lines), 1, "{lines:?}");
 }
 
 #[tokio::test]
