@@ -10,7 +10,7 @@ use http::{Response, StatusCode};
 use tracing::info;
 
 use super::ground::Ground;
-use super::outside::told;
+use super::outside::{both, told};
 use super::{Ended, LEFTOVERS, Signals, settings, tell, wind_down};
 use crate::cluster::{self, Election, Leadership};
 use crate::config::EventerSettings;
@@ -42,9 +42,10 @@ const FLUSH: Duration = Duration::from_secs(10);
 pub async fn bind_eventer(settings: EventerSettings) -> Result<BoundEventer> {
     let mut ground = Ground::new();
     tell(&settings.notes, &settings.inert);
-    let (client, _) = cluster::connect(settings.api_server.clone()).await?;
+    let connected = cluster::connect(settings.api_server.clone()).await;
     let (clock, registry) = (&ground.clock, &mut ground.registry);
-    let sinks = sinks(&settings, clock, registry)?;
+    let sinks = sinks(&settings, clock, registry);
+    let ((client, _), sinks) = both(connected.map_err(anyhow::Error::from), sinks)?;
     let lease = settings::lease(&settings.lease);
     let config = events::Config {
         frequency: settings.frequency,

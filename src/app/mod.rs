@@ -41,6 +41,7 @@ use crate::sinks::Sinks;
 use ground::Ground;
 use incumbent::Incumbent;
 use on_disk::OnDisk;
+use outside::{Outside, both, outside};
 use over_time::{Exposed, OverTime, Receiving};
 use replicas::Replicas;
 
@@ -93,15 +94,13 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
     tell(&settings.notes, &settings.inert);
-    let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
+    let ((client, credentials), trust, outside) = files(&settings, &mut ground).await?;
     let inventory = Arc::new(Inventory::new());
     let cluster = ground.cluster(&settings, &client, &inventory);
     let live = ground.live(&settings, &inventory);
     let config = settings::kubelet(&settings, &credentials, &client)?;
     let pins = config.pins().map(|pins| (pins, Arc::clone(&inventory)));
     let scraper = ground.scraper(&settings, config, &inventory, &live).await?;
-    let trust = LiveTrust::new(settings::trust(&settings.authentication))
-        .context("--client-ca-file or --requestheader-client-ca-file")?;
     let lookup = ground.lookup(&settings, &trust, &client).await?;
 
     let coverage = ground.coverage(&settings, &inventory, &live, &scraper);
@@ -115,7 +114,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     ground.health.add(stopping);
 
     let (clock, registry) = (&ground.clock, &mut ground.registry);
-    let mut over_time = OverTime::new(&settings, &live, &inventory, clock, registry)?;
+    let mut over_time = OverTime::new(&settings, &live, &inventory, outside, clock, registry);
     let election = over_time.elect(&settings, &client, clock, registry);
     let known = (&cluster, &inventory, &live);
     let replicas = Replicas::new(&settings, &mut ground, known, &over_time);
@@ -147,6 +146,25 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
         tasks,
         stop,
     })
+}
+
+/// Reads the files by which the API server is reached, callers are believed, and sinks and stores are
+/// spoken to. What is wrong with any of them is told at once.
+async fn files(
+    settings: &Settings,
+    ground: &mut Ground,
+) -> Result<(
+    (kube::Client, cluster::Credentials),
+    Arc<LiveTrust>,
+    Outside,
+)> {
+    let connected = cluster::connect(settings.api_server.clone()).await;
+    let connected = connected.map_err(anyhow::Error::from);
+    let trust = LiveTrust::new(settings::trust(&settings.authentication));
+    let trust = trust.context("--client-ca-file or --requestheader-client-ca-file");
+    let outside = outside(settings, &ground.clock, &mut ground.registry);
+    let ((connected, trust), outside) = both(both(connected, trust), outside)?;
+    Ok((connected, trust, outside))
 }
 
 impl Bound {

@@ -19,6 +19,9 @@ const FLUSH: Duration = Duration::from_secs(4);
 /// A store that is asked.
 type Asked = Arc<dyn HistoricalSource>;
 
+/// The sinks, if there are any, and the store that is asked, if one is.
+pub(super) type Outside = (Option<Sinks>, Option<Asked>);
+
 /// Sets up the sinks that were given.
 fn sinks(
     settings: &Settings,
@@ -45,16 +48,23 @@ pub(super) fn outside(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     registry: &mut Registry,
-) -> Result<(Option<Sinks>, Option<Asked>)> {
+) -> Result<Outside> {
     let sends = !settings.heapster.sinks.is_empty();
     let sinks = sends.then(|| sinks(settings, clock, registry));
     let store = store(settings, clock, registry);
-    let of_store = |error| format!("--historical-source: {error}");
-    match (sinks.transpose(), store) {
-        (Ok(sinks), Ok(store)) => Ok((sinks, store)),
-        (Err(problems), Ok(_)) => Err(anyhow!(told(&problems))),
-        (Ok(_), Err(error)) => Err(anyhow!(of_store(error))),
-        (Err(problems), Err(error)) => Err(anyhow!("{}; {}", told(&problems), of_store(error))),
+    let sinks = sinks.transpose();
+    both(
+        sinks.map_err(|problems| anyhow!(told(&problems))),
+        store.map_err(|error| anyhow!("--historical-source: {error}")),
+    )
+}
+
+/// Both, or what is wrong with either: a person mends all of it at once.
+pub(super) fn both<A, B>(a: Result<A>, b: Result<B>) -> Result<(A, B)> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(a), Err(b)) => Err(anyhow!("{a:#}; {b:#}")),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
     }
 }
 
@@ -76,4 +86,22 @@ pub(super) fn told(problems: &Problems) -> String {
     let each = problems.0.iter();
     let each: Vec<_> = each.map(|problem| format!("--sink {problem}")).collect();
     each.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_either_is_told() {
+        let wrong = |what: &str| Err::<(), _>(anyhow!("gone")).context(what.to_owned());
+        let told = |error: anyhow::Error| format!("{error:#}");
+        assert!(both(Ok(1), Ok(2)).is_ok());
+        assert_eq!(told(both(wrong("a"), Ok(2)).unwrap_err()), "a: gone");
+        assert_eq!(told(both(Ok(1), wrong("b")).unwrap_err()), "b: gone");
+        let all = both(both(wrong("a"), wrong("b")), wrong("c"));
+        assert_eq!(told(all.unwrap_err()), "a: gone; b: gone; c: gone");
+    }
 }

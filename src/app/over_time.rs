@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::outside::outside;
+use super::outside::Outside;
 use super::settings;
 use crate::apimachinery::{RequestInfo, ResourceInfo};
 use crate::archive::Archive;
@@ -73,9 +73,10 @@ impl OverTime {
         settings: &Settings,
         live: &Arc<Live>,
         inventory: &Arc<Inventory>,
+        (sinks, store): Outside,
         clock: &Arc<dyn Clock>,
         registry: &mut Registry,
-    ) -> Result<Self> {
+    ) -> Self {
         let resolution = settings.rollup.resolution;
         let history = ring(settings, registry);
         let columns: Arc<dyn rollup::Columns> = match &history {
@@ -98,7 +99,6 @@ impl OverTime {
                 registry,
             )
         });
-        let (sinks, store) = outside(settings, clock, registry)?;
         let sinks = rollup.as_ref().zip(sinks).map(|(rollup, sinks)| Receiving {
             batches: rollup.subscribe(Sinks::QUEUE),
             sinks,
@@ -121,7 +121,7 @@ impl OverTime {
         let (inventory, clock) = (Arc::clone(inventory), Arc::clone(clock));
         let heapster = Heapster::new(config, history, historical, inventory, clock);
         let heapster = Arc::new(heapster);
-        Ok(Self {
+        Self {
             rollup,
             sinks,
             exposed,
@@ -129,7 +129,7 @@ impl OverTime {
             archive,
             answers,
             heapster,
-        })
+        }
     }
 
     /// Lets the sinks wait for the Lease, if that is wanted and there are any.
