@@ -1,12 +1,13 @@
 //! `--history-dir`: the columns on disk.
 
+use std::time::Duration;
+
 use crate::apimachinery::{GoDuration, InvalidQuantity, Quantity};
 use crate::archive;
 use crate::domain::Bytes;
 
 use super::flag::{Flag, Kind};
 use super::given::Given;
-use super::rollup::History;
 
 /// Less would not hold a day of a small cluster.
 const LEAST: Bytes = Bytes::new(16 << 20);
@@ -30,10 +31,11 @@ pub(super) const MOST: Flag = Flag::new(
     "Room the sums may take in --history-dir, as in 8Gi; above it, or what its volume has room for, the oldest go before their time",
 );
 
-/// Reads where columns are kept; `None` when they are not. `kept` is whether there are any.
+/// Reads where columns are kept; `None` when they are not. `kept` is whether there are any, `length`
+/// how far back memory has them.
 pub(super) fn read(
     given: &mut Given,
-    history: Option<&History>,
+    length: Option<Duration>,
     kept: bool,
 ) -> Option<archive::Config> {
     let retention = given.duration(&RETENTION);
@@ -52,18 +54,19 @@ pub(super) fn read(
             FOLDER.name
         ));
     }
-    let (retention, most) = (retention?, most?);
-    if let Some(history) = history.filter(|history| retention < history.length) {
+    if let (Some(retention), Some(length)) = (retention, length)
+        && retention < length
+    {
         given.refuse(format!(
             "--{} ({}) must be at least --history-length ({})",
             RETENTION.name,
             GoDuration::from(retention),
-            GoDuration::from(history.length)
+            GoDuration::from(length)
         ));
     }
     Some(archive::Config {
         folder,
-        retention,
-        most,
+        retention: retention?,
+        most: most?,
     })
 }

@@ -186,20 +186,24 @@ fn known(
         let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
             return Err(error.into());
         };
-        let is_it = |word: &OsString| {
-            let name = word
-                .to_str()
-                .map(|word| word.split_once('=').map_or(word, |(name, _)| name));
-            name == Some(flag)
-        };
+        let is_it = |word: &OsString| name_of(word) == Some(flag);
+        // Of a word with one dash clap names a letter: as `-b` what is `-bogus` to Go.
+        let begins = |word: &OsString| name_of(word).is_some_and(|name| name.starts_with(flag));
         let place = words.iter().skip(1).position(is_it);
+        let place = place.or_else(|| words.iter().skip(1).position(begins));
         let Some(place) = place.filter(|_| error.kind() == ErrorKind::UnknownArgument) else {
             return Err(error.into());
         };
         // Each turn takes a word away, so the turns end.
-        words.remove(place + 1);
-        unknown.push(flag.clone());
+        let word = words.remove(place + 1);
+        unknown.push(name_of(&word).unwrap_or(flag).to_owned());
     }
+}
+
+/// The word without what stands behind `=`.
+fn name_of(word: &OsStr) -> Option<&str> {
+    let word = word.to_str()?;
+    Some(word.split_once('=').map_or(word, |(name, _)| name))
 }
 
 fn read(given: &mut Given) -> Option<Settings> {
@@ -208,11 +212,14 @@ fn read(given: &mut Given) -> Option<Settings> {
     let api_server = read_api_server(given, asked.as_ref());
     let scrape = scrape::read(given);
     let kubelet = kubelet::read(given, asked.as_ref());
-    let rollup = rollup::read(given, asked.and_then(|source| source.host_id_annotation));
-    let history = rollup::read_history(given, rollup.as_ref().map(|rollup| rollup.resolution));
+    let resolution = rollup::read_resolution(given);
+    let annotation = asked.and_then(|source| source.host_id_annotation);
+    let rollup = rollup::read(given, resolution, annotation);
+    let length = rollup::read_length(given, resolution);
+    let history = rollup::read_history(given, length);
     let heapster = heapster::read(given);
     let kept = heapster.as_ref().is_none_or(|heapster| heapster.model);
-    let history_dir = history_dir::read(given, history.as_ref(), kept);
+    let history_dir = history_dir::read(given, length, kept);
     let leader_elect = leader::read(given);
     let max_procs = heapster::read_max_procs(given);
     let serving = serving::read(given);

@@ -7,6 +7,7 @@ use crate::apimachinery::{GoDuration, InvalidQuantity, Quantity};
 use crate::domain::Bytes;
 use crate::lifecycle::MemoryLimit;
 use crate::rollup::{LabelCopying, StoredLabel};
+use crate::sinks::LABELS;
 
 use super::flag::{Flag, Kind, Topic};
 use super::given::Given;
@@ -134,8 +135,11 @@ pub(super) const TOPIC: Topic = Topic {
     ],
 };
 
-pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Option<Rollup> {
-    let resolution = read_resolution(given);
+pub(super) fn read(
+    given: &mut Given,
+    resolution: Option<Duration>,
+    host_id_annotation: Option<String>,
+) -> Option<Rollup> {
     let stored = given.list(&STORE_LABEL).map(|words| {
         let label = |word: &String| {
             word.parse()
@@ -149,6 +153,9 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
             "--{} must be label or name=label",
             STORE_LABEL.name
         ));
+    }
+    for problem in stored.iter().flat_map(|stored| wrongly_stored(stored)) {
+        given.refuse(format!("--{}: {problem}", STORE_LABEL.name));
     }
     let ignored = given.list(&IGNORE_LABEL);
     let separator = given.text(&LABEL_SEPARATOR);
@@ -165,8 +172,22 @@ pub(super) fn read(given: &mut Given, host_id_annotation: Option<String>) -> Opt
     })
 }
 
+/// What is wrong with the names under which labels are stored: each is a label of its own.
+fn wrongly_stored(stored: &[StoredLabel]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (at, one) in stored.iter().enumerate() {
+        let mut before = stored.iter().take(at);
+        if LABELS.contains(&one.to.as_str()) {
+            problems.push(format!("{} is a label everything has already", one.to));
+        } else if before.any(|other| other.to == one.to && other.from != one.from) {
+            problems.push(format!("{} is given twice", one.to));
+        }
+    }
+    problems
+}
+
 /// Heapster's one resolution is that of the sums; the live numbers have their own.
-fn read_resolution(given: &mut Given) -> Option<Duration> {
+pub(super) fn read_resolution(given: &mut Given) -> Option<Duration> {
     let heapsters = given.is_heapster() && given.has(&METRIC_RESOLUTION);
     if heapsters && given.has(&RESOLUTION) {
         given.refuse(format!(
@@ -215,9 +236,25 @@ fn long_enough(given: &mut Given, length: Duration, resolution: Option<Duration>
     least
 }
 
-pub(super) fn read_history(given: &mut Given, resolution: Option<Duration>) -> Option<History> {
-    let length = given.duration(&LENGTH);
-    let length = length.map(|length| long_enough(given, length, resolution));
+/// Reads how far back the history goes.
+pub(super) fn read_length(given: &mut Given, resolution: Option<Duration>) -> Option<Duration> {
+    let length = given.duration(&LENGTH)?;
+    let length = long_enough(given, length, resolution);
+    if let Some(resolution) = resolution
+        && length < resolution * 2
+    {
+        given.refuse(format!(
+            "--{} ({}) must hold at least two times --{} ({})",
+            LENGTH.name,
+            GoDuration::from(length),
+            RESOLUTION.name,
+            GoDuration::from(resolution)
+        ));
+    }
+    Some(length)
+}
+
+pub(super) fn read_history(given: &mut Given, length: Option<Duration>) -> Option<History> {
     let memory_limit = given.parsed(&MEMORY_LIMIT, |word| {
         let quantity: Quantity = word.parse().map_err(|e: InvalidQuantity| e.to_string())?;
         let bytes = quantity.as_bytes();
@@ -237,17 +274,6 @@ pub(super) fn read_history(given: &mut Given, resolution: Option<Duration>) -> O
             limit => Ok(ProcessLimit::Given(limit)),
         }
     });
-    if let (Some(length), Some(resolution)) = (length, resolution)
-        && length < resolution * 2
-    {
-        given.refuse(format!(
-            "--{} ({}) must hold at least two times --{} ({})",
-            LENGTH.name,
-            GoDuration::from(length),
-            RESOLUTION.name,
-            GoDuration::from(resolution)
-        ));
-    }
     Some(History {
         length: length?,
         memory_limit: memory_limit?,

@@ -210,6 +210,7 @@ mod tests {
 
     use super::*;
     use crate::rollup::testing::{container_key, node_record, pod_key, pod_record};
+    use crate::sinks::LABELS;
 
     fn set(key: EntityKey) -> MetricSet {
         let mut set = MetricSet::new(key);
@@ -252,7 +253,10 @@ mod tests {
             (EntityKey::Pod(pod_key("a", "web")), of_pod),
             (container_key("a", "web", "app"), of_container),
         ] {
-            assert_eq!(text(&Labelling::default(), &node(key)), expected);
+            let (labelling, set) = (Labelling::default(), node(key));
+            assert_eq!(text(&labelling, &set), expected);
+            let labels = labelling.labels(&set);
+            assert!(labels.keys().all(|name| LABELS.contains(name)));
         }
     }
 

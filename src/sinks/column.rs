@@ -10,6 +10,24 @@ use crate::domain::{Batch, Metric, MetricSet, Timestamp, Value};
 /// Labels by name, in the order of the names.
 pub type LabelSet<'a> = BTreeMap<&'a str, Cow<'a, str>>;
 
+/// The names of Heapster's labels, and of those that tell file systems and extended resources apart.
+/// Whoever adds labels of another origin takes none of these names.
+pub const LABELS: [&str; 13] = [
+    "container_base_image",
+    "container_name",
+    "host_id",
+    "hostname",
+    "labels",
+    "namespace_id",
+    "namespace_name",
+    "nodename",
+    "pod_id",
+    "pod_name",
+    "resource",
+    "resource_id",
+    "type",
+];
+
 /// Who knows Heapster's labels of a set.
 pub trait Labeller: Send + Sync + fmt::Debug {
     /// All labels of the set.

@@ -58,7 +58,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-pub use column::{LabelSet, Labeller};
+pub use column::{LABELS, LabelSet, Labeller};
 pub use config::{KEYS, SinkConfig};
 pub use events::{
     EVENT_KEYS, EventBatch, EventFilter, EventInlets, EventSinkConfig, EventSinks, Fate,

@@ -218,6 +218,52 @@ fn an_unknown_flag_hides_nothing_else_that_is_wrong() {
 }
 
 #[test]
+fn an_unknown_flag_of_one_dash_hides_nothing_else_that_is_wrong() {
+    let told = errors(&["-bogus", "--secure-port=99999", "-x=1"]);
+    assert_eq!(told[..2], ["unknown flag: -bogus", "unknown flag: -x"]);
+    assert!(told[2].contains("--secure-port"), "{told:?}");
+}
+
+#[test]
+fn a_wrong_value_beside_it_hides_no_wrong_length_of_the_history() {
+    let told = errors(&[
+        "--history-dir=/h",
+        "--history-length=9h",
+        "--history-dir-retention=8h",
+        "--history-dir-max-bytes=1",
+        "--history-memory-limit=1",
+        "--rollup-resolution=5h",
+        "--store-label==x",
+        "--sink-export-data-timeout=x",
+    ]);
+    for told_of in [
+        "--history-dir-retention (8h0m0s) must be at least --history-length (9h0m0s)",
+        "--history-length (9h0m0s) must hold at least two times --rollup-resolution (5h0m0s)",
+        "\"--history-dir-max-bytes\"",
+        "\"--history-memory-limit\"",
+        "--store-label must be",
+        "\"--sink-export-data-timeout\"",
+    ] {
+        assert!(
+            told.iter().any(|line| line.contains(told_of)),
+            "{told_of}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_stored_label_takes_no_others_place() {
+    settings(&["--store-label=app,tier=app,app=app"]);
+    assert_eq!(
+        errors(&["--store-label=type=app,a=x", "--store-label=a=y"]),
+        [
+            "--store-label: type is a label everything has already",
+            "--store-label: a is given twice",
+        ]
+    );
+}
+
+#[test]
 fn a_serving_secret_is_an_objects_name_and_no_second_source() {
     for bad in ["a/b/c", "/b", "a/", "-a", "a_b", "A"] {
         let flag = format!("--serving-secret={bad}");
