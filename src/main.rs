@@ -4,7 +4,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
-use loadline::app::{self, Ended, Outcome, Signals};
+use loadline::app::{self, Ended, Outcome, Signals, story};
 use loadline::config::{self, Command, Exit, Logging, Stream};
 use loadline::telemetry;
 
@@ -102,22 +102,6 @@ fn run(
     // What a second signal cut short is not waited for.
     runtime.shutdown_background();
     ended
-}
-
-/// An error and its causes in one line. Some libraries repeat their cause in their own text: each is
-/// told once.
-fn story(error: &anyhow::Error) -> String {
-    let mut story = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if story.ends_with(&cause) {
-            continue;
-        }
-        if !story.is_empty() {
-            story.push_str(": ");
-        }
-        story.push_str(&cause);
-    }
-    story
 }
 
 /// Prints what the command line asked for, or what is wrong with it.

@@ -15,6 +15,7 @@ mod readiness;
 mod replicas;
 mod settings;
 mod signals;
+mod story;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use replicas::Replicas;
 pub use asked::{Outcome, check, explain, take_over};
 pub use eventer::{BoundEventer, bind_eventer};
 pub use signals::Signals;
+pub use story::story;
 
 /// Everything wired together, with the ports taken and nothing running yet.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
+use super::story;
 use crate::config::Settings;
 use crate::domain::Clock;
 use crate::history::HistoricalSource;
@@ -63,7 +64,7 @@ pub(super) fn outside(
 pub(super) fn both<A, B>(a: Result<A>, b: Result<B>) -> Result<(A, B)> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
-        (Err(a), Err(b)) => Err(anyhow!("{a:#}; {b:#}")),
+        (Err(a), Err(b)) => Err(anyhow!("{}; {}", story(&a), story(&b))),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
     }
 }
