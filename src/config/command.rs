@@ -150,7 +150,8 @@ fn parse_beside(
     let first = words.get(1).and_then(|word| word.to_str());
     let verb = match first {
         Some("eventer") => {
-            words.remove(1);
+            // As the usage names it.
+            words.splice(..2, [OsString::from("loadline eventer")]);
             return eventer::parse(words, environment).map(Command::Eventer);
         }
         Some("check") => Verb::Check,
@@ -349,7 +350,9 @@ mod tests {
         assert!(eventer(read("eventer -sink=log")));
         let words = ["/eventer", "--sink=log"].map(OsString::from);
         assert!(eventer(parse_command(words)));
-        assert_eq!(read("eventer --help").unwrap_err().code, 0);
+        let help = read("eventer --help").unwrap_err();
+        let usage = "Usage: loadline eventer [";
+        assert!(help.code == 0 && help.text.contains(usage), "{help}");
         assert_eq!(read("eventer -version").unwrap_err().code, 0);
         assert!(!eventer(read("--kubeconfig eventer")));
     }

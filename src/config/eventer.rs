@@ -141,20 +141,26 @@ pub(super) fn parse(words: Vec<OsString>, env: Environment) -> Result<EventerSet
     read_flags(words.collect(), ABOUT, &TOPICS, given, read)
 }
 
-/// A flag as the others are written: Go's own library takes one dash for two.
+/// A flag as the others are written: Go's own library takes one dash for two. Words of one dash that
+/// are no flag are written so too, as no letters stand together in one: `-help`, `-healthz-prt`.
 fn spelled(word: OsString) -> OsString {
     let Some(text) = word.to_str() else {
         return word;
     };
-    let rest = text.strip_prefix("--").or_else(|| text.strip_prefix('-'));
-    let Some(rest) = rest else { return word };
+    let twice = text.strip_prefix("--");
+    let Some(rest) = twice.or_else(|| text.strip_prefix('-')) else {
+        return word;
+    };
     let (name, value) = rest.split_at(rest.find('=').unwrap_or(rest.len()));
     let name = name.replace('_', "-");
     let mut flags = TOPICS.iter().flat_map(|topic| topic.flags.iter());
-    if name.len() > 1 && flags.any(|flag| flag.name == name) {
-        return format!("--{name}{value}").into();
+    let is_known = name.len() > 1 && flags.any(|flag| flag.name == name);
+    let letters = |text: &str| text.bytes().take(2).all(|byte| byte.is_ascii_alphabetic());
+    let is_word = twice.is_none() && name.len() > 1 && letters(&name);
+    match is_known || is_word {
+        true => format!("--{name}{value}").into(),
+        false => word,
     }
-    word
 }
 
 fn read(given: &mut Given) -> Option<EventerSettings> {
@@ -204,13 +210,12 @@ fn read_sinks(given: &mut Given) -> Vec<EventSinkConfig> {
     if values.is_empty() {
         given.refuse("--sink: give at least one, such as log");
     }
-    let read = EventSinkConfig::read(&values, &|name| given.variable(name));
-    read.unwrap_or_else(|problems| {
-        for problem in problems.0 {
-            given.refuse(format!("--sink {problem}"));
-        }
-        Vec::new()
-    })
+    let (sinks, problems) = EventSinkConfig::gather(&values, &|name| given.variable(name));
+    heapster::refuse_sinks(given, problems);
+    let read = sinks.clone();
+    let files = move || heapster::told(read.iter().flat_map(EventSinkConfig::unusable_files));
+    given.look_besides(Box::new(files));
+    sinks
 }
 
 fn read_filter(given: &mut Given) -> Option<EventFilter> {
@@ -273,6 +278,8 @@ mod tests {
     fn help_begins_with_what_the_eventer_is() {
         let help = run("eventer --help").unwrap_err();
         assert_eq!(help.text.lines().next(), Some(ABOUT), "{help}");
+        assert!(help.text.contains("Usage: eventer ["), "{help}");
+        assert_eq!(run("eventer -help").unwrap_err().code, 0);
     }
 
     #[test]
@@ -333,8 +340,10 @@ mod tests {
                 "eventer --sink=log:?queue=$GONE --sink=influxdb:http://h?pw=${GONE}&user=${URL \
                  --sink=webhook:http://h/${URL",
                 &[
-                    "--sink log: variable GONE is not set",
-                    "--sink influxdb: variable GONE is not set",
+                    "--sink log: option queue: variable GONE is not set",
+                    "--sink influxdb: option pw: variable GONE is not set",
+                    "--sink influxdb: option user: '${' is not followed by the name of a variable \
+                     and '}'",
                     "--sink webhook: '${' is not followed by the name of a variable and '}'",
                 ],
             ),
@@ -349,5 +358,28 @@ mod tests {
         ] {
             assert_eq!(errors(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn an_unknown_flag_of_one_dash_hides_nothing() {
+        assert_eq!(
+            errors("eventer -bogus --sink=log?queue=5 -healthz-prt=1 -frequency=4s"),
+            [
+                "unknown flag: --bogus",
+                "unknown flag: --healthz-prt",
+                "--sink log: a colon is missing before '?', as in log:?queue=5",
+                "--frequency must be from 5s to 3m0s",
+            ]
+        );
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_told_with_whatever_else_is_wrong() {
+        let sink = "--sink=webhook:https://h?cacert=/nowhere";
+        run(&format!("eventer {sink}")).unwrap();
+        let told = errors(&format!("eventer {sink} --frequency=4s"));
+        assert_eq!(told.len(), 2, "{told:?}");
+        let file = "--sink webhook: option cacert: cannot use /nowhere: ";
+        assert!(told[1].starts_with(file), "{told:?}");
     }
 }

@@ -18,9 +18,14 @@ pub(super) struct Given {
     matches: ArgMatches,
     errors: Vec<FlagError>,
     notes: Vec<String>,
+    /// What looks for more that is wrong, once something is.
+    besides: Vec<Besides>,
     heapster: bool,
     env: Environment,
 }
+
+/// Looks for what is wrong outside of the command line, as with a file.
+pub(super) type Besides = Box<dyn FnOnce() -> Vec<String>>;
 
 /// What a variable of the environment holds.
 pub(super) type Environment = fn(&str) -> Option<String>;
@@ -48,6 +53,7 @@ impl Given {
             matches,
             errors: Vec::new(),
             notes: Vec::new(),
+            besides: Vec::new(),
             env,
         }
     }
@@ -86,6 +92,12 @@ impl Given {
     /// Notes a rule that is broken; the text names the flags.
     pub(super) fn refuse(&mut self, rule: impl Into<String>) {
         self.errors.push(FlagError::Rule(rule.into()));
+    }
+
+    /// Has this told besides whatever else is wrong. A right command line is not asked: what is wrong
+    /// with files is told when they are used.
+    pub(super) fn look_besides(&mut self, look: Besides) {
+        self.besides.push(look);
     }
 
     /// Notes one wrong element of a list.
@@ -201,6 +213,10 @@ impl Given {
                 Kind::List => drop(self.list(flag)),
                 Kind::Text => {}
             }
+        }
+        if !self.errors.is_empty() {
+            let besides = self.besides.into_iter().flat_map(|look| look());
+            self.errors.extend(besides.map(FlagError::Rule));
         }
         self.errors
     }

@@ -1,5 +1,8 @@
 //! Sinks as they are given to `--sink`.
 
+use std::sync::Arc;
+
+use super::export::Exporter;
 use super::filter::Filter;
 #[cfg(feature = "kafka")]
 use super::kafka;
@@ -9,6 +12,7 @@ use super::{
     elasticsearch, gcm, google, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd,
     webhook,
 };
+use crate::domain::{Clock, SystemClock};
 
 /// One sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,18 +73,39 @@ impl SinkConfig {
         values: &[S],
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Vec<Self>, Problems> {
-        let read = read_all(values, env, Self::of)?;
+        whole(Self::gather(values, env))
+    }
+
+    /// Reads the same, also what is only partly right: everything that is wrong, beside the sinks as
+    /// far as they can be understood, which are not to be set up then.
+    pub fn gather<S: AsRef<str>>(
+        values: &[S],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> (Vec<Self>, Vec<Problem>) {
+        let (read, problems) = read_all(values, env, Self::of);
         let named = |given: Given<Self>| Self {
             name: given.name,
             remarks: given.remarks,
             ..given.sink
         };
-        Ok(read.into_iter().map(named).collect())
+        (read.into_iter().map(named).collect(), problems)
+    }
+
+    /// The files its options name that cannot be used, as setting it up would tell.
+    #[must_use]
+    pub fn unusable_files(&self) -> Vec<Problem> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let made = Exporter::new(self.backend.clone(), &clock);
+        let error = made.err().into_iter();
+        error.flat_map(|error| error.of(&self.name)).collect()
     }
 
     fn of(uri: &SinkUri, options: &mut Options<'_>) -> Option<Self> {
         let backend = match uri.key.as_str() {
-            "log" => Backend::Log,
+            "log" => {
+                options.refuse_any_address(uri, LOG);
+                Backend::Log
+            }
             "influxdb" => Backend::Influxdb(influxdb::Config::read(uri, options)),
             "graphite" => Backend::Graphite(graphite::Config::read(uri, options)),
             "opentsdb" => Backend::Opentsdb(opentsdb::Config::read(uri, options)),
@@ -97,7 +122,7 @@ impl SinkConfig {
             "gcm" => Backend::Gcm(Box::new(gcm::read(uri, options))),
             "webhook" => Backend::Webhook(Box::new(webhook::Config::read(uri, options))),
             #[cfg(feature = "kafka")]
-            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(uri, options))),
             "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),
             _ => {
                 options.refuse(None, "is no sink of this version");
@@ -128,31 +153,40 @@ pub(super) struct Given<T> {
     pub sink: T,
 }
 
-/// Reads each value with `of`, and names what it makes: several of a kind bear numbers.
+/// What is given in place of a log with an address.
+pub(super) const LOG: &str = "give log, or log:?OPTIONS";
+
+/// The sinks, if nothing is wrong with any.
+pub(super) fn whole<T>((sinks, problems): (Vec<T>, Vec<Problem>)) -> Result<Vec<T>, Problems> {
+    match problems.is_empty() {
+        true => Ok(sinks),
+        false => Err(Problems(problems)),
+    }
+}
+
+/// Reads each value with `of`, and names what it makes: several of a kind bear numbers. Also gives
+/// back all that is wrong with any.
 pub(super) fn read_all<S: AsRef<str>, T>(
     values: &[S],
     env: &dyn Fn(&str) -> Option<String>,
     of: impl Fn(&SinkUri, &mut Options<'_>) -> Option<T>,
-) -> Result<Vec<Given<T>>, Problems> {
+) -> (Vec<Given<T>>, Vec<Problem>) {
     let (mut sinks, mut problems) = (Vec::<Given<T>>::new(), Vec::new());
     let mut keys: Vec<&str> = Vec::new();
     for value in values {
         let value = value.as_ref();
-        let key = value.split(':').next().unwrap_or_default();
+        let key = SinkUri::key_of(value);
         let name = match keys.iter().filter(|before| **before == key).count() {
             before if before == 0 || key.is_empty() => key.to_owned(),
             before => format!("{key}-{}", before + 1),
         };
         keys.push(key);
-        let uri = match SinkUri::read(value, env).and_then(SinkUri::checked) {
-            Ok(uri) => uri,
-            Err(error) => {
-                problems.push(Problem::of_uri(&name, &error));
-                continue;
-            }
+        let uri = SinkUri::gather(value, env);
+        let mut options = Options::of(&name, &uri);
+        let sink = match key {
+            "" => None,
+            _ => of(&uri, &mut options),
         };
-        let mut options = Options::new(&name, &uri.options);
-        let sink = of(&uri, &mut options);
         let (mut remarks, wrong) = options.finish();
         remarks.ignored = shown(remarks.ignored, value);
         problems.extend(wrong);
@@ -164,11 +198,7 @@ pub(super) fn read_all<S: AsRef<str>, T>(
             });
         }
     }
-    if problems.is_empty() {
-        Ok(sinks)
-    } else {
-        Err(Problems(problems))
-    }
+    (sinks, problems)
 }
 
 /// The names of options as they may be told: what came out of a variable may be a secret.

@@ -40,14 +40,15 @@ impl Datagrams {
     ) -> Result<(), ExportError> {
         let socket = match self.socket.take() {
             Some(socket) => socket,
-            None => self.connect().await.map_err(lost)?,
+            None => self.connect().await.map_err(|error| self.lost(error))?,
         };
         let begun = Instant::now();
         for chunk in chunks {
             if progress.is_done(chunk.at) {
                 continue;
             }
-            socket.send(&chunk.body).await.map_err(lost)?;
+            let sent = socket.send(&chunk.body).await;
+            sent.map_err(|error| self.lost(error))?;
             progress.note(chunk.at, chunk.points, Verdict::Accepted);
             if chunk.at % TURN == TURN - 1 {
                 let paced = begun.elapsed() < PACED;
@@ -71,11 +72,10 @@ impl Datagrams {
         socket.connect(address).await?;
         Ok(socket)
     }
-}
 
-#[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
-fn lost(error: std::io::Error) -> ExportError {
-    ExportError::Unreachable(error.to_string())
+    fn lost(&self, error: std::io::Error) -> ExportError {
+        ExportError::unreachable(&self.authority, error)
+    }
 }
 
 #[cfg(test)]

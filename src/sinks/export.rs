@@ -1,5 +1,6 @@
 //! The backends behind one face.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::chunks::Progress;
@@ -27,7 +28,7 @@ use crate::domain::{Batch, Clock, Timestamp};
 /// again. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
-    /// There is no connection, or it broke.
+    /// There is no connection, or it broke: where to, and why.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
     /// Its time was over.
@@ -42,6 +43,13 @@ pub enum ExportError {
     /// What we write to is not there, and has to be made again.
     #[error("has lost what we write to: {0}")]
     Gone(String),
+}
+
+impl ExportError {
+    /// That who listens at this `host:port` cannot be reached.
+    pub(super) fn unreachable(authority: &str, why: impl Display) -> Self {
+        Self::Unreachable(format!("{authority}: {why}"))
+    }
 }
 
 /// The transport of one sink.

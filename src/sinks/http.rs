@@ -2,12 +2,9 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Request, StatusCode, Uri, request};
@@ -16,18 +13,14 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 use super::chunks::Verdict;
 use super::config::authority;
+use super::credentials::Credentials;
 use super::export::ExportError;
 use super::options::Options;
-use super::secret::Secret;
 use super::setup::{SetupError, both};
-use super::trust::{AnyServer, ClockTime};
+use super::trust::{self, TlsConfig};
 use super::unseen::Unseen;
 use super::uri::SinkUri;
 use crate::domain::Clock;
@@ -37,35 +30,18 @@ use crate::domain::Clock;
 pub struct HttpConfig {
     /// `host:port`.
     pub(super) authority: String,
-    /// TLS, when it is spoken.
-    pub(super) tls: Option<TlsConfig>,
+    /// Whether TLS is spoken.
+    pub(super) secure: bool,
+    pub(super) tls: TlsConfig,
     pub(super) credentials: Credentials,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct TlsConfig {
-    /// Whoever answers is believed to be the server.
-    pub insecure: bool,
-    /// A PEM file with the authorities to trust in place of the system's.
-    pub ca_file: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Credentials {
-    None,
-    Basic(String, Secret),
-    /// InfluxDB's scheme.
-    Token(Secret),
-    /// Elasticsearch's scheme.
-    ApiKey(Secret),
-    Bearer(Secret),
 }
 
 /// One server. Prints no secret.
 #[derive(Debug)]
 pub struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    base: String,
+    scheme: &'static str,
+    authority: String,
     authorization: Option<HeaderValue>,
 }
 
@@ -90,21 +66,19 @@ const SHOWN: usize = 300;
 
 /// Whether TLS is spoken, by the scheme; refuses any that is not HTTP's.
 pub(super) fn is_secure(uri: &SinkUri, options: &mut Options<'_>) -> bool {
-    if !matches!(uri.scheme.as_deref(), None | Some("http" | "https")) {
-        options.refuse(None, "the address must begin with http:// or https://");
+    if !speaks_http(uri) {
+        options.refuse_address(NOT_HTTP);
     }
     uri.scheme.as_deref() == Some("https")
 }
 
-impl TlsConfig {
-    /// `insecuressl` and `cacert`.
-    pub(super) fn read(options: &mut Options<'_>) -> Self {
-        Self {
-            insecure: options.flag("insecuressl", false),
-            ca_file: options.text("cacert").map(PathBuf::from),
-        }
-    }
+/// Whether the scheme is HTTP's, or none.
+pub(super) fn speaks_http(uri: &SinkUri) -> bool {
+    matches!(uri.scheme.as_deref(), None | Some("http" | "https"))
 }
+
+/// What is said of another scheme.
+pub(super) const NOT_HTTP: &str = "the address must begin with http:// or https://";
 
 impl HttpConfig {
     /// A server by its URI: TLS by `https`, a user before the host, or else `token`. Without a host
@@ -117,33 +91,15 @@ impl HttpConfig {
     ) -> Self {
         let secure = is_secure(uri, options);
         let tls = TlsConfig::read(options);
+        tls.check(secure, options);
         let token = options.secret("token").map(Credentials::Bearer);
-        let user = uri.user.clone().map(|(u, p)| Credentials::Basic(u, p));
+        let ways = [(None, Credentials::of_uri(uri)), (Some("token"), token)];
         Self {
             authority: authority(uri, host, if secure { ports.1 } else { ports.0 }),
-            tls: secure.then_some(tls),
-            credentials: user.or(token).unwrap_or(Credentials::None),
+            secure,
+            tls,
+            credentials: Credentials::only(ways, options),
         }
-    }
-}
-
-impl Credentials {
-    /// The value of `Authorization`, if there is one.
-    fn header(&self) -> Result<Option<HeaderValue>, SetupError> {
-        let (option, text) = match self {
-            Self::None => return Ok(None),
-            Self::Basic(user, password) => {
-                let pair = format!("{user}:{}", password.expose());
-                (None, format!("Basic {}", STANDARD.encode(pair)))
-            }
-            Self::Token(token) => (Some("token"), format!("Token {}", token.expose())),
-            Self::ApiKey(key) => (Some("apiKey"), format!("ApiKey {}", key.expose())),
-            Self::Bearer(token) => (Some("token"), format!("Bearer {}", token.expose())),
-        };
-        let unfit = |_| SetupError::new(option, "holds a character that no header may have");
-        let mut value = HeaderValue::try_from(text).map_err(unfit)?;
-        value.set_sensitive(true);
-        Ok(Some(value))
     }
 }
 
@@ -157,7 +113,7 @@ impl Http {
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
-        let tls = tls(config.tls.clone().unwrap_or_default(), clock);
+        let tls = trust::client(config.tls.clone(), clock);
         let (tls, authorization) = both(tls, config.credentials.header())?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
@@ -168,14 +124,10 @@ impl Http {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
-        let scheme = if config.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
         Ok(Self {
             client,
-            base: format!("{scheme}://{}", config.authority),
+            scheme: if config.secure { "https" } else { "http" },
+            authority: config.authority.clone(),
             authorization,
         })
     }
@@ -245,10 +197,12 @@ impl Http {
         body: Vec<u8>,
         longest: usize,
     ) -> Result<(StatusCode, HeaderMap, Bytes), ExportError> {
-        let impossible = |error: http::Error| ExportError::Unreachable(error.to_string());
+        let authority = &self.authority;
+        let impossible = |error: http::Error| ExportError::unreachable(authority, error);
         let request = request.body(Full::new(Bytes::from(body)));
         let mut request = request.map_err(impossible)?;
-        let uri = Uri::try_from(format!("{}{}", self.base, request.uri()));
+        let uri = format!("{}://{authority}{}", self.scheme, request.uri());
+        let uri = Uri::try_from(uri);
         *request.uri_mut() = uri.map_err(|error| impossible(error.into()))?;
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -257,7 +211,7 @@ impl Http {
             own.or_insert_with(|| authorization.clone());
         }
         let sent = request.headers().clone();
-        let unreachable = |error: &dyn Error| ExportError::Unreachable(chain(error));
+        let unreachable = |error: &dyn Error| ExportError::unreachable(authority, chain(error));
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|error| unreachable(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -318,49 +272,3 @@ fn chain(error: &dyn Error) -> String {
     }
     text
 }
-
-fn tls(config: TlsConfig, clock: &Arc<dyn Clock>) -> Result<ClientConfig, SetupError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let time = Arc::new(ClockTime(Arc::clone(clock)));
-    let builder = ClientConfig::builder_with_details(Arc::clone(&provider), time)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| SetupError::new(None, format!("TLS cannot be set up: {error}")))?;
-    if config.insecure {
-        let anybody = Arc::new(AnyServer::new(&provider));
-        let builder = builder
-            .dangerous()
-            .with_custom_certificate_verifier(anybody);
-        return Ok(builder.with_no_client_auth());
-    }
-    let mut roots = RootCertStore::empty();
-    let (option, files) = match config.ca_file {
-        Some(file) => (Some("cacert"), vec![file]),
-        None => (None, system_authorities().collect()),
-    };
-    for file in &files {
-        let unusable = |error: &dyn Error| SetupError::file(option, file, &error);
-        let pem = std::fs::read(file).map_err(|error| unusable(&error))?;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| unusable(&error))?;
-            // The system's bundle may hold ones that cannot be read; they vouch for nobody.
-            let _ = roots.add(certificate);
-        }
-    }
-    if option.is_some() && roots.is_empty() {
-        return Err(SetupError::new(option, "the file holds no certificate"));
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// The files the system keeps the authorities in that it trusts.
-pub(super) fn system_authorities() -> impl Iterator<Item = PathBuf> {
-    let files = SYSTEM.iter().map(PathBuf::from);
-    files.filter(|file| file.exists())
-}
-
-/// Where systems keep the authorities they trust.
-const SYSTEM: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];

@@ -14,11 +14,13 @@
 mod chunks;
 mod column;
 mod config;
+mod credentials;
 mod datagram;
 mod elasticsearch;
 mod events;
 mod export;
 mod filter;
+mod flaw;
 mod gcl;
 mod gcm;
 mod google;

@@ -5,8 +5,9 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use super::flaw::{Blank, Flaw, Place};
 use super::secret::Secret;
-use super::uri::InvalidUri;
+use super::uri::{InvalidUri, SinkUri};
 use crate::apimachinery::Query;
 
 /// What is wrong with one sink. Never holds the value, which may be a secret.
@@ -47,7 +48,7 @@ impl Problem {
     #[must_use]
     pub fn of_uri(value: &str, error: &InvalidUri) -> Self {
         Self {
-            sink: value.split(':').next().unwrap_or_default().to_owned(),
+            sink: SinkUri::key_of(value).to_owned(),
             option: None,
             what: error.to_string(),
         }
@@ -68,16 +69,29 @@ pub struct Remarks {
 pub(super) struct Options<'a> {
     sink: &'a str,
     query: &'a Query,
+    flaws: &'a [Flaw],
+    blanks: &'a [Blank],
     known: BTreeSet<&'static str>,
     twice: BTreeSet<&'static str>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Options<'a> {
+    /// The options of a sink's URI, and what is wrong with that.
+    pub(super) fn of(sink: &'a str, uri: &'a SinkUri) -> Self {
+        Self {
+            flaws: &uri.flaws,
+            blanks: &uri.blanks,
+            ..Self::new(sink, &uri.options)
+        }
+    }
+
     pub(super) const fn new(sink: &'a str, query: &'a Query) -> Self {
         Self {
             sink,
             query,
+            flaws: &[],
+            blanks: &[],
             known: BTreeSet::new(),
             twice: BTreeSet::new(),
             problems: Vec::new(),
@@ -96,6 +110,69 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Notes a problem with the address, unless nobody knows what that is.
+    pub(super) fn refuse_address(&mut self, what: &str) {
+        if self.knows_address() {
+            self.refuse(None, what);
+        }
+    }
+
+    /// Whether the address is one, as far as variables go.
+    pub(super) fn knows_address(&self) -> bool {
+        !self.flaws.iter().any(Flaw::hides_address)
+    }
+
+    /// Notes that the address has to name a host, if it does not.
+    pub(super) fn need_host(&mut self, uri: &SinkUri) {
+        let mut places = self.flaws.iter().map(|flaw| &flaw.place);
+        let unread = places.any(|place| *place == Place::Address);
+        let mut places = self.blanks.iter().map(|blank| &blank.place);
+        let empty = places.any(|place| *place == Place::Address);
+        if uri.host.is_none() && !unread && !empty {
+            self.refuse(None, "the address names no host");
+        }
+    }
+
+    /// Refuses a user before the host, for sinks that tell nobody who they are, or do so otherwise.
+    pub(super) fn refuse_user(&mut self, uri: &SinkUri) {
+        if uri.user.is_some() {
+            self.refuse(None, "takes no user before the host");
+        }
+    }
+
+    /// Refuses an address, for sinks that have none.
+    pub(super) fn refuse_any_address(&mut self, uri: &SinkUri, instead: &str) {
+        if uri.has_address() {
+            self.refuse(None, format!("takes no address: {instead}"));
+        }
+    }
+
+    /// Whether the option is there, whatever it holds.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.query.first(name).is_some()
+    }
+
+    /// Refuses a variable in the option's value that is empty.
+    pub(super) fn refuse_blank(&mut self, name: &'static str) {
+        let blanks = self.blanks;
+        let here = |blank: &&Blank| matches!(&blank.place, Place::Option(option) if option == name);
+        if let Some(blank) = blanks.iter().find(here) {
+            self.refuse(Some(name), empty(&blank.variable));
+        }
+    }
+
+    /// An option that says who we are. Given and empty it is refused: something else would be said in
+    /// its place.
+    pub(super) fn credential(&mut self, name: &'static str) -> Option<&'a str> {
+        let before = self.problems.len();
+        self.refuse_blank(name);
+        let text = self.text(name);
+        if text.is_none() && self.is_given(name) && self.problems.len() == before {
+            self.refuse(Some(name), "is empty");
+        }
+        text
+    }
+
     /// The option's text, if it was given and is not empty.
     pub(super) fn text(&mut self, name: &'static str) -> Option<&'a str> {
         self.known.insert(name);
@@ -110,7 +187,7 @@ impl<'a> Options<'a> {
     }
 
     pub(super) fn secret(&mut self, name: &'static str) -> Option<Secret> {
-        self.text(name).map(Secret::from)
+        self.credential(name).map(Secret::from)
     }
 
     /// A boolean as Go's `strconv.ParseBool` reads it.
@@ -180,8 +257,42 @@ impl<'a> Options<'a> {
         let unknown: BTreeSet<String> = unknown.map(str::to_owned).collect();
         let remarks = Remarks {
             ignored: unknown.into_iter().collect(),
-            twice: self.twice.into_iter().collect(),
+            twice: self.twice.iter().copied().collect(),
         };
-        (remarks, self.problems)
+        let problems = self.of_uri();
+        (remarks, problems)
     }
+
+    /// What is wrong with the URI, and then what is wrong with options that could be read.
+    fn of_uri(self) -> Vec<Problem> {
+        let unread = |name: &str| {
+            let here = |flaw: &Flaw| matches!(&flaw.place, Place::Option(option) if option == name);
+            self.flaws.iter().any(here)
+        };
+        let problem = |place: &Place, what: String| Problem {
+            sink: self.sink.to_owned(),
+            option: match place {
+                // What nobody reads may have come out of a variable.
+                Place::Option(option) => self.known.get(option.as_str()).copied(),
+                Place::Address | Place::Options => None,
+            },
+            what,
+        };
+        let flaws = self.flaws.iter();
+        let mut problems: Vec<Problem> = flaws
+            .map(|flaw| problem(&flaw.place, flaw.error.to_string()))
+            .collect();
+        let needed = self.blanks.iter().filter(|blank| blank.needed);
+        problems.extend(needed.map(|blank| problem(&blank.place, empty(&blank.variable))));
+        for problem in self.problems {
+            if !problem.option.is_some_and(unread) && !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        problems
+    }
+}
+
+fn empty(variable: &str) -> String {
+    format!("variable {variable} is empty")
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::uri::PathAndQuery;
 
+use super::flaw::{Blank, Flaw, Place};
 use super::host::is_host;
 use super::secret::Secret;
 use super::variables::put_in;
@@ -29,6 +30,10 @@ pub struct SinkUri {
     pub options: Query,
     /// An option among them was passed over: it cannot be read.
     unread: bool,
+    /// What is wrong with it.
+    pub(super) flaws: Vec<Flaw>,
+    /// The variables in it that are empty.
+    pub(super) blanks: Vec<Blank>,
 }
 
 /// Why a value is no `KEY[:URI]`. Holds nothing of the URI's text, which may be a secret, but for the
@@ -38,6 +43,9 @@ pub enum InvalidUri {
     /// Nothing stands before the first colon.
     #[error("missing uri key")]
     NoKey,
+    /// The options stand behind the key alone.
+    #[error("a colon is missing before '?', as in log:?queue=5")]
+    NoColon,
     /// A control character, a space or a quote stands where none may.
     #[error("invalid character in URL")]
     Character,
@@ -79,7 +87,20 @@ pub enum InvalidUri {
     Variable,
 }
 
+impl InvalidUri {
+    /// Whether it is a variable that is wrong.
+    pub(super) const fn is_of_variable(&self) -> bool {
+        matches!(self, Self::Unset(_) | Self::Control(_) | Self::Variable)
+    }
+}
+
 impl SinkUri {
+    /// What stands before the URI: the kind of sink.
+    #[must_use]
+    pub fn key_of(value: &str) -> &str {
+        value.split([':', '?']).next().unwrap_or_default()
+    }
+
     /// Reads one value. Variables of the environment stand in the URI as `$NAME` or `${NAME}`;
     /// whatever one holds is taken as it is.
     ///
@@ -87,11 +108,19 @@ impl SinkUri {
     /// [`InvalidUri`] when Go's `net/url` would refuse it too, no key is there, or a variable is not
     /// set.
     pub fn read(value: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidUri> {
-        let (key, uri) = value.split_once(':').unwrap_or((value, ""));
-        if key.is_empty() {
-            return Err(InvalidUri::NoKey);
+        Self::filled(value, env).whole()
+    }
+
+    /// Reads one value, with all that is wrong with it: also what Go's `net/url` would read, and what
+    /// would lead nowhere or leave out an option all the same.
+    pub(super) fn gather(value: &str, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let mut read = Self::filled(value, env);
+        read.check();
+        if read.flaws.iter().any(Flaw::hides_address) {
+            let known = |flaw: &Flaw| flaw.place != Place::Address || flaw.hides_address();
+            read.flaws.retain(known);
         }
-        Self::of(key, &put_in(uri, env)?)
+        read
     }
 
     /// Reads a URI in which the environment's variables stand already, as one that is an option of
@@ -101,28 +130,70 @@ impl SinkUri {
             key: key.to_owned(),
             ..Self::default()
         };
-        read.parts(uri)?;
-        Ok(read)
+        read.parts(uri);
+        read.whole()
     }
 
     /// The same, if something can be there.
     ///
     /// # Errors
     /// What Go's `net/url` reads, and would lead nowhere or leave out an option all the same.
-    pub(super) fn checked(self) -> Result<Self, InvalidUri> {
+    pub(super) fn checked(mut self) -> Result<Self, InvalidUri> {
+        self.check();
+        self.whole()
+    }
+
+    /// Reads one value as Go would.
+    fn filled(value: &str, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let key = Self::key_of(value);
+        let rest = value.get(key.len()..).unwrap_or_default();
+        let filled = put_in(rest.strip_prefix(':').unwrap_or(rest), env);
+        let mut read = Self {
+            key: key.to_owned(),
+            flaws: filled.flaws,
+            blanks: filled.blanks,
+            ..Self::default()
+        };
+        if key.is_empty() {
+            read.flaw(Place::Address, InvalidUri::NoKey);
+        } else if rest.starts_with('?') {
+            read.flaw(Place::Options, InvalidUri::NoColon);
+        }
+        read.parts(&filled.uri);
+        read
+    }
+
+    fn flaw(&mut self, place: Place, error: InvalidUri) {
+        self.flaws.push(Flaw::new(place, error));
+    }
+
+    fn check(&mut self) {
         if self.host.as_deref().is_some_and(|host| !is_host(host)) {
-            return Err(InvalidUri::Host);
+            self.flaw(Place::Address, InvalidUri::Host);
         }
         if self.port == Some(Some(0)) {
-            return Err(InvalidUri::NoPort);
+            self.flaw(Place::Address, InvalidUri::NoPort);
         }
         if !self.path.is_empty() && PathAndQuery::try_from(self.path.as_str()).is_err() {
-            return Err(InvalidUri::Path);
+            self.flaw(Place::Address, InvalidUri::Path);
         }
-        match self.unread {
-            true => Err(InvalidUri::Option),
-            false => Ok(self),
+        if self.unread {
+            self.flaw(Place::Options, InvalidUri::Option);
         }
+    }
+
+    /// The URI, if nothing is wrong with it.
+    fn whole(mut self) -> Result<Self, InvalidUri> {
+        match self.flaws.is_empty() {
+            true => Ok(self),
+            false => Err(self.flaws.swap_remove(0).error),
+        }
+    }
+
+    /// Whether anything stands before the options.
+    pub(super) const fn has_address(&self) -> bool {
+        let authority = self.user.is_some() || self.host.is_some() || self.port.is_some();
+        self.scheme.is_some() || authority || !self.path.is_empty()
     }
 
     /// `scheme://host[:port]`, when both parts are there; without the user.
@@ -139,9 +210,10 @@ impl SinkUri {
         })
     }
 
-    fn parts(&mut self, text: &str) -> Result<(), InvalidUri> {
+    /// Reads a URI, and on beyond what is wrong with a part of it.
+    fn parts(&mut self, text: &str) {
         if text.bytes().any(|byte| byte.is_ascii_control()) {
-            return Err(InvalidUri::Character);
+            self.flaw(Place::Address, InvalidUri::Character);
         }
         let text = text.split_once('#').map_or(text, |(before, _)| before);
         let (rest, query) = match text.split_once('?') {
@@ -153,7 +225,7 @@ impl SinkUri {
         let given = given.filter(|pair| !pair.is_empty()).count();
         self.unread = self.options.keys().count() < given;
         if rest.starts_with(':') {
-            return Err(InvalidUri::NoScheme);
+            return self.flaw(Place::Address, InvalidUri::NoScheme);
         }
         let (scheme, rest) = match rest.split_once("://") {
             Some((scheme, rest)) => (Some(scheme), rest),
@@ -165,7 +237,9 @@ impl SinkUri {
             None => (rest, ""),
         };
         path.clone_into(&mut self.path);
-        self.authority(authority)
+        if let Err(error) = self.authority(authority) {
+            self.flaw(Place::Address, error);
+        }
     }
 
     fn authority(&mut self, authority: &str) -> Result<(), InvalidUri> {

@@ -1,12 +1,15 @@
 //! What sinks have written, for who reads it back.
 
-use super::config::{Given, read_all};
+use std::sync::Arc;
+
+use super::config::read_all;
 use super::filter::Filter;
-use super::http::HttpConfig;
+use super::http::{Http, HttpConfig};
 use super::influxdb::{self, InfluxdbLayout};
-use super::options::{Options, Problems, Remarks};
+use super::options::{Options, Problem, Problems, Remarks};
 use super::prometheus::{self, PrometheusLayout};
 use super::uri::SinkUri;
+use crate::domain::{Clock, SystemClock};
 
 /// A store that can be asked for what a sink wrote there, by the sink's own URI. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +41,33 @@ impl Written {
     /// # Errors
     /// Everything that is wrong with it, by option. No problem holds a value.
     pub fn read(value: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
-        let mut read = read_all(&[value], env, of)?;
-        let problem = || Problems(Vec::new());
-        let Given { remarks, sink, .. } = read.pop().ok_or_else(problem)?;
-        let (server, layout) = sink;
-        Ok(Self {
-            remarks,
-            server,
-            layout,
-        })
+        match Self::gather(value, env) {
+            (Some(written), problems) if problems.is_empty() => Ok(written),
+            (_, problems) => Err(Problems(problems)),
+        }
+    }
+
+    /// Reads the same, also what is only partly right: everything that is wrong, beside the store as
+    /// far as it can be understood, which is not to be asked then.
+    pub fn gather(
+        value: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> (Option<Self>, Vec<Problem>) {
+        let (mut read, problems) = read_all(&[value], env, of);
+        let written = read.pop().map(|given| Self {
+            remarks: given.remarks,
+            server: given.sink.0,
+            layout: given.sink.1,
+        });
+        (written, problems)
+    }
+
+    /// The files its options name that cannot be used.
+    #[must_use]
+    pub fn unusable_files(&self, key: &str) -> Vec<Problem> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let error = Http::new(&self.server, &clock).err().into_iter();
+        error.flat_map(|error| error.of(key)).collect()
     }
 }
 

@@ -12,7 +12,7 @@ mod source;
 pub use port::{HeapsterClients, HeapsterPort, HeapsterTls};
 
 pub(super) use inert::{LOGGING, SERVING};
-pub(super) use sinks::{SPOOL_DIR, SPOOL_SIZE, read_spool};
+pub(super) use sinks::{SPOOL_DIR, SPOOL_SIZE, read_spool, refuse_sinks, told};
 pub(super) use source::{SOURCE, Source};
 
 use std::num::NonZeroUsize;

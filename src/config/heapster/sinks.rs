@@ -53,7 +53,7 @@ const UNBUILT: [(&str, &str); 7] = [
 pub(super) fn read(given: &mut Given) -> Vec<SinkConfig> {
     let (mut unbuilt, mut built) = (Vec::<String>::new(), Vec::new());
     for value in given.words(&SINK) {
-        let key = value.split(':').next().unwrap_or_default().to_owned();
+        let key = SinkUri::key_of(&value).to_owned();
         if sinks::KEYS.contains(&key.as_str()) {
             built.push(value);
             continue;
@@ -77,13 +77,27 @@ pub(super) fn read(given: &mut Given) -> Vec<SinkConfig> {
             unbuilt.join(", ")
         ));
     }
-    let read = SinkConfig::read(&built, &|name| given.variable(name));
-    read.unwrap_or_else(|problems| {
-        for problem in problems.0 {
-            given.refuse(format!("--sink {problem}"));
-        }
-        Vec::new()
-    })
+    let (sinks, problems) = SinkConfig::gather(&built, &|name| given.variable(name));
+    refuse_sinks(given, problems);
+    let read = sinks.clone();
+    let files = move || told(read.iter().flat_map(SinkConfig::unusable_files));
+    given.look_besides(Box::new(files));
+    sinks
+}
+
+/// Refuses what is wrong with sinks.
+pub(in crate::config) fn refuse_sinks(given: &mut Given, problems: Vec<Problem>) {
+    for problem in told(problems) {
+        given.refuse(problem);
+    }
+}
+
+/// Each problem with the flag it is about.
+pub(in crate::config) fn told(problems: impl IntoIterator<Item = Problem>) -> Vec<String> {
+    let problems = problems.into_iter();
+    problems
+        .map(|problem| format!("--sink {problem}"))
+        .collect()
 }
 
 /// Reads where sinks keep what they could not send.
@@ -107,23 +121,33 @@ pub(super) fn read_historical(given: &mut Given) -> Option<Written> {
         return None;
     }
     let value = given.text(&HISTORICAL_SOURCE);
-    let key = value.split(':').next().unwrap_or_default();
+    let key = SinkUri::key_of(&value);
     if matches!(key, "" | METRIC) {
         return None;
     }
     let mut sinks = given.words(&SINK).into_iter();
-    if !sinks.any(|sink| sink.split(':').next() == Some(key)) {
+    if !sinks.any(|sink| SinkUri::key_of(&sink) == key) {
         given.note(format!(
             "--{} is asked, but no --sink={key} writes there: what the history kept here forgets \
              may be nowhere",
             HISTORICAL_SOURCE.name
         ));
     }
-    let read = Written::read(&value, &|name| given.variable(name));
-    read.map_err(|problems| {
-        for problem in problems.0 {
-            given.refuse(format!("--{} {problem}", HISTORICAL_SOURCE.name));
-        }
-    })
-    .ok()
+    let (written, problems) = Written::gather(&value, &|name| given.variable(name));
+    let named = |problem: Problem| format!("--{} {problem}", HISTORICAL_SOURCE.name);
+    for problem in problems {
+        given.refuse(named(problem));
+    }
+    if let Some(written) = written.clone() {
+        let key = key.to_owned();
+        let files = move || {
+            written
+                .unusable_files(&key)
+                .into_iter()
+                .map(named)
+                .collect()
+        };
+        given.look_besides(Box::new(files));
+    }
+    written
 }

@@ -282,6 +282,34 @@ fn sinks_that_are_not_built_are_named_and_their_secrets_are_not() {
         "--historical-source kafka: cannot be asked for what was in this version"
     );
     assert!(!told.concat().contains("s3cret"));
+    assert_eq!(
+        errors(&["--sink=nowhere?pw=s3cret", "--sink=log?pw=s3cret"]),
+        [
+            "--sink nowhere: a colon is missing before '?', as in log:?queue=5",
+            "--sink log: a colon is missing before '?', as in log:?queue=5",
+        ]
+    );
+}
+
+#[test]
+fn files_of_sinks_and_of_the_store_are_told_with_whatever_else_is_wrong() {
+    let flags = [
+        "--sink=influxdb:https://h?cacert=/nowhere",
+        "--historical-source=prometheus:http://h?cacert=/nowhere",
+        "--secure-port=0",
+    ];
+    settings(&flags[..1]);
+    let told = errors(&flags);
+    assert_eq!(told.len(), 4, "{told:?}");
+    let effect = "--historical-source prometheus: option cacert: has no effect without TLS";
+    assert!(told[0].starts_with(effect), "{told:?}");
+    for (at, what) in [
+        (2, "--sink influxdb"),
+        (3, "--historical-source prometheus"),
+    ] {
+        let file = format!("{what}: option cacert: cannot use /nowhere: ");
+        assert!(told[at].starts_with(&file), "{told:?}");
+    }
 }
 
 #[test]

@@ -18,10 +18,13 @@ use self::bulk::{ASKED, Unsettled};
 use self::document::Documents;
 use super::chunks::{Chunk, Chunks, Frame, Progress, Records, Verdict, send_chunks};
 use super::column::Column;
+use super::config::authority;
+use super::credentials::Credentials;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig};
+use super::http::{Answer, Http, HttpConfig, NOT_HTTP, is_secure, speaks_http};
 use super::options::Options;
 use super::setup::{SetupError, all};
+use super::trust::TlsConfig;
 use super::uri::SinkUri;
 use crate::apimachinery::query_escape;
 use crate::domain::{Clock, Event, Timestamp};
@@ -57,37 +60,7 @@ const JSON: &str = "application/json";
 
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        let own = HttpConfig::read(uri, "localhost", (9200, 9200), options);
-        let user = options.text("esUserName").map(str::to_owned);
-        let password = options.secret("esUserSecret");
-        let key = options.secret("apiKey").map(Credentials::ApiKey);
-        let user = user.zip(password).map(|(u, p)| Credentials::Basic(u, p));
-        let nodes = match options.texts("nodes") {
-            nodes if nodes.is_empty() => vec![(own, prefix(uri))],
-            nodes => nodes
-                .iter()
-                .filter_map(|node| {
-                    match SinkUri::of("elasticsearch", node).and_then(SinkUri::checked) {
-                        Ok(uri) => {
-                            let node = HttpConfig::read(&uri, "localhost", (9200, 9200), options);
-                            Some((node, prefix(&uri)))
-                        }
-                        Err(error) => {
-                            options.refuse(Some("nodes"), error.to_string());
-                            None
-                        }
-                    }
-                })
-                .collect(),
-        };
-        let given = key.or(user);
-        let nodes: Vec<_> = nodes
-            .into_iter()
-            .map(|(mut node, prefix)| {
-                node.credentials = given.clone().unwrap_or(node.credentials);
-                (node, prefix)
-            })
-            .collect();
+        let nodes = read_nodes(uri, options);
         let index = options.text_or("index", "heapster");
         if !is_index(&index) {
             options.refuse(Some("index"), "is no name of an index");
@@ -103,6 +76,78 @@ impl Config {
             nodes,
         }
     }
+}
+
+/// The servers that are asked: those of `nodes`, or else the address.
+fn read_nodes(uri: &SinkUri, options: &mut Options<'_>) -> Vec<(HttpConfig, String)> {
+    let tls = TlsConfig::read(options);
+    let login = [read_user(options), read_key(options), read_token(options)];
+    let secure = is_secure(uri, options);
+    let given = options.texts("nodes");
+    let mut nodes = Vec::new();
+    if given.is_empty() {
+        nodes.push(node(uri, secure, &tls, &login, options));
+    } else if uri.user.is_some() {
+        let what = "each has its own user before its host: the address, and who stands there, is not asked";
+        options.refuse(Some("nodes"), what);
+    }
+    for text in given {
+        let read = SinkUri::of("elasticsearch", text).and_then(SinkUri::checked);
+        match read {
+            Ok(uri) if speaks_http(&uri) => {
+                let secure = uri.scheme.as_deref() == Some("https");
+                nodes.push(node(&uri, secure, &tls, &login, options));
+            }
+            Ok(_) => options.refuse(Some("nodes"), NOT_HTTP),
+            Err(error) => options.refuse(Some("nodes"), error.to_string()),
+        }
+    }
+    let spoken = nodes.is_empty() || nodes.iter().any(|(node, _)| node.secure);
+    tls.check(spoken, options);
+    nodes
+}
+
+/// A way to say who we are, by its option.
+type Way = (Option<&'static str>, Option<Credentials>);
+
+fn read_user(options: &mut Options<'_>) -> Way {
+    let user = options.credential("esUserName").map(str::to_owned);
+    let password = options.secret("esUserSecret");
+    if options.is_given("esUserName") != options.is_given("esUserSecret") {
+        let what = "is of no use without esUserSecret, nor that without it";
+        options.refuse(Some("esUserName"), what);
+    }
+    let login = user.zip(password).map(|(u, p)| Credentials::Basic(u, p));
+    (Some("esUserName"), login)
+}
+
+fn read_key(options: &mut Options<'_>) -> Way {
+    let key = options.secret("apiKey").map(Credentials::ApiKey);
+    (Some("apiKey"), key)
+}
+
+fn read_token(options: &mut Options<'_>) -> Way {
+    let token = options.secret("token").map(Credentials::Bearer);
+    (Some("token"), token)
+}
+
+/// One server, with what stands before every path.
+fn node(
+    uri: &SinkUri,
+    secure: bool,
+    tls: &TlsConfig,
+    login: &[Way],
+    options: &mut Options<'_>,
+) -> (HttpConfig, String) {
+    let before = (None, Credentials::of_uri(uri));
+    let ways = [before].into_iter().chain(login.iter().cloned());
+    let node = HttpConfig {
+        authority: authority(uri, "localhost", 9200),
+        secure,
+        tls: tls.clone(),
+        credentials: Credentials::only(ways, options),
+    };
+    (node, prefix(uri))
 }
 
 /// What stands before every path of a node.

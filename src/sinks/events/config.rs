@@ -1,12 +1,16 @@
 //! Event sinks as they are given to the eventer's `--sink`.
 
-use super::super::config::read_all;
+use std::sync::Arc;
+
+use super::super::config::{LOG, read_all, whole};
 #[cfg(feature = "kafka")]
 use super::super::kafka;
-use super::super::options::{Options, Problems, Remarks};
+use super::super::options::{Options, Problem, Problems, Remarks};
 use super::super::uri::SinkUri;
 use super::super::{elasticsearch, gcl, google, influxdb, otlp, riemann, webhook};
+use super::Exporter;
 use super::filter::EventFilter;
+use crate::domain::{Clock, SystemClock};
 
 /// One event sink, with all its options understood. Prints no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,13 +67,22 @@ impl EventSinkConfig {
         values: &[S],
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Vec<Self>, Problems> {
-        let read = read_all(values, env, |uri, options| {
+        whole(Self::gather(values, env))
+    }
+
+    /// Reads the same, also what is only partly right: everything that is wrong, beside the sinks as
+    /// far as they can be understood, which are not to be set up then.
+    pub fn gather<S: AsRef<str>>(
+        values: &[S],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> (Vec<Self>, Vec<Problem>) {
+        let (read, problems) = read_all(values, env, |uri, options| {
             Some((
                 Self::backend(uri, options)?,
                 EventFilter::read(options),
                 options.number("queue", QUEUE, 2..=1000),
             ))
-        })?;
+        });
         let sinks = read.into_iter().map(|given| {
             let (backend, filter, queue) = given.sink;
             Self {
@@ -80,17 +93,29 @@ impl EventSinkConfig {
                 queue,
             }
         });
-        Ok(sinks.collect())
+        (sinks.collect(), problems)
+    }
+
+    /// The files its options name that cannot be used, as setting it up would tell.
+    #[must_use]
+    pub fn unusable_files(&self) -> Vec<Problem> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let made = Exporter::new(self.backend.clone(), &clock);
+        let error = made.err().into_iter();
+        error.flat_map(|error| error.of(&self.name)).collect()
     }
 
     fn backend(uri: &SinkUri, options: &mut Options<'_>) -> Option<Backend> {
         Some(match uri.key.as_str() {
-            "log" => Backend::Log,
+            "log" => {
+                options.refuse_any_address(uri, LOG);
+                Backend::Log
+            }
             "elasticsearch" => {
                 Backend::Elasticsearch(Box::new(elasticsearch::Config::read(uri, options)))
             }
             #[cfg(feature = "kafka")]
-            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(options))),
+            "kafka" => Backend::Kafka(Box::new(kafka::Config::read(uri, options))),
             "gcl" => Backend::Gcl(Box::new(gcl::read(uri, options))),
             "otlp" => Backend::Otlp(Box::new(otlp::Config::read(uri, otlp::LOGS, options))),
             "riemann" => Backend::Riemann(riemann::Config::read(uri, options)),

@@ -10,11 +10,13 @@ use http::{Request, StatusCode};
 
 use self::token::{Account, Source, Tokens, of_machine, server};
 use super::config::authority;
+use super::credentials::{Credentials, beside};
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, is_secure};
+use super::http::{Answer, Http, HttpConfig, is_secure};
 use super::options::Options;
 use super::secret::Secret;
 use super::setup::{SetupError, both};
+use super::trust::TlsConfig;
 use super::uri::SinkUri;
 use crate::domain::Clock;
 
@@ -22,7 +24,8 @@ use crate::domain::Clock;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
     authority: String,
-    tls: Option<TlsConfig>,
+    secure: bool,
+    tls: TlsConfig,
     project: Option<String>,
     token: Option<Secret>,
     credentials: Option<PathBuf>,
@@ -65,12 +68,22 @@ impl Config {
         if of_machine.is_err() {
             options.refuse(Some("metadata"), "is no address");
         }
+        options.refuse_user(uri);
+        let token = options.secret("token");
+        let credentials = options.credential("credentials").map(PathBuf::from);
+        if token.is_some() && credentials.is_some() {
+            options.refuse(Some("credentials"), beside(Some("token")));
+        }
+        // The key's file says where tokens are to be had, most likely over TLS.
+        let elsewhere = of_machine.is_ok_and(|uri| uri.scheme.as_deref() == Some("https"));
+        tls.check(!plain || credentials.is_some() || elsewhere, options);
         Self {
             authority: authority(uri, host, if plain { 80 } else { 443 }),
-            tls: (!plain).then_some(tls),
+            secure: !plain,
+            tls,
             project: options.text("project").map(str::to_owned),
-            token: options.secret("token"),
-            credentials: options.text("credentials").map(PathBuf::from),
+            token,
+            credentials,
             metadata,
             cluster_name: options.text("cluster_name").map(str::to_owned),
             concurrency: options.number("concurrency", concurrency, 1..=64),
@@ -84,17 +97,17 @@ fn source(
     scope: &'static str,
     clock: &Arc<dyn Clock>,
 ) -> Result<(Source, Option<String>), SetupError> {
-    let tls = config.tls.clone().unwrap_or_default();
+    let tls = &config.tls;
     let project = config.project.clone();
     let (source, project) = if let Some(token) = config.token.clone() {
         (Source::Given(token), project)
     } else if let Some(file) = &config.credentials {
-        let account = Account::read(file, scope, &tls, clock)?;
+        let account = Account::read(file, scope, tls, clock)?;
         let project = project.or_else(|| account.project.clone());
         (Source::Account(Box::new(account)), project)
     } else {
         let uri = SinkUri::of("metadata", &config.metadata).unwrap_or_default();
-        let metadata = server(&uri, &tls, clock)?;
+        let metadata = server(&uri, tls, clock)?;
         return Ok((Source::Machine(Box::new(metadata)), project));
     };
     if project.is_none() {
@@ -113,6 +126,7 @@ impl Google {
     ) -> Result<Self, SetupError> {
         let http = HttpConfig {
             authority: config.authority.clone(),
+            secure: config.secure,
             tls: config.tls.clone(),
             credentials: Credentials::None,
         };

@@ -17,10 +17,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::config::authority;
+use super::super::credentials::Credentials;
 use super::super::export::ExportError;
-use super::super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig};
+use super::super::http::{Answer, Http, HttpConfig};
 use super::super::secret::Secret;
 use super::super::setup::{SetupError, both};
+use super::super::trust::TlsConfig;
 use super::super::uri::SinkUri;
 use crate::apimachinery::query_escape;
 use crate::domain::Clock;
@@ -143,7 +145,8 @@ pub(super) fn server(
     let secure = uri.scheme.as_deref() == Some("https");
     let config = HttpConfig {
         authority: authority(uri, "localhost", if secure { 443 } else { 80 }),
-        tls: secure.then(|| tls.clone()),
+        secure,
+        tls: tls.clone(),
         credentials: Credentials::None,
     };
     Http::new(&config, clock)

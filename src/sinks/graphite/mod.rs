@@ -2,6 +2,8 @@
 
 mod path;
 
+use std::io;
+
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -35,11 +37,10 @@ const FRAME: Frame = Frame::lines(1_000, 256 << 10);
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
         if !matches!(uri.scheme.as_deref(), Some("tcp" | "udp")) {
-            options.refuse(None, "the address must begin with tcp:// or udp://");
+            options.refuse_address("the address must begin with tcp:// or udp://");
         }
-        if uri.host.is_none() {
-            options.refuse(None, "the address names no host");
-        }
+        options.need_host(uri);
+        options.refuse_user(uri);
         Self {
             tcp: uri.scheme.as_deref() != Some("udp"),
             authority: authority(uri, "localhost", 2003),
@@ -73,13 +74,14 @@ impl Graphite {
             None => self.connect().await?,
         };
         let mut points = 0;
+        let lost = |error| self.lost(error);
         for chunk in Chunks::new(column, &self.config.paths, FRAME) {
             stream.write_all(&chunk.body).await.map_err(lost)?;
             points += chunk.points;
         }
         stream.flush().await.map_err(lost)?;
         if !is_open(&stream) {
-            return Err(ExportError::Unreachable("closed the connection".to_owned()));
+            return Err(self.lost(io::Error::other("closed the connection")));
         }
         // Kept only now: one that was given up half-way may end in half a line.
         self.stream = Some(stream);
@@ -89,13 +91,12 @@ impl Graphite {
 
     async fn connect(&self) -> Result<TcpStream, ExportError> {
         let stream = TcpStream::connect(&self.config.authority).await;
-        stream.map_err(lost)
+        stream.map_err(|error| self.lost(error))
     }
-}
 
-#[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
-fn lost(error: std::io::Error) -> ExportError {
-    ExportError::Unreachable(error.to_string())
+    fn lost(&self, error: io::Error) -> ExportError {
+        ExportError::unreachable(&self.config.authority, error)
+    }
 }
 
 /// Whether the other side has not hung up. It never says anything.
@@ -103,6 +104,6 @@ fn is_open(stream: &TcpStream) -> bool {
     match stream.try_read(&mut [0; 64]) {
         Ok(0) => false,
         Ok(_) => true,
-        Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
     }
 }

@@ -5,7 +5,6 @@ mod layout;
 mod line;
 mod retention;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -17,11 +16,13 @@ use self::retention::Retention;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::config::authority;
+use super::credentials::Credentials;
 use super::events::json::indented;
 use super::export::ExportError;
-use super::http::{Answer, Credentials, Http, HttpConfig, TlsConfig, is_secure};
+use super::http::{Answer, Http, HttpConfig, is_secure};
 use super::options::Options;
 use super::setup::SetupError;
+use super::trust::TlsConfig;
 use super::uri::SinkUri;
 use crate::apimachinery::query_escape;
 use crate::domain::{Clock, Event, Timestamp};
@@ -64,18 +65,11 @@ const FORM: &str = "application/x-www-form-urlencoded";
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
         let secure = options.flag("secure", false) | is_secure(uri, options);
-        let tls = TlsConfig {
-            insecure: options.flag("insecuressl", false),
-            ca_file: options.text("cacert").map(PathBuf::from),
-        };
-        let user = options.text_or("user", "root");
-        let password = options.secret("pw");
-        let (user, in_uri) = uri.user.clone().map_or((user, None), |(u, p)| (u, Some(p)));
-        let password = in_uri.or(password).unwrap_or_else(|| "root".into());
+        let tls = TlsConfig::read(options);
+        tls.check(secure, options);
         let retention = options.parsed("retention", "duration of an hour or more, as 30d");
         let database = options.text_or("db", "k8s");
         let (bucket, org) = (options.text("bucket"), options.text("org"));
-        let token = options.secret("token");
         let target = match bucket {
             Some(bucket) => Target::Bucket {
                 org: org.unwrap_or_default().to_owned(),
@@ -86,18 +80,15 @@ impl Config {
                 retention: retention.filter(|r: &Retention| !r.is_unlimited()),
             },
         };
-        if bucket.is_some() && token.is_none() {
+        if bucket.is_some() && !options.is_given("token") {
             options.refuse(Some("token"), "is needed with bucket");
         }
-        let credentials = match token {
-            Some(token) => Credentials::Token(token),
-            None => Credentials::Basic(user, password),
-        };
         Self {
             http: HttpConfig {
                 authority: authority(uri, "localhost", 8086),
-                tls: secure.then_some(tls),
-                credentials,
+                secure,
+                tls,
+                credentials: credentials(uri, options),
             },
             target,
             lines: Lines {
@@ -109,6 +100,26 @@ impl Config {
             concurrency: options.number("concurrency", 1, 1..=64),
         }
     }
+}
+
+/// Who we are: a user before the host or by options, a token, or else Heapster's `root`.
+fn credentials(uri: &SinkUri, options: &mut Options<'_>) -> Credentials {
+    let (user, password) = (options.credential("user"), options.secret("pw"));
+    let option = if user.is_some() { "user" } else { "pw" };
+    let by_options = user.is_some() || password.is_some();
+    let user = user.unwrap_or("root").to_owned();
+    let login = Credentials::Basic(user, password.unwrap_or_else(|| "root".into()));
+    let token = options.secret("token").map(Credentials::Token);
+    let ways = [
+        (None, Credentials::of_uri(uri)),
+        (Some(option), by_options.then(|| login.clone())),
+        (Some("token"), token),
+    ];
+    let given = Credentials::only(ways, options);
+    if given == Credentials::None {
+        return login;
+    }
+    given
 }
 
 impl Target {

@@ -19,10 +19,11 @@ use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::export::ExportError;
 use super::host::is_host;
-use super::http::{TlsConfig, system_authorities};
 use super::options::Options;
 use super::secret::Secret;
 use super::setup::{SetupError, both};
+use super::trust::{TlsConfig, system_authorities};
+use super::uri::SinkUri;
 use crate::domain::{Event, Timestamp};
 
 /// The options of `kafka`.
@@ -104,7 +105,8 @@ impl From<Codec> for Compression {
 }
 
 impl Config {
-    pub(super) fn read(options: &mut Options<'_>) -> Self {
+    pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
+        options.refuse_any_address(uri, "brokers names where it is");
         let brokers = options.list("brokers");
         let whole = |broker: &String| {
             let parts = broker.rsplit_once(':');
@@ -121,16 +123,16 @@ impl Config {
         } else if !brokers.iter().all(whole) {
             options.refuse(Some("brokers"), "is no list of host:port");
         }
-        let user = options.text("user");
+        let user = options.credential("user");
         let password = options.secret("password");
-        if user.is_some() != password.is_some() {
+        if options.is_given("user") != options.is_given("password") {
             options.refuse(
                 Some("user"),
                 "is of no use without password, nor that without it",
             );
         }
-        let (certificate, key) = (options.text("cert"), options.text("key"));
-        if certificate.is_some() != key.is_some() {
+        let (certificate, key) = (options.credential("cert"), options.credential("key"));
+        if options.is_given("cert") != options.is_given("key") {
             options.refuse(
                 Some("cert"),
                 "is of no use without key, nor that without it",
@@ -175,10 +177,11 @@ impl Config {
             Err(error) => Err(SetupError::file(Some(option), file, &error)),
         };
         let tls = match (config.insecure, &config.ca_file) {
-            (true, _) => Ok(Tls::insecure()),
-            (false, Some(file)) => {
-                readable("cacert", file).map(|file| Tls::new().with_ca_cert(file))
-            }
+            (insecure, Some(file)) => readable("cacert", file).map(|file| match insecure {
+                true => Tls::insecure(),
+                false => Tls::new().with_ca_cert(file),
+            }),
+            (true, None) => Ok(Tls::insecure()),
             (false, None) => Ok(match system_authorities().next() {
                 Some(file) => Tls::new().with_ca_cert(file.display().to_string()),
                 None => Tls::new(),
@@ -239,12 +242,21 @@ impl Kafka {
         let codec = self.config.compression;
         let send = |body| connection.produce(codec, topic, body);
         let sent = send_all(chunks, progress, 1, send).await;
+        let sent = sent.map_err(|error| self.named(error));
         if sent.is_ok() {
             self.connection = Some(connection);
         } else {
             connection.close().await;
         }
         sent
+    }
+
+    /// The same, with where they are if it is that brokers cannot be reached.
+    fn named(&self, error: ExportError) -> ExportError {
+        if let ExportError::Unreachable(why) = error {
+            return ExportError::unreachable(&self.config.brokers.join(","), why);
+        }
+        error
     }
 
     async fn connect(&self) -> Result<Connection, ExportError> {
@@ -256,8 +268,9 @@ impl Kafka {
             .allow_auto_create_topics(true)
             .connect()
             .await
-            .map_err(failed)?;
-        let producer = producer(&client, self.config.compression, TOGETHER).await?;
+            .map_err(|error| self.named(failed(error)))?;
+        let producer = producer(&client, self.config.compression, TOGETHER).await;
+        let producer = producer.map_err(|error| self.named(error))?;
         Ok(Connection {
             client,
             producer,

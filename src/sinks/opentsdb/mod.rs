@@ -2,7 +2,6 @@
 
 mod point;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -11,10 +10,12 @@ use self::point::Points;
 use super::chunks::{Chunks, Frame, Progress, Verdict, send_all};
 use super::column::Column;
 use super::config::authority;
+use super::credentials::Credentials;
 use super::export::ExportError;
-use super::http::{Credentials, Http, HttpConfig, TlsConfig, is_secure};
+use super::http::{Http, HttpConfig, is_secure};
 use super::options::Options;
 use super::setup::SetupError;
+use super::trust::TlsConfig;
 use super::uri::SinkUri;
 use crate::domain::Clock;
 
@@ -42,19 +43,15 @@ const FRAME: Frame = Frame {
 
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        let tls = TlsConfig {
-            insecure: options.flag("insecuressl", false),
-            ca_file: options.text("cacert").map(PathBuf::from),
-        };
-        let credentials = match uri.user.clone() {
-            Some((user, password)) => Credentials::Basic(user, password),
-            None => Credentials::None,
-        };
+        let tls = TlsConfig::read(options);
+        let secure = is_secure(uri, options);
+        tls.check(secure, options);
         Self {
             http: HttpConfig {
                 authority: authority(uri, "127.0.0.1", 4242),
-                tls: is_secure(uri, options).then_some(tls),
-                credentials,
+                secure,
+                tls,
+                credentials: Credentials::of_uri(uri).unwrap_or(Credentials::None),
             },
             points: Points {
                 cluster: options.text_or("cluster", "k8s-cluster"),

@@ -1,5 +1,6 @@
 //! `otlp`: OpenTelemetry's protocol, over HTTP with protobuf.
 
+mod headers;
 mod log;
 mod message;
 #[cfg(test)]
@@ -50,18 +51,8 @@ const FRAME: Frame = Frame::lines(1_000, 2 << 20);
 impl Config {
     /// Reads the options; without a path in the address `path` is posted to.
     pub(super) fn read(uri: &SinkUri, path: &str, options: &mut Options<'_>) -> Self {
-        let mut headers = Vec::new();
-        for pair in options.list("headers") {
-            let header = pair.split_once(':').and_then(|(name, value)| {
-                let mut value = HeaderValue::from_str(value).ok()?;
-                value.set_sensitive(true);
-                Some((HeaderName::try_from(name).ok()?, value))
-            });
-            match header {
-                Some(header) => headers.push(header),
-                None => options.refuse(Some("headers"), "is no list of name:value"),
-            }
-        }
+        let http = HttpConfig::read(uri, "localhost", (4318, 4318), options);
+        let headers = headers::read(&http.credentials, options);
         let gzip = match options.text("compression") {
             None | Some("none") => false,
             Some("gzip") => true,
@@ -75,7 +66,7 @@ impl Config {
             given => given,
         };
         Self {
-            http: HttpConfig::read(uri, "localhost", (4318, 4318), options),
+            http,
             path: path.to_owned(),
             headers,
             messages: Messages {

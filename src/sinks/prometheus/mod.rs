@@ -1,5 +1,6 @@
 //! `prometheus`: remote write, versions 1.0 and 2.0; and what a scrape gets.
 
+mod added;
 mod exposition;
 mod layout;
 mod naming;
@@ -13,7 +14,7 @@ use http::{Request, StatusCode};
 
 pub use self::exposition::Exposition;
 pub use self::layout::PrometheusLayout;
-use self::naming::{Names, valid};
+use self::naming::Names;
 use self::series::Told;
 use self::write::Version;
 use super::chunks::{Chunk, Progress, Verdict, pieces, send_chunks};
@@ -63,17 +64,7 @@ impl Config {
                 Version::One
             }
         };
-        let cluster = options.text("cluster_name");
-        let cluster = cluster.map(|name| ("cluster_name".to_owned(), name.to_owned()));
-        let mut labels: Vec<(String, String)> = cluster.into_iter().collect();
-        for pair in options.list("labels") {
-            match pair.split_once(':') {
-                Some((name, value)) if valid(name) == name && !value.is_empty() => {
-                    labels.push((name.to_owned(), value.to_owned()));
-                }
-                _ => options.refuse(Some("labels"), "is no list of name:value"),
-            }
-        }
+        let (labels, object_labels) = added::read(options);
         let path = match uri.path.as_str() {
             "" | "/" => PATH,
             path => path,
@@ -85,7 +76,7 @@ impl Config {
             told: Told {
                 names: Names::new(options.text("prefix").unwrap_or(PREFIX)),
                 labels,
-                object_labels: options.list("objectLabels"),
+                object_labels,
             },
             tenant: options.parsed("tenant", "value of a header"),
             concurrency: options.number("concurrency", 1, 1..=64),

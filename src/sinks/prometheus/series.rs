@@ -88,8 +88,9 @@ impl Told {
         if !self.object_labels.is_empty() {
             for (name, value) in column.object_labels(set) {
                 if self.object_labels.iter().any(|wanted| wanted == name) {
-                    let name = format!("label_{}", valid(name));
-                    labels.entry(name.into()).or_insert_with(|| value.into());
+                    labels
+                        .entry(of_object(name).into())
+                        .or_insert_with(|| value.into());
                 }
             }
         }
@@ -98,6 +99,11 @@ impl Told {
         }
         labels
     }
+}
+
+/// The label in which an object's label of this name stands.
+pub(super) fn of_object(name: &str) -> String {
+    format!("label_{}", valid(name))
 }
 
 /// The label that tells values of one metric of one set apart.

@@ -45,8 +45,9 @@ impl Eq for Config {}
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
         if !matches!(uri.scheme.as_deref(), None | Some("tcp" | "http")) {
-            options.refuse(None, "the address must begin with tcp://");
+            options.refuse_address("the address must begin with tcp://");
         }
+        options.refuse_user(uri);
         let ttl: Option<f32> = options.parsed("ttl", "number of seconds");
         if ttl.is_some_and(|ttl| !(ttl.is_finite() && ttl >= 0.0)) {
             options.refuse(Some("ttl"), "is no number of seconds");
@@ -82,7 +83,8 @@ impl Riemann {
     ) -> Result<(), ExportError> {
         let stream = self.take_stream().await?;
         let chunks = Chunks::new(column, &self.config.events, self.frame());
-        self.stream = Some(send(stream, chunks, progress).await?);
+        let sent = send(stream, &self.config.authority, chunks, progress).await;
+        self.stream = Some(sent?);
         Ok(())
     }
 
@@ -97,7 +99,8 @@ impl Riemann {
         let own = &self.config.events;
         let encode = |event: &Event, records: &mut Records| own.occurrence(event, at, records);
         let chunks = Chunks::of(events, encode, self.frame());
-        self.stream = Some(send(stream, chunks, progress).await?);
+        let sent = send(stream, &self.config.authority, chunks, progress).await;
+        self.stream = Some(sent?);
         Ok(())
     }
 
@@ -118,15 +121,17 @@ impl Riemann {
         let connect = TcpStream::connect(&self.config.authority);
         let stream = timeout(CONNECT_TIMEOUT, connect).await;
         let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let lost = |error: io::Error| ExportError::unreachable(&self.config.authority, error);
         let stream = stream.map_err(lost)?;
         stream.set_nodelay(true).map_err(lost)?;
         Ok(stream)
     }
 }
 
-/// Sends what is not done yet; gives the connection back.
+/// Sends what is not done yet to who listens at `authority`; gives the connection back.
 async fn send(
     mut stream: TcpStream,
+    authority: &str,
     chunks: Chunks<'_>,
     progress: &mut Progress,
 ) -> Result<TcpStream, ExportError> {
@@ -134,7 +139,8 @@ async fn send(
         if progress.is_done(chunk.at) {
             continue;
         }
-        let answer = exchange(&mut stream, &chunk.body).await.map_err(lost)?;
+        let answer = exchange(&mut stream, &chunk.body).await;
+        let answer = answer.map_err(|error| ExportError::unreachable(authority, error))?;
         progress.note(chunk.at, chunk.points, verdict(&answer)?);
     }
     Ok(stream)
@@ -169,9 +175,4 @@ fn verdict(reply: &[u8]) -> Result<Verdict, ExportError> {
             why: error.to_owned(),
         }),
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
-fn lost(error: io::Error) -> ExportError {
-    ExportError::Unreachable(error.to_string())
 }

@@ -2,11 +2,11 @@
 
 mod style;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use self::style::{LabelNames, Lines, Protocol};
+use self::style::{LabelNames, Lines, Protocol, Style};
 use super::chunks::{Chunks, Frame, Progress};
-use super::column::Column;
+use super::column::{Column, LABELS};
 use super::config::authority;
 use super::datagram::Datagrams;
 use super::export::ExportError;
@@ -33,33 +33,62 @@ const LONGEST: usize = 8 << 10;
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
         if !matches!(uri.scheme.as_deref(), None | Some("udp")) {
-            options.refuse(None, "the address must begin with udp://");
+            options.refuse_address("the address must begin with udp://");
         }
+        options.refuse_user(uri);
         let protocol = options.parsed("protocolType", "protocol: etsystatsd or influxstatsd");
-        let style = options.parsed("labelStyle", "style: lowerCamelCase or upperCamelCase");
-        let mut renamed = BTreeMap::new();
-        for pair in options.list("renameLabels") {
-            match pair.split_once(':') {
-                Some((old, new)) if !old.is_empty() && !new.is_empty() => {
-                    renamed.insert(old.to_owned(), new.to_owned());
-                }
-                _ => options.refuse(Some("renameLabels"), "is no list of old:new"),
-            }
-        }
+        let protocol = protocol.unwrap_or(Protocol::Etsy);
+        let style: Style = options
+            .parsed("labelStyle", "style: lowerCamelCase or upperCamelCase")
+            .unwrap_or_default();
+        let renamed = read_renamed(protocol, style, options);
         Self {
             authority: authority(uri, "localhost", 8125),
             lines: Lines {
                 prefix: options.text_or("prefix", ""),
-                protocol: protocol.unwrap_or(Protocol::Etsy),
+                protocol,
                 labels: LabelNames {
                     renamed,
                     allowed: options.list("allowedLabels").into_iter().collect(),
-                    style: style.unwrap_or_default(),
+                    style,
                 },
             },
             lines_a_message: options.number("numMetricsPerMsg", 5, 1..=1000),
         }
     }
+}
+
+/// Reads the new names of labels by the old ones. No two have the same name, and none that of a
+/// label of Heapster's, which it would stand in for.
+fn read_renamed(
+    protocol: Protocol,
+    style: Style,
+    options: &mut Options<'_>,
+) -> BTreeMap<String, String> {
+    const OPTION: &str = "renameLabels";
+    let mut renamed = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    let pairs = options.list(OPTION);
+    let pairs: Vec<_> = pairs.iter().map(|pair| pair.split_once(':')).collect();
+    let moved = |label: &str| pairs.iter().flatten().any(|(old, _)| *old == label);
+    for (at, pair) in pairs.iter().enumerate() {
+        let Some((old, new)) = pair.filter(|(old, new)| !old.is_empty() && !new.is_empty()) else {
+            options.refuse(Some(OPTION), "is no list of old:new");
+            continue;
+        };
+        // The other protocol sends the objects' labels alone.
+        let own = LABELS.iter().filter(|_| protocol == Protocol::Influx);
+        let mut own = own.filter(|label| !moved(label));
+        if let Some(own) = own.find(|own| style.of(own) == style.of(new)) {
+            options.refuse(Some(OPTION), format!("{own} is set by the sink itself"));
+        }
+        let first = names.insert(style.of(new).into_owned());
+        if renamed.insert(old.to_owned(), new.to_owned()).is_some() || !first {
+            let what = format!("name {} of the list is given twice", at + 1);
+            options.refuse(Some(OPTION), what);
+        }
+    }
+    renamed
 }
 
 impl Statsd {

@@ -76,14 +76,21 @@ impl LabelNames {
             return None;
         }
         let name = self.renamed.get(name).map_or(name, String::as_str);
-        if self.style == Style::AsIs {
-            return Some(name.into());
+        Some(self.style.of(name))
+    }
+}
+
+impl Style {
+    /// A name in this style.
+    pub(super) fn of(self, name: &str) -> Cow<'_, str> {
+        if self == Self::AsIs {
+            return name.into();
         }
         let mut camel = String::with_capacity(name.len());
         for (at, word) in name.split('_').filter(|word| !word.is_empty()).enumerate() {
             let mut letters = word.chars();
             match letters.next() {
-                Some(first) if at > 0 || self.style == Style::UpperCamel => {
+                Some(first) if at > 0 || self == Self::UpperCamel => {
                     camel.extend(first.to_uppercase());
                 }
                 Some(first) => camel.extend(first.to_lowercase()),
@@ -91,7 +98,7 @@ impl LabelNames {
             }
             camel.push_str(letters.as_str());
         }
-        Some(camel.into())
+        camel.into()
     }
 }
 

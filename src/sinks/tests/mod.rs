@@ -5,6 +5,7 @@ pub(super) mod folder;
 pub(super) mod receivers;
 pub(super) mod events;
 mod reading;
+mod refusing;
 pub(super) mod remote_write;
 mod riemann;
 mod tls;

@@ -159,12 +159,16 @@ fn an_address_that_can_be_nowhere_is_refused_whatever_the_sink() {
 #[test]
 fn a_secret_with_a_uris_own_signs_is_one_value_and_no_part_of_it_is_told() {
     let env = |_: &str| Some("a&s3cret=1#%+/@ b".to_owned());
-    let value = "influxdb:http://me:$PW@h:80?user=x&pw=$PW&db=after&old=1";
-    let sinks = SinkConfig::read(&[value], &env).unwrap();
-    assert_eq!(sinks[0].remarks.ignored, ["old"]);
-    let printed = format!("{sinks:?}");
-    assert!(printed.contains("\"after\"") && printed.contains("h:80"));
-    assert!(!printed.contains("s3cret"), "{printed}");
+    for value in [
+        "influxdb:http://me:$PW@h:80?db=after&old=1",
+        "influxdb:http://h:80?user=x&pw=$PW&db=after&old=1",
+    ] {
+        let sinks = SinkConfig::read(&[value], &env).unwrap();
+        assert_eq!(sinks[0].remarks.ignored, ["old"]);
+        let printed = format!("{sinks:?}");
+        assert!(printed.contains("\"after\"") && printed.contains("h:80"));
+        assert!(!printed.contains("s3cret"), "{printed}");
+    }
     let options = SinkConfig::read(&["influxdb:http://h?$OPTIONS"], &env).unwrap();
     assert_eq!(options[0].remarks.ignored, ["(in a variable)"]);
 }
@@ -172,13 +176,16 @@ fn a_secret_with_a_uris_own_signs_is_one_value_and_no_part_of_it_is_told() {
 #[test]
 fn no_secret_is_ever_printed() {
     let values = [
-        "influxdb:http://me:$PW@h?pw=$PW",
+        "influxdb:http://me:$PW@h",
         "influxdb:https://h?user=me&pw=${PW}",
         "influxdb:http://h?bucket=b&org=o&token=$TOKEN",
         "opentsdb:http://me:$PW@h",
-        "elasticsearch:http://me:$PW@h?nodes=http://me:$PW@h&esUserName=me&esUserSecret=$PW",
+        "elasticsearch:http://me:$PW@h",
+        "elasticsearch:http://h?nodes=http://me:$PW@h&nodes=http://me:$PW@i",
+        "elasticsearch:http://h?esUserName=me&esUserSecret=$PW",
         "elasticsearch:http://h?apiKey=$KEY",
-        "prometheus:https://me:$PW@h?token=$TOKEN",
+        "prometheus:https://me:$PW@h",
+        "prometheus:https://h?token=$TOKEN",
         "otlp:https://me:$PW@h?headers=api-key:$KEY",
         "webhook:https://me:$PW@h",
         "gcm:?project=p&token=$TOKEN",

@@ -8,9 +8,16 @@ use tokio::net::TcpListener;
 
 use super::receivers::{Act, Asked, listener, serve};
 use super::working::{Rig, quick, until};
-use super::{batch, cluster};
+use super::{Plain, batch, cluster};
 use crate::domain::{Clock, SystemClock};
-use crate::sinks::http::{Credentials, Http, HttpConfig};
+use crate::sinks::SinkConfig;
+use crate::sinks::chunks::Progress;
+use crate::sinks::column::Column;
+use crate::sinks::credentials::Credentials;
+use crate::sinks::export::Exporter;
+use crate::sinks::filter::Filter;
+use crate::sinks::http::{Http, HttpConfig};
+use crate::sinks::trust::TlsConfig;
 
 const SINKS: [&str; 6] = [
     "elasticsearch",
@@ -63,6 +70,31 @@ async fn nothing_is_lost_nor_refused_whatever_ails_a_backend() {
 }
 
 #[tokio::test]
+async fn who_cannot_be_reached_is_named_by_host_and_port() {
+    let (reserved, address) = listener().await;
+    drop(reserved);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let http = SINKS.map(|sink| format!("{sink}:http://{address}"));
+    let others = [
+        format!("graphite:tcp://{address}"),
+        format!("riemann:tcp://{address}"),
+        format!("gcm:?project=p&metadata=http://{address}"),
+        #[cfg(feature = "kafka")]
+        format!("kafka:?brokers={address}"),
+    ];
+    for value in http.into_iter().chain(others) {
+        let sink = SinkConfig::read(&[&value], &|_| None).unwrap().remove(0);
+        let mut exporter = Exporter::new(sink.backend, &clock).unwrap();
+        let (batch, filter) = (batch(60, vec![cluster()]), Filter::default());
+        let column = Column::new(&batch, &Plain, &filter);
+        let sent = exporter.export(column, &mut Progress::default()).await;
+        let said = sent.unwrap_err().to_string();
+        let named = format!("cannot be reached: {address}: ");
+        assert!(said.starts_with(&named), "{value}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_that_repeats_the_password_does_not_show_it() {
     let (listening, address) = listener().await;
     serve(listening, |asked| {
@@ -78,7 +110,8 @@ async fn a_refusal_that_repeats_the_password_does_not_show_it() {
     });
     let config = HttpConfig {
         authority: address.to_string(),
-        tls: None,
+        secure: false,
+        tls: TlsConfig::default(),
         credentials: Credentials::Basic("me".to_owned(), "s3cret".into()),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -37,9 +37,7 @@ const LONGEST: usize = 4 << 20;
 
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        if uri.host.is_none() {
-            options.refuse(None, "the address names no host");
-        }
+        options.need_host(uri);
         let path = if uri.path.is_empty() { "/" } else { &uri.path };
         Self {
             http: HttpConfig::read(uri, "localhost", (80, 443), options),
