@@ -23,6 +23,8 @@ pub(super) struct Events {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     known: Known,
+    /// It was told that everything is listed again.
+    listing: bool,
 }
 
 /// What was told before a list began.
@@ -51,6 +53,7 @@ impl Events {
             clock,
             metrics,
             known: place.map_or(Known::Everything, Known::up_to),
+            listing: false,
         }
     }
 
@@ -83,7 +86,8 @@ impl Known {
 
 impl Follower for Events {
     fn list_begins(&mut self) {
-        if self.known != Known::Everything {
+        // An attempt that fails is followed by another.
+        if self.known != Known::Everything && !std::mem::replace(&mut self.listing, true) {
             info!("the API server no longer tells what followed; listing all events again");
         }
     }
@@ -113,6 +117,7 @@ impl Follower for Events {
     fn deleted(&mut self, _: Object<'_>) {}
 
     fn reached(&mut self, version: &str) {
+        self.listing = false;
         self.known = Known::up_to(version);
         self.intake.reached(version, self.clock.now());
     }
