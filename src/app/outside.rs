@@ -91,9 +91,47 @@ pub(super) fn told(problems: &Problems) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use anyhow::Context;
 
     use super::*;
+    use crate::app::{bind, bind_eventer};
+    use crate::config::{Command, parse_command};
+
+    #[tokio::test]
+    async fn files_of_sinks_are_told_beside_a_kubeconfig_that_is_none() {
+        const FLAGS: [&str; 2] = [
+            "--kubeconfig=/nowhere/config",
+            "--sink=influxdb:https://h?cacert=/nowhere/ca",
+        ];
+        for first in [
+            &["loadline", "--client-ca-file=/nowhere/client"][..],
+            &["eventer"],
+        ] {
+            let words = first.iter().chain(&FLAGS).map(OsString::from);
+            let error = match parse_command(words).unwrap() {
+                Command::Serve(settings) => bind(settings).await.map(drop).unwrap_err(),
+                Command::Eventer(settings) => bind_eventer(settings).await.map(drop).unwrap_err(),
+                command @ (Command::Check { .. }
+                | Command::Why { .. }
+                | Command::TakeOver { .. }) => {
+                    panic!("{command:?}")
+                }
+            };
+            let told = story(&error);
+            let mut expected = vec![
+                "/nowhere/config",
+                "influxdb: option cacert: cannot use /nowhere/ca",
+            ];
+            if first.len() > 1 {
+                expected.push("/nowhere/client");
+            }
+            for what in expected {
+                assert!(told.contains(what), "{what}: {told}");
+            }
+        }
+    }
 
     #[test]
     fn what_is_wrong_with_either_is_told() {
