@@ -11,7 +11,6 @@ mod decode;
 mod error;
 mod explain;
 mod http1;
-mod large_reads;
 mod material;
 mod pin;
 mod pinned;

@@ -43,8 +43,8 @@ pub(super) fn nodes(
 ///
 /// Entries of `before` whose record and sample are still the same are taken over: between two views
 /// a second apart that is nine tenths of them.
-pub(super) fn pods(
-    records: &[Arc<PodRecord>],
+pub(super) fn pods<'a>(
+    records: impl ExactSizeIterator<Item = &'a Arc<PodRecord>> + Clone,
     samples: &Samples,
     rules: &Rules,
     now: Instant,
@@ -52,7 +52,7 @@ pub(super) fn pods(
 ) -> Option<Piece<PodView>> {
     let mut pods = Vec::with_capacity(records.len());
     let mut origins = Vec::with_capacity(records.len());
-    let first = records.first();
+    let first = records.clone().next();
     let earlier = before.zip(first).map(|(before, first)| before.from(first));
     let mut earlier = earlier.into_iter().flatten().peekable();
     for record in records {

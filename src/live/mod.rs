@@ -208,7 +208,7 @@ impl Live {
                     let records = self.inventory.pods_of(namespace);
                     let samples = self.samples_for(&records);
                     let piece = before.piece_of(namespace);
-                    let piece = join::pods(&records, &samples, &self.rules, now, piece);
+                    let piece = join::pods(records.iter(), &samples, &self.rules, now, piece);
                     before.with(namespace, piece, at)
                 }
             };
@@ -249,15 +249,19 @@ impl Live {
     }
 
     fn join_pods(&self, now: Instant, before: &View<PodView>) -> Vec<Piece<PodView>> {
-        let (records, samples) = (self.inventory.pods(), self.samples());
+        let namespaces = self.inventory.namespaces_of_pods();
+        let samples = self.samples();
+        let records: Vec<_> = namespaces.iter().flat_map(|pods| pods.iter()).collect();
         let joined = in_parts(
             &records,
             JOINED_BY_ONE,
             Vec::new(),
             |mut pieces, records| {
                 for records in records.chunk_by(|a, b| a.key.namespace == b.key.namespace) {
-                    let namespace = records.first().map_or("", |pod| pod.key.namespace.as_str());
+                    let first = records.first();
+                    let namespace = first.map_or("", |pod| pod.key.namespace.as_str());
                     let before = before.piece_of(namespace);
+                    let records = records.iter().copied();
                     pieces.extend(join::pods(records, &samples, &self.rules, now, before));
                 }
                 pieces
