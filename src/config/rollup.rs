@@ -103,7 +103,7 @@ const STORE_LABEL: Flag = Flag::new(
     "store-label",
     Kind::List,
     "",
-    "Labels of pods and nodes to store apart as well, as in label or name=label",
+    "Labels of pods and nodes to store apart as well, as in label or name=label; under no name of Heapster's own labels",
 );
 const IGNORE_LABEL: Flag = Flag::new(
     "ignore-label",
