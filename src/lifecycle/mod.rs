@@ -1,5 +1,5 @@
-//! How the process lives: its tasks, its end, its health, its memory, and how it waits before trying
-//! again.
+//! How the process lives: its tasks, its end, its health, its memory and its disk, and how it waits
+//! before trying again.
 
 mod backoff;
 mod folder_lock;
@@ -7,6 +7,7 @@ mod health;
 mod memory;
 mod stop;
 mod tasks;
+mod volume;
 
 pub use backoff::{Backoff, Jitter, random};
 pub use folder_lock::FolderLock;
@@ -14,3 +15,4 @@ pub use health::{Check, CheckReport, CheckResult, Health, Probe};
 pub use memory::MemoryLimit;
 pub use stop::{Stop, StopSender};
 pub use tasks::Tasks;
+pub use volume::Volume;
