@@ -111,20 +111,21 @@ impl<D: Delivery> Lineup<D> {
         }
         if let Some((spooling, _)) = &self.spooling {
             let names = self.inlets.iter().map(|inlet| inlet.name.as_str());
-            spool::tell_left(&spooling.folder, &names.collect::<Vec<_>>());
+            let names: Vec<_> = names.collect();
+            spool::tell_left(&spooling.folder, &names);
         }
         Ok(self)
     }
 
     /// The spool of a sink, if there are any.
-    fn spool(&self, name: &str) -> Result<Option<Arc<Spool<D::Batch>>>, SetupError> {
+    fn spool(&self, sink: &str) -> Result<Option<Arc<Spool<D::Batch>>>, SetupError> {
         let Some((Spooling { folder, most }, codec)) = &self.spooling else {
             return Ok(None);
         };
-        let metrics = self.metrics.of_spool(name);
-        let spool = Spool::open(name, folder, most.get(), codec(), metrics);
+        let metrics = self.metrics.of_spool(sink);
+        let spool = Spool::open(sink, folder, most.get(), codec(), metrics);
         let spool = spool.map_err(|error| SetupError::spool(folder, &error))?;
-        Ok(Some(Arc::new(spool)))
+        Ok(Some(spool))
     }
 }
 
@@ -157,8 +158,10 @@ impl<B: Send + Sync + 'static> Inlet<B> {
             }
         }
         self.full = over;
-        let queued = i64::try_from(self.queue.len()).unwrap_or(i64::MAX);
-        self.metrics.queued.set(queued);
+        self.metrics.queued.set(self.queue.queued());
+        if let Some(spool) = spool {
+            spool.queue_changed();
+        }
     }
 }
 

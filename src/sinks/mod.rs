@@ -139,7 +139,7 @@ impl Sinks {
         let codec: fn() -> Codec<Batch> = || Codec {
             pack: spool::pack,
             unpack: spool::unpack,
-            lost: |_| {},
+            lost: None,
         };
         let spooling = spooling.map(|spooling| (spooling, codec));
         let mut lineup = Lineup::new(config, spooling, clock, registry);

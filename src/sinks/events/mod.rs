@@ -97,7 +97,7 @@ impl EventSinks {
         let codec: fn() -> Codec<EventBatch> = || Codec {
             pack: packed::pack,
             unpack: packed::unpack,
-            lost: EventBatch::abandon,
+            lost: Some(EventBatch::abandon),
         };
         let spooling = spooling.map(|spooling| (spooling, codec));
         let mut lineup = Lineup::new(config, spooling, clock, registry);
