@@ -8,7 +8,7 @@ use super::metrics::{Metrics, SinkMetrics};
 use super::options::{Problem, Problems, Remarks};
 use super::queue::Queue;
 use super::setup::{SetupError, both};
-use super::spool::{self, Codec, Spool};
+use super::spool::{self, Codec, Owner, Spool};
 use super::worker::{Delivery, State, Worker};
 use super::{Config, Spooling};
 use crate::domain::Clock;
@@ -59,7 +59,7 @@ impl<D: Delivery> Lineup<D> {
     /// Sets up a sink, or notes why it cannot be.
     pub(super) fn add(
         &mut self,
-        (name, remarks): (String, &Remarks),
+        (name, destination, remarks): (String, &str, &Remarks),
         queue: usize,
         delivery: Result<D, SetupError>,
     ) {
@@ -74,7 +74,7 @@ impl<D: Delivery> Lineup<D> {
                 options, "options given more than once; the first counts"
             );
         }
-        let (delivery, spool) = match both(delivery, self.spool(&name)) {
+        let (delivery, spool) = match both(delivery, self.spool(&name, destination)) {
             Ok(both) => both,
             Err(error) => return self.problems.extend(error.of(&name)),
         };
@@ -118,12 +118,16 @@ impl<D: Delivery> Lineup<D> {
     }
 
     /// The spool of a sink, if there are any.
-    fn spool(&self, sink: &str) -> Result<Option<Arc<Spool<D::Batch>>>, SetupError> {
+    fn spool(
+        &self,
+        sink: &str,
+        destination: &str,
+    ) -> Result<Option<Arc<Spool<D::Batch>>>, SetupError> {
         let Some((Spooling { folder, most }, codec)) = &self.spooling else {
             return Ok(None);
         };
-        let metrics = self.metrics.of_spool(sink);
-        let spool = Spool::open(sink, folder, most.get(), codec(), metrics);
+        let (metrics, owner) = (self.metrics.of_spool(sink), Owner { sink, destination });
+        let spool = Spool::open(owner, folder, most.get(), codec(), metrics);
         let spool = spool.map_err(|error| SetupError::spool(folder, &error))?;
         Ok(Some(spool))
     }

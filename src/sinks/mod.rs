@@ -15,6 +15,7 @@ mod chunks;
 mod column;
 mod config;
 mod datagram;
+mod destination;
 mod elasticsearch;
 mod events;
 mod export;
@@ -137,6 +138,7 @@ impl Sinks {
         registry: &mut Registry,
     ) -> Result<Self, Problems> {
         let codec: fn() -> Codec<Batch> = || Codec {
+            kind: "numbers",
             pack: spool::pack,
             unpack: spool::unpack,
             lost: None,
@@ -149,7 +151,8 @@ impl Sinks {
                 filter: sink.filter,
                 labeller: Arc::clone(labeller),
             });
-            lineup.add((sink.name, &sink.remarks), sink.queue, columns);
+            let sink_is = (sink.name, sink.destination.as_str(), &sink.remarks);
+            lineup.add(sink_is, sink.queue, columns);
         }
         let lineup = lineup.whole()?;
         Ok(Self { lineup })

@@ -65,16 +65,21 @@ fn checksum(body: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Writes a file that is there as a whole or not at all, whatever happens meanwhile.
+/// Writes the file of a batch as [`write_whole`] does.
 pub(super) fn write(folder: &Path, number: u64, bytes: &[u8]) -> io::Result<()> {
-    let to = path(folder, number);
+    write_whole(&path(folder, number), bytes)
+}
+
+/// Writes a file that is there as a whole or not at all, whatever happens meanwhile.
+pub(super) fn write_whole(to: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = to.with_extension(UNFINISHED);
     let written = fs::File::create(&unfinished).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    let renamed = written.and_then(|()| fs::rename(&unfinished, &to));
+    let renamed = written.and_then(|()| fs::rename(&unfinished, to));
     // Its name is to outlive the machine, too.
+    let folder = to.parent().unwrap_or(to);
     let renamed = renamed.and_then(|()| fs::File::open(folder)?.sync_all());
     if renamed.is_err() {
         // What is left of it only takes room.
@@ -92,9 +97,17 @@ pub(super) fn claim(folder: &Path) -> io::Result<Option<Claimed>> {
 
 /// Whether batches lie in this folder.
 pub(super) fn holds_batches(folder: &Path) -> bool {
+    batches(folder).next().is_some()
+}
+
+fn batches(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_batch = |path: PathBuf| path.extension().is_some_and(|ending| ending == ENDING);
-    entries.map(|entry| entry.path()).any(is_batch)
+    entries.filter(|entry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == ENDING)
+    })
 }
 
 /// That another process has the folder.

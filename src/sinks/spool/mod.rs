@@ -12,6 +12,7 @@
 mod file;
 mod held;
 mod left;
+mod meant;
 mod packed;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,8 @@ use super::metrics::SpoolMetrics;
 
 /// How batches of one kind become bytes, and become batches again.
 pub(super) struct Codec<B> {
+    /// What they are, in one word.
+    pub kind: &'static str,
     pub pack: fn(&B) -> Vec<u8>,
     pub unpack: fn(&[u8]) -> Option<B>,
     /// Told of what could not be written when the process ended, if somebody makes it again then: it
@@ -45,9 +48,19 @@ pub(super) struct Codec<B> {
     pub lost: Option<fn(&B)>,
 }
 
+/// Whose spool it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner<'a> {
+    /// The sink's name.
+    pub sink: &'a str,
+    /// Where its batches go. Holds no secret.
+    pub destination: &'a str,
+}
+
 /// The batches of one sink that are on disk, or on their way there.
 pub(super) struct Spool<B> {
     sink: String,
+    destination: String,
     folder: PathBuf,
     /// The most bytes all files may take.
     most: u64,
@@ -81,16 +94,18 @@ impl<B: Send + Sync + 'static> Spool<B> {
     /// another process has it still.
     ///
     /// # Errors
-    /// When the folder cannot be used.
+    /// When the folder cannot be used, or holds batches of another kind.
     pub(super) fn open(
-        sink: &str,
+        owner: Owner<'_>,
         folder: &Path,
         most: u64,
         codec: Codec<B>,
         metrics: SpoolMetrics,
     ) -> io::Result<Arc<Self>> {
+        let sink = owner.sink;
         let spool = Self {
             sink: sink.to_owned(),
+            destination: owner.destination.to_owned(),
             folder: folder.join(sink),
             most,
             codec,
@@ -115,6 +130,8 @@ impl<B: Send + Sync + 'static> Spool<B> {
         let Some((lock, files)) = file::claim(&self.folder)? else {
             return Ok(false);
         };
+        let (owner, kind) = (self.owner(), self.codec.kind);
+        meant::check(&self.folder, owner, kind, files.len())?;
         let mut held = self.held.lock();
         if !files.is_empty() {
             let (sink, batches) = (&self.sink, files.len());
@@ -261,6 +278,13 @@ impl<B: Send + Sync + 'static> Spool<B> {
         held.told.holds(&self.sink, bytes, self.most);
         self.tell(&held);
         Some(number)
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner {
+            sink: &self.sink,
+            destination: &self.destination,
+        }
     }
 
     fn tell(&self, held: &Held<B>) {

@@ -4,6 +4,7 @@ mod elasticsearch;
 pub(super) mod folder;
 pub(super) mod receivers;
 pub(super) mod events;
+mod moved;
 mod reading;
 pub(super) mod remote_write;
 mod riemann;

@@ -154,6 +154,20 @@ async fn a_file_the_disk_does_not_give_is_asked_for_again_and_stays_where_it_is(
     assert_eq!(taken(&open(&folder, 1 << 20)).await, [60]);
 }
 
+#[tokio::test]
+async fn what_another_program_left_is_not_taken() {
+    let folder = Folder::new();
+    let of = |kind| opened_as(&folder, 1 << 20, kind, pack);
+    let spool = of("events").unwrap();
+    put(&spool, 60).await;
+    drop(spool);
+    let error = of("numbers").map(|_| ());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("1 batches of events"), "{error}");
+    let spool = of("events").unwrap();
+    assert_eq!(taken(&spool).await, [60]);
+}
+
 /// Whether [`pack_late`] waits, and how often it has begun.
 static SHUT: AtomicBool = AtomicBool::new(true);
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
@@ -169,7 +183,7 @@ fn pack_late(batch: &Batch) -> Vec<u8> {
 #[tokio::test]
 async fn what_is_taken_while_it_is_written_leaves_no_file() {
     let folder = Folder::new();
-    let spool = opened_as(&folder, 1 << 20, pack_late).unwrap();
+    let spool = opened_as(&folder, 1 << 20, "numbers", pack_late).unwrap();
     let queue = queue_of(&[120]);
     spool.push(made(60));
     spool.set_away(true);

@@ -15,15 +15,29 @@ use crate::telemetry::testing::logged;
 
 type Opened = Arc<Spool<Batch>>;
 
-fn opened_as(folder: &Folder, most: u64, pack: fn(&Batch) -> Vec<u8>) -> io::Result<Opened> {
+fn opened_as(
+    folder: &Folder,
+    most: u64,
+    kind: &'static str,
+    pack: fn(&Batch) -> Vec<u8>,
+) -> io::Result<Opened> {
     let metrics = Metrics::register(&mut Registry::default()).of_spool("s");
     let lost = None;
-    let codec = Codec { pack, unpack, lost };
-    Spool::open("s", folder.path(), most, codec, metrics)
+    let codec = Codec {
+        kind,
+        pack,
+        unpack,
+        lost,
+    };
+    let owner = Owner {
+        sink: "s",
+        destination: "log",
+    };
+    Spool::open(owner, folder.path(), most, codec, metrics)
 }
 
 fn open(folder: &Folder, most: u64) -> Opened {
-    opened_as(folder, most, pack).unwrap()
+    opened_as(folder, most, "numbers", pack).unwrap()
 }
 
 fn made(secs: i64) -> Arc<Batch> {
