@@ -101,7 +101,8 @@ impl<D: Delivery> Lineup<D> {
         });
     }
 
-    /// All sinks that were added; says what spools hold that is none of theirs.
+    /// All sinks that were added; says what spools hold that is none of theirs, and whether there is
+    /// room for theirs.
     ///
     /// # Errors
     /// Why any of them could not be.
@@ -113,6 +114,7 @@ impl<D: Delivery> Lineup<D> {
             let names = self.inlets.iter().map(|inlet| inlet.name.as_str());
             let names: Vec<_> = names.collect();
             spool::tell_left(&spooling.folder, &names);
+            spool::tell_room(&spooling.folder, &names, spooling.most.get());
         }
         Ok(self)
     }

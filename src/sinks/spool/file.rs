@@ -100,6 +100,12 @@ pub(super) fn holds_batches(folder: &Path) -> bool {
     batches(folder).next().is_some()
 }
 
+/// What the batches in this folder take, as far as it can be read.
+pub(super) fn taken(folder: &Path) -> u64 {
+    let files = batches(folder).filter_map(|file| file.metadata().ok());
+    files.map(|file| file.len()).sum()
+}
+
 fn batches(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| {

@@ -14,6 +14,7 @@ mod held;
 mod left;
 mod meant;
 mod packed;
+mod room;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -33,6 +34,7 @@ use tracing::{info, warn};
 
 pub(super) use left::tell as tell_left;
 pub(super) use packed::{pack, unpack};
+pub(super) use room::tell as tell_room;
 
 use self::held::Held;
 use super::metrics::SpoolMetrics;

@@ -63,3 +63,13 @@ async fn what_waits_goes_to_where_the_backend_moved_and_one_line_says_so() {
     let lines = told(&at(is), &folder, 1 << 20);
     assert!(lines.is_empty(), "{lines:?}");
 }
+
+#[test]
+fn spools_that_may_take_more_than_their_volume_has_are_told_of_at_the_start() {
+    let folder = Folder::new();
+    let values = ["log".to_owned(), "log".to_owned()];
+    assert!(told(&values, &folder, 1 << 20).is_empty());
+    let lines = told(&values, &folder, 1 << 62);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("the volume has less room"), "{lines:?}");
+}
