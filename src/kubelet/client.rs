@@ -10,6 +10,7 @@ use tokio_rustls::TlsConnector;
 use super::connection::{Connection, Open, Stream};
 use super::error::Phase;
 use super::http1::{Fault, Response};
+use super::large_reads::LargeReads;
 use super::material::{MaterialError, Watched};
 use super::resolve::Resolver;
 use super::tls::{Tls, watch_tls};
@@ -272,7 +273,7 @@ impl KubeletClient {
                 address: target.host().into(),
             })?;
         let stream = TlsConnector::from(node.config)
-            .connect(node.server_name, tcp)
+            .connect(node.server_name, LargeReads::new(tcp))
             .await
             .map_err(|error| handshake_error(target, error))?;
         Ok(Open::new(

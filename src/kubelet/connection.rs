@@ -12,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::Target;
 use super::http1::{Fault, Response, exchange};
+use super::large_reads::LargeReads;
 use super::tls::{NodeTls, Tls};
 
 /// What is kept of a node between two requests: the open connection, if there is one, and the TLS
@@ -41,7 +42,7 @@ pub(super) struct Open {
 
 pub(super) enum Stream {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<LargeReads>>),
 }
 
 #[derive(Debug)]

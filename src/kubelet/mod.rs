@@ -11,6 +11,7 @@ mod decode;
 mod error;
 mod explain;
 mod http1;
+mod large_reads;
 mod material;
 mod pin;
 mod pinned;
