@@ -52,10 +52,13 @@ impl<B: Send + Sync + 'static> Spool<B> {
 
     /// Writes the batch at hand, which is older than all others, if there is room; gives back another
     /// one like it, which is the one at hand from then on. `None` when it is in a file already or
-    /// cannot be written: it stays in memory then.
+    /// cannot be written, as while another process has the folder: it stays in memory then.
     pub(in crate::sinks) async fn keep_at_hand(self: &Arc<Self>, batch: Arc<B>) -> Option<Arc<B>> {
-        let is_kept = self.held.lock().at_hand.is_some();
-        if is_kept {
+        let waits = {
+            let held = self.held.lock();
+            held.lock.is_some() && held.at_hand.is_none()
+        };
+        if !waits {
             return None;
         }
         let spool = Arc::clone(self);

@@ -279,6 +279,11 @@ async fn a_folder_has_one_user_and_the_next_sends_what_that_one_left() {
     fs::write(&unfinished, b"x").unwrap();
     let second = open(&folder, 1 << 20);
     assert!(unfinished.exists() && !second.claim().await);
+    assert!(second.keep_at_hand(made(30)).await.is_none());
+    assert!(
+        !second.held.lock().told.is_failing(),
+        "it is no disk that fails"
+    );
     second.push(made(240));
     assert!(!second.has_room() && !second.is_empty());
     put(&first, 120).await;
