@@ -11,14 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use rustix::fs::statvfs;
 use tracing::warn;
 
 use super::metrics::{Failing, Metrics};
 use super::segment::{self, Broken, Meta, Opened, ReadAt, Segment};
 use crate::domain::Timestamp;
 use crate::history::{HandedFamily, RingColumns};
-use crate::lifecycle::FolderLock;
+use crate::lifecycle::{self, FolderLock};
 
 /// A segment of the directory.
 #[derive(Debug)]
@@ -278,11 +277,7 @@ impl Volume for Disk {
     }
 
     fn size(&self, path: &Path) -> io::Result<u64> {
-        let volume = statvfs(path)?;
-        // What is kept for root is not ours.
-        let kept = volume.f_bfree.saturating_sub(volume.f_bavail);
-        let blocks = volume.f_blocks.saturating_sub(kept);
-        Ok(blocks.saturating_mul(volume.f_frsize))
+        Ok(lifecycle::Volume::of(path)?.whole)
     }
 }
 

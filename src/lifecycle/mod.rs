@@ -1,5 +1,5 @@
-//! How the process lives: its tasks, its end, its health, its memory, and how it waits before trying
-//! again and divides long work.
+//! How the process lives: its tasks, its end, its health, its memory and its disk, and how it waits
+//! before trying again and divides long work.
 
 mod backoff;
 mod folder_lock;
@@ -8,6 +8,7 @@ mod memory;
 mod parts;
 mod stop;
 mod tasks;
+mod volume;
 
 pub use backoff::{Backoff, Jitter, random};
 pub use folder_lock::FolderLock;
@@ -16,3 +17,4 @@ pub use memory::MemoryLimit;
 pub use parts::in_parts;
 pub use stop::{Stop, StopSender};
 pub use tasks::Tasks;
+pub use volume::Volume;

@@ -9,8 +9,8 @@ use super::kafka;
 use super::options::{Options, Problem, Problems, Remarks};
 use super::uri::SinkUri;
 use super::{
-    elasticsearch, gcm, google, graphite, influxdb, opentsdb, otlp, prometheus, riemann, statsd,
-    webhook,
+    destination, elasticsearch, gcm, google, graphite, influxdb, opentsdb, otlp, prometheus,
+    riemann, statsd, webhook,
 };
 use crate::domain::{Clock, SystemClock};
 
@@ -21,6 +21,8 @@ pub struct SinkConfig {
     pub name: String,
     /// What is odd about its options.
     pub remarks: Remarks,
+    /// Where it sends to, without anything secret.
+    pub(super) destination: String,
     pub(super) backend: Backend,
     pub(super) filter: Filter,
     pub(super) queue: usize,
@@ -86,6 +88,7 @@ impl SinkConfig {
         let named = |given: Given<Self>| Self {
             name: given.name,
             remarks: given.remarks,
+            destination: given.destination,
             ..given.sink
         };
         (read.into_iter().map(named).collect(), problems)
@@ -139,6 +142,7 @@ impl SinkConfig {
         Some(Self {
             name: uri.key.clone(),
             remarks: Remarks::default(),
+            destination: String::new(),
             backend,
             filter,
             queue: options.number("queue", QUEUE, 1..=1000),
@@ -150,6 +154,7 @@ impl SinkConfig {
 pub(super) struct Given<T> {
     pub name: String,
     pub remarks: Remarks,
+    pub destination: String,
     pub sink: T,
 }
 
@@ -194,6 +199,7 @@ pub(super) fn read_all<S: AsRef<str>, T>(
             sinks.push(Given {
                 name,
                 remarks,
+                destination: destination::of(&uri),
                 sink,
             });
         }

@@ -8,7 +8,7 @@ use super::metrics::{Metrics, SinkMetrics};
 use super::options::{Problem, Problems, Remarks};
 use super::queue::Queue;
 use super::setup::{SetupError, both};
-use super::spool::{self, Codec, Spool};
+use super::spool::{self, Codec, Owner, Spool};
 use super::worker::{Delivery, State, Worker};
 use super::{Config, Spooling};
 use crate::domain::Clock;
@@ -59,7 +59,7 @@ impl<D: Delivery> Lineup<D> {
     /// Sets up a sink, or notes why it cannot be.
     pub(super) fn add(
         &mut self,
-        (name, remarks): (String, &Remarks),
+        (name, destination, remarks): (String, &str, &Remarks),
         queue: usize,
         delivery: Result<D, SetupError>,
     ) {
@@ -74,7 +74,7 @@ impl<D: Delivery> Lineup<D> {
                 options, "options given more than once; the first counts"
             );
         }
-        let (delivery, spool) = match both(delivery, self.spool(&name)) {
+        let (delivery, spool) = match both(delivery, self.spool(&name, destination)) {
             Ok(both) => both,
             Err(error) => return self.problems.extend(error.of(&name)),
         };
@@ -101,7 +101,8 @@ impl<D: Delivery> Lineup<D> {
         });
     }
 
-    /// All sinks that were added; says what spools hold that is none of theirs.
+    /// All sinks that were added; says what spools hold that is none of theirs, and whether there is
+    /// room for theirs.
     ///
     /// # Errors
     /// Why any of them could not be.
@@ -111,20 +112,26 @@ impl<D: Delivery> Lineup<D> {
         }
         if let Some((spooling, _)) = &self.spooling {
             let names = self.inlets.iter().map(|inlet| inlet.name.as_str());
-            spool::tell_left(&spooling.folder, &names.collect::<Vec<_>>());
+            let names: Vec<_> = names.collect();
+            spool::tell_left(&spooling.folder, &names);
+            spool::tell_room(&spooling.folder, &names, spooling.most.get());
         }
         Ok(self)
     }
 
     /// The spool of a sink, if there are any.
-    fn spool(&self, name: &str) -> Result<Option<Arc<Spool<D::Batch>>>, SetupError> {
+    fn spool(
+        &self,
+        sink: &str,
+        destination: &str,
+    ) -> Result<Option<Arc<Spool<D::Batch>>>, SetupError> {
         let Some((Spooling { folder, most }, codec)) = &self.spooling else {
             return Ok(None);
         };
-        let metrics = self.metrics.of_spool(name);
-        let spool = Spool::open(name, folder, most.get(), codec(), metrics);
+        let (metrics, owner) = (self.metrics.of_spool(sink), Owner { sink, destination });
+        let spool = Spool::open(owner, folder, most.get(), codec(), metrics);
         let spool = spool.map_err(|error| SetupError::spool(folder, &error))?;
-        Ok(Some(Arc::new(spool)))
+        Ok(Some(spool))
     }
 }
 
@@ -161,8 +168,10 @@ impl<B: Send + Sync + 'static> Inlet<B> {
             }
         }
         self.full = over;
-        let queued = i64::try_from(self.queue.len()).unwrap_or(i64::MAX);
-        self.metrics.queued.set(queued);
+        self.metrics.queued.set(self.queue.queued());
+        if let Some(spool) = spool {
+            spool.queue_changed();
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) struct SpoolMetrics {
     pub failed: Counter,
     /// Batches that could not be read back.
     pub torn: Counter,
+    /// Batches that wait in the queue, which is emptied into the spool.
+    pub queued: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -142,6 +144,7 @@ impl Metrics {
             full: self.dropped(sink, "spool_full"),
             failed: self.dropped(sink, "spool_failed"),
             torn: self.dropped(sink, "spool_torn"),
+            queued: self.queued.get_or_create_owned(&label),
         }
     }
 

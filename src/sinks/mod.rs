@@ -16,6 +16,7 @@ mod column;
 mod config;
 mod credentials;
 mod datagram;
+mod destination;
 mod elasticsearch;
 mod events;
 mod export;
@@ -139,9 +140,10 @@ impl Sinks {
         registry: &mut Registry,
     ) -> Result<Self, Problems> {
         let codec: fn() -> Codec<Batch> = || Codec {
+            kind: "numbers",
             pack: spool::pack,
             unpack: spool::unpack,
-            lost: |_| {},
+            lost: None,
         };
         let spooling = spooling.map(|spooling| (spooling, codec));
         let mut lineup = Lineup::new(config, spooling, clock, registry);
@@ -151,7 +153,8 @@ impl Sinks {
                 filter: sink.filter,
                 labeller: Arc::clone(labeller),
             });
-            lineup.add((sink.name, &sink.remarks), sink.queue, columns);
+            let sink_is = (sink.name, sink.destination.as_str(), &sink.remarks);
+            lineup.add(sink_is, sink.queue, columns);
         }
         let lineup = lineup.whole()?;
         Ok(Self { lineup })

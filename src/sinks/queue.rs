@@ -89,6 +89,23 @@ impl<B> Queue<B> {
         }
     }
 
+    /// The oldest batch, which stays here.
+    pub(super) fn oldest(&self) -> Option<Arc<B>> {
+        self.inner.lock().waiting.front().cloned()
+    }
+
+    /// Takes this batch away if it is the oldest still, and calls `moved` before anybody can take a
+    /// newer one. Tells whether it was.
+    pub(super) fn take(&self, batch: &Arc<B>, moved: impl FnOnce()) -> bool {
+        let mut inner = self.inner.lock();
+        let is_this = |oldest: &mut Arc<B>| Arc::ptr_eq(oldest, batch);
+        let taken = inner.waiting.pop_front_if(is_this).is_some();
+        if taken {
+            moved();
+        }
+        taken
+    }
+
     /// No more will be put in at the end.
     pub(super) fn close(&self) {
         self.inner.lock().closed = true;
@@ -107,6 +124,11 @@ impl<B> Queue<B> {
 
     pub(super) fn len(&self) -> usize {
         self.inner.lock().waiting.len()
+    }
+
+    /// The same for a gauge.
+    pub(super) fn queued(&self) -> i64 {
+        i64::try_from(self.len()).unwrap_or(i64::MAX)
     }
 }
 
@@ -154,6 +176,20 @@ mod tests {
         queue.close();
         assert_eq!((stamp(next(&queue).await), queue.len()), (Some(3), 0));
         assert!(matches!(queue.next(|| false).await, Next::None));
+    }
+
+    #[test]
+    fn only_the_oldest_is_taken_away() {
+        let queue = Queue::new(2);
+        let (one, two) = (batch(1), batch(2));
+        for batch in [&one, &two] {
+            queue.push(Arc::clone(batch), |_| {});
+        }
+        assert_eq!(stamp(queue.oldest()), Some(1));
+        assert!(!queue.take(&two, || panic!("it is not the oldest")));
+        let mut moved = false;
+        assert!(queue.take(&one, || moved = true) && moved);
+        assert_eq!((stamp(queue.oldest()), queue.len()), (Some(2), 1));
     }
 
     #[test]

@@ -52,11 +52,10 @@ pub(super) struct Worker<D: Delivery> {
 /// What the log was told, and where the batch at hand stands.
 #[derive(Debug)]
 pub(super) struct State<B> {
-    /// The batch `progress` is of, at hand or back in the queue.
+    /// The batch `progress` is of, at hand or back in the queue. Once its first attempt has failed it
+    /// lies in the spool too, if there is one and it takes it.
     batch: Option<Arc<B>>,
     at_hand: bool,
-    /// The file of the spool it is from.
-    file: Option<u64>,
     progress: Progress,
     problem: Option<ExportError>,
     refusing: Refusing,
@@ -67,7 +66,6 @@ impl<B> Default for State<B> {
         Self {
             batch: None,
             at_hand: false,
-            file: None,
             progress: Progress::default(),
             problem: None,
             refusing: Refusing::default(),
@@ -92,10 +90,10 @@ impl<D: Delivery> Worker<D> {
             stop.stopped().await;
             sleep(flush).await;
         };
-        let spool = self.spool.clone();
+        let (spool, queue) = (self.spool.clone(), Arc::clone(&self.queue));
         let writing = async {
             match &spool {
-                Some(spool) => spool.write().await,
+                Some(spool) => spool.write(&queue).await,
                 None => std::future::pending().await,
             }
         };
@@ -112,8 +110,6 @@ impl<D: Delivery> Worker<D> {
         let at_hand = self.state.batch.take().filter(|_| self.state.at_hand);
         let queue = self.queue.drain();
         if let Some(spool) = &self.spool {
-            // What is from a file is there still.
-            let at_hand = at_hand.filter(|_| self.state.file.is_none());
             spool.keep(at_hand, queue).await;
             return;
         }
@@ -140,10 +136,9 @@ impl<D: Delivery> Worker<D> {
         }
         loop {
             if let Some(spool) = &self.spool
-                && let Some(taken) = spool.next().await
+                && let Some(batch) = spool.next().await
             {
-                self.state.file = taken.file;
-                return Some(taken.batch);
+                return Some(batch);
             }
             let spool = self.spool.as_ref();
             let older = || spool.is_some_and(|spool| !spool.is_empty());
@@ -162,10 +157,10 @@ impl<D: Delivery> Worker<D> {
             let age = self.clock.now().since(D::timestamp(&batch));
             self.metrics.lag.set(age.unwrap_or_default().as_secs_f64());
             match outcome {
-                Ok(()) => self.succeeded(),
+                Ok(()) => self.succeeded().await,
                 Err(error) => {
                     self.failed(error);
-                    self.put_back(batch);
+                    self.put_back(batch).await;
                     if stop.is_stopping() {
                         return;
                     }
@@ -177,7 +172,7 @@ impl<D: Delivery> Worker<D> {
 
     /// Forgets how far another batch had got.
     fn begin(&mut self, batch: &Arc<D::Batch>) {
-        self.metrics.queued.set(self.queued());
+        self.metrics.queued.set(self.queue.queued());
         let same = self.state.batch.as_ref();
         if !same.is_some_and(|same| Arc::ptr_eq(same, batch)) {
             self.state.progress = Progress::default();
@@ -198,14 +193,15 @@ impl<D: Delivery> Worker<D> {
         outcome.unwrap_or(Err(ExportError::Slow))
     }
 
-    fn succeeded(&mut self) {
+    async fn succeeded(&mut self) {
         self.backoff.reset();
         self.metrics.sent.inc();
         self.metrics.up.set(1);
         self.state.batch = None;
         self.state.at_hand = false;
-        if let (Some(spool), Some(file)) = (&self.spool, self.state.file.take()) {
-            spool.done(file);
+        if let Some(spool) = &self.spool {
+            spool.set_away(false);
+            spool.done().await;
         }
         if self.state.problem.take().is_some() {
             info!(
@@ -227,9 +223,14 @@ impl<D: Delivery> Worker<D> {
         self.state.problem = Some(error);
     }
 
-    /// Keeps a batch for the next attempt, if newer ones have left it room or a spool takes them.
-    fn put_back(&mut self, batch: Arc<D::Batch>) {
-        if self.spool.is_some() {
+    /// Keeps a batch for the next attempt, if newer ones have left it room or a spool takes them. What
+    /// a spool holds does not wait in memory: who asks whether a batch is safe has his answer.
+    async fn put_back(&mut self, batch: Arc<D::Batch>) {
+        if let Some(spool) = &self.spool {
+            spool.set_away(true);
+            if let Some(kept) = spool.keep_at_hand(batch).await {
+                self.state.batch = Some(kept);
+            }
             return;
         }
         self.state.at_hand = false;
@@ -237,10 +238,6 @@ impl<D: Delivery> Worker<D> {
             self.state.batch = None;
             self.metrics.dropped_full.inc();
         }
-        self.metrics.queued.set(self.queued());
-    }
-
-    fn queued(&self) -> i64 {
-        i64::try_from(self.queue.len()).unwrap_or(i64::MAX)
+        self.metrics.queued.set(self.queue.queued());
     }
 }

@@ -2,6 +2,7 @@
 
 mod objects;
 mod receiver;
+mod spooled;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::cluster::testing::Remembering;
 use crate::cluster::{Election, LeaseConfig};
 use crate::domain::SystemClock;
 use crate::lifecycle::StopSender;
-use crate::sinks::{self, EventSinkConfig};
+use crate::sinks::{self, EventSinkConfig, Spooling};
 use crate::telemetry::testing::logged;
 use receiver::Receiver;
 
@@ -28,12 +29,12 @@ struct Running {
 
 impl Running {
     fn new(server: &Remembering, sinks: &[String]) -> Self {
-        Self::with(server, sinks, Leadership::undisputed(), |_| ())
+        Self::with(server, (sinks, None), Leadership::undisputed(), |_| ())
     }
 
     fn with(
         server: &Remembering,
-        sinks: &[String],
+        (sinks, spool): (&[String], Option<Spooling>),
         leadership: Leadership,
         change: impl FnOnce(&mut Config),
     ) -> Self {
@@ -45,7 +46,7 @@ impl Running {
             flush: Duration::from_millis(500),
             retry: (Duration::from_millis(5), Duration::from_millis(20)),
         };
-        let sinks = EventSinks::new(config, sinks, None, &clock, &mut registry).unwrap();
+        let sinks = EventSinks::new(config, sinks, spool, &clock, &mut registry).unwrap();
         let mut config = Config {
             frequency: Duration::from_millis(20),
             save_every: Duration::from_millis(10),
@@ -350,7 +351,7 @@ async fn only_what_is_wanted_is_sent() {
     let filter = EventFilter::new(vec!["a".into()], Vec::new(), vec!["Warning".into()]);
     let running = Running::with(
         &server,
-        &[receiver.sink()],
+        (&[receiver.sink()], None),
         Leadership::undisputed(),
         |config| config.filter = filter,
     );
@@ -414,7 +415,12 @@ async fn of_two_replicas_one_sends_and_the_other_goes_on_where_it_stopped() {
         let (stop, stopped) = Stop::channel();
         let tasks = Tasks::new(stop.clone());
         tasks.spawn_passing("election", election.run(stopped));
-        let running = Running::with(&server, &[receiver.sink()], leadership.clone(), |_| ());
+        let running = Running::with(
+            &server,
+            (&[receiver.sink()], None),
+            leadership.clone(),
+            |_| (),
+        );
         (running, leadership, stop, tasks)
     };
     let (first, leads, stop_first, first_tasks) = replica("one");

@@ -19,6 +19,8 @@ pub struct EventSinkConfig {
     pub name: String,
     /// What is odd about its options.
     pub remarks: Remarks,
+    /// Where it sends to, without anything secret.
+    pub(super) destination: String,
     pub(super) backend: Backend,
     pub(super) filter: EventFilter,
     pub(super) queue: usize,
@@ -88,6 +90,7 @@ impl EventSinkConfig {
             Self {
                 name: given.name,
                 remarks: given.remarks,
+                destination: given.destination,
                 backend,
                 filter,
                 queue,

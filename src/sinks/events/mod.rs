@@ -95,9 +95,10 @@ impl EventSinks {
         registry: &mut Registry,
     ) -> Result<Self, Problems> {
         let codec: fn() -> Codec<EventBatch> = || Codec {
+            kind: "events",
             pack: packed::pack,
             unpack: packed::unpack,
-            lost: EventBatch::abandon,
+            lost: Some(EventBatch::abandon),
         };
         let spooling = spooling.map(|spooling| (spooling, codec));
         let mut lineup = Lineup::new(config, spooling, clock, registry);
@@ -105,7 +106,8 @@ impl EventSinks {
             let filter = sink.filter;
             let exporter = Exporter::new(sink.backend, clock);
             let events = exporter.map(|exporter| Events { exporter, filter });
-            lineup.add((sink.name, &sink.remarks), sink.queue, events);
+            let sink_is = (sink.name, sink.destination.as_str(), &sink.remarks);
+            lineup.add(sink_is, sink.queue, events);
         }
         let lineup = lineup.whole()?;
         Ok(Self { lineup })

@@ -1,6 +1,6 @@
 //! One batch in one file.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 
+use super::held::File;
 use crate::lifecycle::FolderLock;
 
 /// What a file begins with; then come the length and the checksum of the rest.
@@ -18,8 +19,8 @@ const UNFINISHED: &str = "unfinished";
 /// The longest batch that is read back; more than the largest cluster makes.
 const LONGEST: u64 = 4 << 30;
 
-/// A folder's lock, and the numbers and sizes of its files.
-pub(super) type Claimed = (FolderLock, Vec<(u64, u64)>);
+/// A folder's lock, and its files.
+pub(super) type Claimed = (FolderLock, Vec<File>);
 
 /// Where the batch with this number lies. Numbers have as many digits as any, so that names are in
 /// the order of the numbers.
@@ -64,17 +65,22 @@ fn checksum(body: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Writes a file that is there as a whole or not at all, whatever happens meanwhile.
+/// Writes the file of a batch as [`write_whole`] does.
 pub(super) fn write(folder: &Path, number: u64, bytes: &[u8]) -> io::Result<()> {
-    let to = path(folder, number);
+    write_whole(&path(folder, number), bytes)
+}
+
+/// Writes a file that is there as a whole or not at all, whatever happens meanwhile.
+pub(super) fn write_whole(to: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = to.with_extension(UNFINISHED);
-    let written = File::create(&unfinished).and_then(|mut file| {
+    let written = fs::File::create(&unfinished).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    let renamed = written.and_then(|()| fs::rename(&unfinished, &to));
+    let renamed = written.and_then(|()| fs::rename(&unfinished, to));
     // Its name is to outlive the machine, too.
-    let renamed = renamed.and_then(|()| File::open(folder)?.sync_all());
+    let folder = to.parent().unwrap_or(to);
+    let renamed = renamed.and_then(|()| fs::File::open(folder)?.sync_all());
     if renamed.is_err() {
         // What is left of it only takes room.
         let _ = fs::remove_file(&unfinished);
@@ -91,9 +97,23 @@ pub(super) fn claim(folder: &Path) -> io::Result<Option<Claimed>> {
 
 /// Whether batches lie in this folder.
 pub(super) fn holds_batches(folder: &Path) -> bool {
+    batches(folder).next().is_some()
+}
+
+/// What the batches in this folder take, as far as it can be read.
+pub(super) fn taken(folder: &Path) -> u64 {
+    let files = batches(folder).filter_map(|file| file.metadata().ok());
+    files.map(|file| file.len()).sum()
+}
+
+fn batches(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_batch = |path: PathBuf| path.extension().is_some_and(|ending| ending == ENDING);
-    entries.map(|entry| entry.path()).any(is_batch)
+    entries.filter(|entry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == ENDING)
+    })
 }
 
 /// That another process has the folder.
@@ -101,22 +121,25 @@ pub(super) fn in_use() -> io::Error {
     io::Error::new(io::ErrorKind::ResourceBusy, "another process uses it")
 }
 
-/// The numbers and sizes of the files in a folder, the oldest first; what never was finished is
-/// removed.
-fn list(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
+/// The files in a folder, the oldest first; what never was finished is removed.
+fn list(folder: &Path) -> io::Result<Vec<File>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
         let ending = path.extension().and_then(|ending| ending.to_str());
         let stem = path.file_stem().and_then(|stem| stem.to_str());
-        match (ending, stem.and_then(|stem| stem.parse().ok())) {
-            (Some(ENDING), Some(number)) => files.push((number, entry.metadata()?.len())),
-            (Some(UNFINISHED), Some(_)) => fs::remove_file(&path)?,
+        let number = stem.and_then(|stem| stem.parse().ok());
+        match (ending, number) {
+            (Some(ENDING), Some(number)) => {
+                let bytes = entry.metadata()?.len();
+                files.push(File { number, bytes });
+            }
+            (Some(UNFINISHED), _) => fs::remove_file(&path)?,
             _ => {}
         }
     }
-    files.sort_unstable();
+    files.sort_unstable_by_key(|file| file.number);
     Ok(files)
 }
 

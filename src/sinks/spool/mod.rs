@@ -1,21 +1,25 @@
-//! What does not fit into a sink's queue, on disk.
+//! What does not fit into a sink's queue, on disk, and while the sink is away all that waits for it.
 //!
 //! Batches lie in a folder of their own, each in one file with a checksum, numbered in the order in
-//! which they are to be sent. All of them are older than those in the queue. A file is there as a
-//! whole or not at all; one that is broken all the same is passed over and counted. When they take
-//! more room than they may, the oldest go; what cannot be written is lost; both are counted.
+//! which they are to be sent. All of them are older than those in the queue, and none but the one the
+//! sink is at is older than they. A file is there as a whole or not at all; one that is broken all the
+//! same is passed over and counted. When they take more room than they may, the oldest go; what cannot
+//! be written is lost, unless it still has a place in memory; both are counted.
 //!
 //! One process has a folder for itself, by a lock. Another goes on with what its queue and a few
 //! batches in memory hold until the first has ended, and then sends what that one left.
 
 mod file;
+mod held;
 mod left;
+mod meant;
 mod packed;
+mod room;
 #[cfg(test)]
 mod tests;
 mod told;
+mod writing;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,203 +27,235 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as Turn, Notify};
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 pub(super) use left::tell as tell_left;
 pub(super) use packed::{pack, unpack};
+pub(super) use room::tell as tell_room;
 
-use self::told::Told;
+use self::held::Held;
 use super::metrics::SpoolMetrics;
-use crate::lifecycle::FolderLock;
 
 /// How batches of one kind become bytes, and become batches again.
 pub(super) struct Codec<B> {
+    /// What they are, in one word.
+    pub kind: &'static str,
     pub pack: fn(&B) -> Vec<u8>,
     pub unpack: fn(&[u8]) -> Option<B>,
-    /// Told of what could not be written when the process ended.
-    pub lost: fn(&B),
+    /// Told of what could not be written when the process ended, if somebody makes it again then: it
+    /// costs no older batch its place.
+    pub lost: Option<fn(&B)>,
+}
+
+/// Whose spool it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner<'a> {
+    /// The sink's name.
+    pub sink: &'a str,
+    /// Where its batches go. Holds no secret.
+    pub destination: &'a str,
 }
 
 /// The batches of one sink that are on disk, or on their way there.
 pub(super) struct Spool<B> {
     sink: String,
+    destination: String,
     folder: PathBuf,
     /// The most bytes all files may take.
     most: u64,
     codec: Codec<B>,
     metrics: SpoolMetrics,
-    inner: Mutex<Inner<B>>,
+    held: Mutex<Held<B>>,
     changed: Notify,
-    /// Who holds it writes. Goes along to the thread that does, which is not stopped by whoever
-    /// waits for it no longer.
-    turn: Arc<Turn<()>>,
+    /// Who holds it writes.
+    turn: Mutex<()>,
 }
 
-struct Inner<B> {
-    files: VecDeque<File>,
-    /// What is to be written, behind all files.
-    pending: VecDeque<(u64, Arc<B>)>,
-    next: u64,
-    /// Held while the folder is ours; without it there are no files.
-    lock: Option<Arc<FolderLock>>,
-    told: Told,
-}
-
-#[derive(Clone, Copy)]
-struct File {
-    number: u64,
-    bytes: u64,
-}
-
-/// A batch that was taken from the spool.
-pub(super) struct Taken<B> {
-    pub batch: Arc<B>,
-    /// The file to be removed once the batch is through.
-    pub file: Option<u64>,
+/// Why a file was not read.
+enum Unread {
+    /// It is not what was written.
+    Broken,
+    /// The disk does not give it.
+    Failed(io::Error),
 }
 
 /// How many batches may wait to be written. When the disk is slower than that, the oldest of them
 /// is lost.
 const PENDING: usize = 16;
-/// How often it is tried to make the folder ours, while another process has it.
+/// How often it is tried to make the folder ours while another process has it, and to write and read
+/// what a disk does not take or give.
 const AGAIN: Duration = Duration::from_secs(5);
-/// The number of the first batch, so that others can be put before it.
-const FIRST: u64 = 1 << 32;
+/// How often a file is tried to be read before it is passed over.
+const READS: usize = 3;
 
 impl<B: Send + Sync + 'static> Spool<B> {
     /// Takes up what a process before left in the folder, which is made if need be; later, if
     /// another process has it still.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or holds batches of another kind.
     pub(super) fn open(
-        sink: &str,
+        owner: Owner<'_>,
         folder: &Path,
         most: u64,
         codec: Codec<B>,
         metrics: SpoolMetrics,
-    ) -> io::Result<Self> {
-        let inner = Inner {
-            next: FIRST,
-            files: VecDeque::new(),
-            pending: VecDeque::new(),
-            lock: None,
-            told: Told::default(),
-        };
+    ) -> io::Result<Arc<Self>> {
+        let sink = owner.sink;
         let spool = Self {
             sink: sink.to_owned(),
+            destination: owner.destination.to_owned(),
             folder: folder.join(sink),
             most,
             codec,
             metrics,
-            inner: Mutex::new(inner),
+            held: Mutex::default(),
             changed: Notify::new(),
-            turn: Arc::default(),
+            turn: Mutex::default(),
         };
-        match file::claim(&spool.folder)? {
-            Some((lock, files)) => spool.begin(lock, files),
-            None => {
-                let folder = spool.folder.display();
-                warn!(
-                    sink,
-                    %folder,
-                    "another process uses the spool; until it ends, batches wait in memory alone"
-                );
-            }
+        if !spool.take()? {
+            let folder = spool.folder.display();
+            warn!(
+                sink,
+                %folder,
+                "another process uses the spool; until it ends, batches wait in memory alone"
+            );
         }
-        Ok(spool)
+        Ok(Arc::new(spool))
     }
 
-    /// Begins with these files, which are older than what is pending.
-    fn begin(&self, lock: FolderLock, files: Vec<(u64, u64)>) {
-        let mut inner = self.inner.lock();
-        let file = |(number, bytes)| File { number, bytes };
-        inner.files = files.into_iter().map(file).collect();
-        inner.next = inner.files.back().map_or(FIRST, |last| last.number + 1);
-        for (_, batch) in std::mem::take(&mut inner.pending) {
-            let number = inner.next;
-            inner.next += 1;
-            inner.pending.push_back((number, batch));
-        }
-        inner.lock = Some(Arc::new(lock));
-        if !inner.files.is_empty() {
-            let (sink, batches) = (&self.sink, inner.files.len());
+    /// Makes the folder ours if no other process has it; whether it is. Blocks.
+    fn take(&self) -> io::Result<bool> {
+        let Some((lock, files)) = file::claim(&self.folder)? else {
+            return Ok(false);
+        };
+        let (owner, kind) = (self.owner(), self.codec.kind);
+        meant::check(&self.folder, owner, kind, files.len())?;
+        let mut held = self.held.lock();
+        if !files.is_empty() {
+            let (sink, batches) = (&self.sink, files.len());
             info!(sink, batches, "the spool holds batches");
         }
-        self.shrink(&mut inner);
+        held.begin(lock, files);
+        let gone = self.shrink(&mut held);
+        drop(held);
+        self.unlink(&gone);
+        Ok(true)
     }
 
     /// Makes the folder ours if no other process has it any more; whether it is.
-    async fn claim(&self) -> bool {
-        if self.inner.lock().lock.is_some() {
+    async fn claim(self: &Arc<Self>) -> bool {
+        let is_ours = self.held.lock().lock.is_some();
+        if is_ours {
             return true;
         }
-        let folder = self.folder.clone();
-        let claimed = spawn_blocking(move || file::claim(&folder)).await;
-        let Ok(Ok(Some((lock, files)))) = claimed else {
-            return false;
-        };
-        info!(sink = self.sink, "the spool is free, and ours now");
-        self.begin(lock, files);
-        true
+        let spool = Arc::clone(self);
+        match spawn_blocking(move || spool.take()).await {
+            Ok(Ok(true)) => {
+                info!(sink = self.sink, "the spool is free, and ours now");
+                true
+            }
+            Ok(Err(error)) => {
+                let told = &mut self.held.lock().told;
+                told.failed(&self.sink, &self.folder, &error);
+                false
+            }
+            Ok(Ok(false)) | Err(_) => false,
+        }
     }
 
     /// Adds a batch that is newer than all others here; it is written by [`Spool::write`].
     pub(super) fn push(&self, batch: Arc<B>) {
-        let mut inner = self.inner.lock();
-        let number = inner.next;
-        inner.next += 1;
-        inner.pending.push_back((number, batch));
-        if inner.pending.len() > PENDING {
-            inner.pending.pop_front();
+        let mut held = self.held.lock();
+        let number = held.behind_all();
+        held.pending.push_back((number, batch));
+        if held.pending.len() > PENDING {
+            held.pending.pop_front();
             self.metrics.failed.inc();
-            inner.told.late(&self.sink);
+            held.told.late(&self.sink);
         }
-        self.tell(&inner);
+        self.tell(&held);
         self.changed.notify_one();
     }
 
-    /// The oldest batch. One from a file stays there until it is [`Spool::done`].
-    pub(super) async fn next(&self) -> Option<Taken<B>> {
+    /// Something was put into the sink's queue.
+    pub(super) fn queue_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Whether the sink's last attempt failed. While it is so, what waits in its queue comes here.
+    pub(super) fn set_away(&self, away: bool) {
+        self.held.lock().away = away;
+        self.changed.notify_one();
+    }
+
+    /// The oldest batch, which is the one at hand until it is [`Spool::done`]. If it is from a file,
+    /// it stays there until then.
+    pub(super) async fn next(self: &Arc<Self>) -> Option<Arc<B>> {
         loop {
-            let file = {
-                let mut inner = self.inner.lock();
-                match inner.files.front() {
-                    Some(file) => *file,
+            let number = {
+                let mut held = self.held.lock();
+                held.at_hand = held.files.front().map(|file| file.number);
+                match held.at_hand {
+                    Some(number) => number,
                     None => {
-                        let (_, batch) = inner.pending.pop_front()?;
-                        self.tell(&inner);
-                        return Some(Taken { batch, file: None });
+                        let (_, batch) = held.pending.pop_front()?;
+                        self.tell(&held);
+                        return Some(batch);
                     }
                 }
             };
-            let (path, unpack) = (file::path(&self.folder, file.number), self.codec.unpack);
-            let read = move || {
-                let bytes = fs::read(path).ok()?;
-                unpack(&file::opened(&bytes)?)
-            };
-            if let Ok(Some(batch)) = spawn_blocking(read).await {
-                return Some(Taken {
-                    batch: Arc::new(batch),
-                    file: Some(file.number),
-                });
-            }
-            if self.remove(file.number) {
-                self.metrics.torn.inc();
-                let (sink, number) = (&self.sink, file.number);
-                warn!(sink, number, "a batch of the spool cannot be read");
+            match self.read(number).await {
+                Ok(batch) => return Some(Arc::new(batch)),
+                Err(why) => self.pass_over(number, &why).await,
             }
         }
     }
 
-    /// Whether another batch fits, as far as that can be told of one that is not written yet.
+    async fn read(&self, number: u64) -> Result<B, Unread> {
+        let mut reads = 1;
+        loop {
+            let (path, unpack) = (file::path(&self.folder, number), self.codec.unpack);
+            let read = move || {
+                let bytes = fs::read(path).map_err(Unread::Failed)?;
+                let content = file::opened(&bytes).ok_or(Unread::Broken)?;
+                unpack(&content).ok_or(Unread::Broken)
+            };
+            let gone = io::ErrorKind::NotFound;
+            match spawn_blocking(read).await.unwrap_or(Err(Unread::Broken)) {
+                Err(Unread::Failed(error)) if reads < READS && error.kind() != gone => {
+                    sleep(AGAIN).await;
+                }
+                read => return read,
+            }
+            reads += 1;
+        }
+    }
+
+    /// Does without a batch that cannot be read. Its file stays where the disk may give it another
+    /// time.
+    async fn pass_over(self: &Arc<Self>, number: u64, why: &Unread) {
+        self.metrics.torn.inc();
+        let sink = &self.sink;
+        match why {
+            Unread::Broken => {
+                warn!(sink, number, "a batch of the spool cannot be read");
+                self.done().await;
+            }
+            Unread::Failed(error) => {
+                warn!(sink, number, %error, "a batch of the spool cannot be read");
+                self.forget();
+            }
+        }
+    }
+
+    /// Whether another batch fits, as far as that can be told of one that is not written yet. A disk
+    /// that takes nothing has no room.
     pub(super) fn has_room(&self) -> bool {
-        let inner = self.inner.lock();
-        let (bytes, files) = (inner.bytes(), inner.files.len() as u64);
-        let one = bytes.checked_div(files).unwrap_or_default();
-        let waiting = inner.pending.len() as u64 + 1;
-        let ours = inner.lock.is_some() && inner.pending.len() < PENDING;
-        ours && bytes.saturating_add(one * waiting) <= self.most
+        self.held.lock().has_room(self.most)
     }
 
     /// Whether no other process has the folder.
@@ -228,158 +264,40 @@ impl<B: Send + Sync + 'static> Spool<B> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let inner = self.inner.lock();
-        inner.files.is_empty() && inner.pending.is_empty()
+        let held = self.held.lock();
+        held.files.is_empty() && held.pending.is_empty()
     }
 
-    /// The batch of this file is through.
-    pub(super) fn done(&self, number: u64) {
-        self.remove(number);
-    }
-
-    /// Writes what is pending, as it comes; never ends.
-    pub(super) async fn write(&self) {
-        loop {
-            if self.claim().await {
-                self.write_pending(|_| {}).await;
-                self.changed.notified().await;
-            } else {
-                sleep(AGAIN).await;
-            }
+    /// The batch at hand is through.
+    pub(super) async fn done(self: &Arc<Self>) {
+        if let Some(number) = self.forget() {
+            let spool = Arc::clone(self);
+            let _ = spawn_blocking(move || spool.unlink(&[number])).await;
         }
     }
 
-    /// Writes what has to outlive the process: `first`, which is older than all here, and `rest`,
-    /// which is newer. What could not be written is counted.
-    pub(super) async fn keep(&self, first: Option<Arc<B>>, rest: impl IntoIterator<Item = Arc<B>>) {
-        self.claim().await;
-        if let Some(first) = first {
-            let number = self.inner.lock().before_all();
-            match self.write_one(number, Arc::clone(&first)).await {
-                Some(bytes) => {
-                    let mut inner = self.inner.lock();
-                    inner.files.push_front(File { number, bytes });
-                    self.shrink(&mut inner);
-                }
-                None => (self.codec.lost)(&first),
-            }
-        }
-        self.write_pending(self.codec.lost).await;
-        for batch in rest {
-            self.push(batch);
-            self.write_pending(self.codec.lost).await;
+    /// Holds the batch at hand no longer; its file, if it is in one.
+    fn forget(&self) -> Option<u64> {
+        let mut held = self.held.lock();
+        let number = held.at_hand.take()?;
+        held.remove(number);
+        let bytes = held.bytes;
+        held.told.holds(&self.sink, bytes, self.most);
+        self.tell(&held);
+        Some(number)
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner {
+            sink: &self.sink,
+            destination: &self.destination,
         }
     }
 
-    /// Writes all that is pending. What somebody took meanwhile is no file then; `lost` is told of
-    /// what could not be written.
-    async fn write_pending(&self, lost: impl Fn(&B)) {
-        loop {
-            let front = self.inner.lock().pending.front().cloned();
-            let Some((number, batch)) = front else { return };
-            let written = self.write_one(number, Arc::clone(&batch)).await;
-            let mut inner = self.inner.lock();
-            let waits = inner.pending.front().is_some_and(|front| front.0 == number);
-            if waits {
-                inner.pending.pop_front();
-            }
-            match written {
-                Some(bytes) if waits => inner.files.push_back(File { number, bytes }),
-                Some(_) => drop(fs::remove_file(file::path(&self.folder, number))),
-                None => lost(&batch),
-            }
-            if inner.pending.is_empty() {
-                inner.told.in_time(&self.sink);
-            }
-            self.shrink(&mut inner);
-        }
-    }
-
-    /// Writes one batch; gives back how large it is, or counts it as lost.
-    async fn write_one(&self, number: u64, batch: Arc<B>) -> Option<u64> {
-        let (folder, pack, most) = (self.folder.clone(), self.codec.pack, self.most);
-        let turn = Arc::clone(&self.turn).lock_owned().await;
-        let lock = self.inner.lock().lock.clone();
-        let write = move || {
-            // Both are held to the end, whoever waits for it.
-            let (_turn, _lock) = (turn, lock.ok_or_else(file::in_use)?);
-            let bytes = file::sealed(&pack(&batch))?;
-            let size = bytes.len() as u64;
-            if size <= most {
-                file::write(&folder, number, &bytes)?;
-            }
-            Ok::<u64, io::Error>(size)
-        };
-        let written = spawn_blocking(write).await.map_err(io::Error::other);
-        let told = &mut self.inner.lock().told;
-        match written.and_then(|written| written) {
-            Ok(bytes) if bytes > self.most => {
-                self.metrics.full.inc();
-                told.too_large(&self.sink, bytes);
-                None
-            }
-            Ok(bytes) => {
-                told.wrote(&self.sink);
-                Some(bytes)
-            }
-            Err(error) => {
-                self.metrics.failed.inc();
-                told.failed(&self.sink, &self.folder, &error);
-                None
-            }
-        }
-    }
-
-    /// Removes a file; whether it was still there.
-    fn remove(&self, number: u64) -> bool {
-        let mut inner = self.inner.lock();
-        let at = inner.files.iter().position(|file| file.number == number);
-        let removed = at.and_then(|at| inner.files.remove(at));
-        if removed.is_some() {
-            self.unlink(number);
-            let bytes = inner.bytes();
-            inner.told.holds(&self.sink, bytes, self.most);
-        }
-        self.tell(&inner);
-        removed.is_some()
-    }
-
-    fn unlink(&self, number: u64) {
-        if let Err(error) = fs::remove_file(file::path(&self.folder, number)) {
-            let sink = &self.sink;
-            warn!(sink, number, %error, "cannot remove a batch from the spool");
-        }
-    }
-
-    /// Removes the oldest files while there are more bytes than may be.
-    fn shrink(&self, inner: &mut Inner<B>) {
-        while inner.bytes() > self.most
-            && let Some(oldest) = inner.files.pop_front()
-        {
-            self.unlink(oldest.number);
-            self.metrics.full.inc();
-            inner.told.full(&self.sink);
-        }
-        self.tell(inner);
-    }
-
-    fn tell(&self, inner: &Inner<B>) {
+    fn tell(&self, held: &Held<B>) {
         let of = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let batches = inner.files.len() + inner.pending.len();
+        let batches = held.files.len() + held.pending.len();
         self.metrics.batches.set(of(batches as u64));
-        self.metrics.bytes.set(of(inner.bytes()));
-    }
-}
-
-impl<B> Inner<B> {
-    /// A number below that of every batch here.
-    fn before_all(&self) -> u64 {
-        let file = self.files.front().map(|file| file.number);
-        let pending = self.pending.front().map(|(number, _)| *number);
-        file.or(pending).unwrap_or(self.next).saturating_sub(1)
-    }
-
-    fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        self.metrics.bytes.set(of(held.bytes));
     }
 }

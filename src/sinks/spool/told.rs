@@ -20,13 +20,18 @@ impl Told {
         }
     }
 
-    /// A batch does not fit into the empty spool.
-    pub(super) fn too_large(&mut self, sink: &str, bytes: u64) {
-        if !std::mem::replace(&mut self.full, true) {
+    /// A batch of `bytes` does not fit, of the `most` there may be.
+    pub(super) fn no_room(&mut self, sink: &str, bytes: u64, most: u64) {
+        if std::mem::replace(&mut self.full, true) {
+            return;
+        }
+        if bytes > most {
             warn!(
                 sink,
                 bytes, "a batch is larger than the spool may be; it is dropped"
             );
+        } else {
+            warn!(sink, "the spool is full; what does not fit is not kept");
         }
     }
 
@@ -42,8 +47,18 @@ impl Told {
     pub(super) fn failed(&mut self, sink: &str, folder: &Path, error: &io::Error) {
         if !std::mem::replace(&mut self.failing, true) {
             let folder = folder.display();
-            warn!(sink, %folder, %error, "cannot write to the spool; the batch is dropped");
+            warn!(
+                sink,
+                %folder,
+                %error,
+                "cannot write to the spool; what memory has no room for is dropped"
+            );
         }
+    }
+
+    /// Whether the last batch could not be written.
+    pub(super) const fn is_failing(&self) -> bool {
+        self.failing
     }
 
     pub(super) fn wrote(&mut self, sink: &str) {

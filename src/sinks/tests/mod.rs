@@ -4,6 +4,7 @@ mod elasticsearch;
 pub(super) mod folder;
 pub(super) mod receivers;
 pub(super) mod events;
+mod moved;
 mod reading;
 mod refusing;
 pub(super) mod remote_write;

@@ -1,5 +1,7 @@
 //! Batches that outlive a process, a broken file and a full disk.
 
+mod away;
+
 use super::super::metrics::Metrics;
 use super::*;
 use crate::domain::{
@@ -11,38 +13,58 @@ use crate::sinks::tests::{batch, cluster, pod};
 use crate::telemetry::Registry;
 use crate::telemetry::testing::logged;
 
-fn open(folder: &Folder, most: u64) -> Spool<Batch> {
+type Opened = Arc<Spool<Batch>>;
+
+fn opened_as(
+    folder: &Folder,
+    most: u64,
+    kind: &'static str,
+    pack: fn(&Batch) -> Vec<u8>,
+) -> io::Result<Opened> {
     let metrics = Metrics::register(&mut Registry::default()).of_spool("s");
-    let lost = |_: &Batch| {};
-    let codec = Codec { pack, unpack, lost };
-    Spool::open("s", folder.path(), most, codec, metrics).unwrap()
+    let lost = None;
+    let codec = Codec {
+        kind,
+        pack,
+        unpack,
+        lost,
+    };
+    let owner = Owner {
+        sink: "s",
+        destination: "log",
+    };
+    Spool::open(owner, folder.path(), most, codec, metrics)
+}
+
+fn open(folder: &Folder, most: u64) -> Opened {
+    opened_as(folder, most, "numbers", pack).unwrap()
 }
 
 fn made(secs: i64) -> Arc<Batch> {
     Arc::new(batch(secs, vec![cluster()]))
 }
 
-async fn put(spool: &Spool<Batch>, secs: i64) {
+async fn put(spool: &Opened, secs: i64) {
     spool.push(made(secs));
-    spool.write_pending(|_| {}).await;
+    spool.write_pending(false).await;
 }
 
 /// Takes all, the oldest first.
-async fn taken(spool: &Spool<Batch>) -> Vec<i64> {
+async fn taken(spool: &Opened) -> Vec<i64> {
     let mut stamps = Vec::new();
-    while let Some(taken) = spool.next().await {
-        stamps.push(taken.batch.timestamp.as_secs());
-        if let Some(file) = taken.file {
-            spool.done(file);
-        }
+    while let Some(batch) = spool.next().await {
+        stamps.push(batch.timestamp.as_secs());
+        spool.done().await;
     }
     stamps
 }
 
+/// How many files are there besides those every spool has.
 fn files(folder: &Folder) -> usize {
     let names = fs::read_dir(folder.path().join("s")).unwrap();
     let names = names.map(|file| file.unwrap().file_name());
-    names.filter(|name| name != "lock").count()
+    let ours = |name: &std::ffi::OsString| name == "lock" || name == "destination";
+    names.filter(|name| !ours(name)).count()
 }
 
 /// A node, a pod on it and its container, with all that sinks say of them.
@@ -122,7 +144,7 @@ async fn batches_come_back_in_order_after_a_restart() {
         put(&spool, secs).await;
     }
     let first = spool.next().await.unwrap();
-    assert_eq!(first.batch.timestamp.as_secs(), 60);
+    assert_eq!(first.timestamp.as_secs(), 60);
     // Killed before it was through.
     drop(spool);
     let spool = open(&folder, 1 << 20);
@@ -143,7 +165,7 @@ async fn what_is_not_written_yet_can_be_taken_and_leaves_no_file() {
     spool.push(made(120));
     assert!(!spool.is_empty());
     assert_eq!(taken(&spool).await, [60, 120]);
-    spool.write_pending(|_| {}).await;
+    spool.write_pending(false).await;
     assert_eq!(files(&folder), 0);
     assert!(spool.is_empty());
 }
@@ -155,7 +177,7 @@ async fn a_broken_file_costs_its_batch_alone() {
     for secs in [60, 120, 180, 240] {
         put(&spool, secs).await;
     }
-    let path = |at| file::path(&folder.path().join("s"), FIRST + at);
+    let path = |at| file::path(&folder.path().join("s"), held::FIRST + at);
     let bytes = fs::read(path(3)).unwrap();
     fs::write(path(3), &bytes[..bytes.len() - 1]).unwrap();
     fs::write(path(1), b"").unwrap();
@@ -183,7 +205,7 @@ async fn the_oldest_make_room_and_what_is_too_large_is_dropped() {
     assert_eq!(spool.metrics.full.get(), 1);
     let pods = (0..100).map(|n| pod("a", &format!("p{n}"), &[])).collect();
     spool.push(Arc::new(batch(240, pods)));
-    spool.write_pending(|_| {}).await;
+    spool.write_pending(false).await;
     assert_eq!((spool.metrics.full.get(), files(&folder)), (2, 2));
     drop(spool);
     // A smaller limit takes effect at once.
@@ -215,32 +237,29 @@ fn each_change_is_a_line_of_the_log() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.unwrap();
     let lines = logged(|| {
-        runtime.block_on(async {
-            let spool = open(&folder, one * 5 / 2);
-            for secs in [60, 120, 180, 240] {
-                put(&spool, secs).await;
-            }
-            assert_eq!(taken(&spool).await, [180, 240]);
-            let place = folder.path().join("s");
-            fs::remove_dir_all(&place).unwrap();
-            put(&spool, 300).await;
-            put(&spool, 360).await;
-            fs::create_dir(&place).unwrap();
-            put(&spool, 420).await;
-            for n in 0..18 {
-                spool.push(made(480 + n * 60));
-            }
-            while spool.next().await.is_some_and(|taken| {
-                spool.done(taken.file.unwrap_or_default());
-                true
-            }) {}
-            put(&spool, 1800).await;
-        });
+        let spool = open(&folder, one * 5 / 2);
+        // In this thread, whose lines are looked at.
+        let put = |secs| {
+            spool.push(made(secs));
+            spool.write_next(false);
+        };
+        [60, 120, 180, 240].into_iter().for_each(put);
+        assert_eq!(runtime.block_on(taken(&spool)), [180, 240]);
+        let place = folder.path().join("s");
+        fs::remove_dir_all(&place).unwrap();
+        [300, 360].into_iter().for_each(put);
+        fs::create_dir(&place).unwrap();
+        put(420);
+        for n in 0..18 {
+            spool.push(made(480 + n * 60));
+        }
+        runtime.block_on(taken(&spool));
+        put(1800);
     });
     let expected = [
         "the spool is full; its oldest batches are dropped",
         "the spool has room again",
-        "cannot write to the spool; the batch is dropped",
+        "cannot write to the spool; what memory has no room for is dropped",
         "the spool is written to again",
         "more batches wait for the spool than may; the oldest of them are dropped",
         "the spool is written to in time again",
@@ -260,6 +279,11 @@ async fn a_folder_has_one_user_and_the_next_sends_what_that_one_left() {
     fs::write(&unfinished, b"x").unwrap();
     let second = open(&folder, 1 << 20);
     assert!(unfinished.exists() && !second.claim().await);
+    assert!(second.keep_at_hand(made(30)).await.is_none());
+    assert!(
+        !second.held.lock().told.is_failing(),
+        "it is no disk that fails"
+    );
     second.push(made(240));
     assert!(!second.has_room() && !second.is_empty());
     put(&first, 120).await;
@@ -267,7 +291,7 @@ async fn a_folder_has_one_user_and_the_next_sends_what_that_one_left() {
     assert_eq!((files(&folder), second.metrics.failed.get()), (4, 0));
     drop(first);
     assert!(second.claim().await && second.has_room());
-    second.write_pending(|_| {}).await;
+    second.write_pending(false).await;
     assert_eq!(second.metrics.batches.get(), 4);
     assert_eq!(taken(&second).await, [60, 120, 180, 240]);
 
