@@ -134,6 +134,7 @@ impl Folder {
     }
 
     /// The oldest and the newest tick of all.
+    #[cfg(test)]
     pub(super) fn ticks(&self) -> Option<(Timestamp, Timestamp)> {
         let entries = self.entries.load();
         let known = entries.iter().filter_map(|entry| entry.meta);
