@@ -16,7 +16,6 @@ use tracing::warn;
 
 use super::metrics::{Failing, Metrics};
 use super::segment::{self, Broken, Meta, Opened, ReadAt, Segment};
-use crate::domain::Timestamp;
 use crate::history::{HandedFamily, RingColumns};
 use crate::lifecycle::FolderLock;
 
@@ -135,7 +134,7 @@ impl Folder {
 
     /// The oldest and the newest tick of all.
     #[cfg(test)]
-    pub(super) fn ticks(&self) -> Option<(Timestamp, Timestamp)> {
+    pub(super) fn ticks(&self) -> Option<(crate::domain::Timestamp, crate::domain::Timestamp)> {
         let entries = self.entries.load();
         let known = entries.iter().filter_map(|entry| entry.meta);
         let ticks = known.map(|meta| (meta.first, meta.last));

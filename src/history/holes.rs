@@ -14,7 +14,8 @@ pub(super) type Points = Vec<(Timestamp, Value)>;
 /// next to the span as well.
 ///
 /// All before the first column is one. So is what lies between two columns, or behind the last one,
-/// if the second, or `now`, is further from the first than `reach`.
+/// if the second, or `now`, is further from the first than `reach`. The column behind a hole belongs
+/// to it: who has just begun may have made it before all was measured.
 pub(super) fn holes(
     columns: &[Timestamp],
     span: Span,
@@ -26,10 +27,10 @@ pub(super) fn holes(
     let mut holes = Vec::new();
     let mut add = |first: i64, last: i64| {
         let first = first.max(span.start.as_millis());
-        let last = last.min(span.end.as_millis());
-        if first <= last {
-            let instant = Timestamp::from_millis;
-            holes.push(Span::new(instant(first), instant(last)));
+        let instant = Timestamp::from_millis;
+        if first <= last && instant(first) <= span.end {
+            let end = instant(last.saturating_add(1)).min(span.end);
+            holes.push(Span::new(instant(first), end));
         }
     };
     let mut before: Option<Timestamp> = None;
@@ -71,7 +72,7 @@ pub(super) fn asked(holes: &[Span], most: usize) -> Vec<Span> {
 }
 
 /// The points of both, ascending, one for each instant: all of `newer`, and those of `older` that
-/// lie in the holes. `older` need not ascend.
+/// lie in the holes where `newer` has none. `older` need not ascend.
 pub(super) fn joined(newer: Points, mut older: Points, holes: &[Span]) -> Points {
     older.retain(|(at, _)| {
         let hole = holes.partition_point(|hole| hole.end < *at);
@@ -80,7 +81,7 @@ pub(super) fn joined(newer: Points, mut older: Points, holes: &[Span]) -> Points
     let mut points = older;
     points.extend(newer);
     points.sort_by_key(|(at, _)| *at);
-    // What the newer one forgot while it was asked may be there from both.
+    // Of the column behind a hole, and of what the newer one forgot while it was asked.
     points.dedup_by(|later, earlier| {
         let twice = later.0 == earlier.0;
         *earlier = if twice { *later } else { *earlier };
@@ -117,13 +118,15 @@ mod tests {
             (&[][..], (5, 9), 100, vec![(5, 9)]),
             (&[], all, 100, vec![all]),
             (&[10, 20, 30], (10, 30), 30, vec![]),
-            (&[10, 20, 30], (9, 30), 30, vec![(9, 9)]),
+            (&[10, 20, 30], (9, 30), 30, vec![(9, 10)]),
             (&[10, 20, 30], (0, 5), 30, vec![(0, 5)]),
             (&[10, 30, 50], (10, 50), 50, vec![]),
-            (&[10, 31, 50], (10, 50), 50, vec![(11, 30)]),
+            (&[10, 31, 50], (10, 50), 50, vec![(11, 31)]),
             (&[10, 31, 50], (15, 20), 50, vec![(15, 20)]),
             (&[10, 31, 50], (31, 50), 50, vec![]),
-            (&[10, 90], (0, 95), 95, vec![(0, 9), (11, 89)]),
+            (&[10, 31, 50], (30, 50), 50, vec![(30, 31)]),
+            (&[10, 31, 50], (30, 30), 50, vec![(30, 30)]),
+            (&[10, 90], (0, 95), 95, vec![(0, 10), (11, 90)]),
             // The newest is young enough, or not.
             (&[10], (10, 30), 30, vec![]),
             (&[10], (10, 31), 31, vec![(11, 31)]),
@@ -159,9 +162,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn together_they_have_every_column_of_the_one_and_what_the_other_has_in_its_holes_once(
+        fn together_they_have_every_point_of_the_one_and_what_the_other_has_in_its_holes_once(
             here in btree_set(0_i64..60, 0..30),
             there in btree_set(0_i64..60, 0..60),
+            without in btree_set(0_i64..60, 0..60),
             span in (-5_i64..65, -5_i64..65),
             now in 0_i64..70,
             most in 1_usize..5,
@@ -181,7 +185,8 @@ mod tests {
                 answer.retain(|(at, _)| asked.contains(*at));
                 older.extend(answer);
             }
-            let joined = joined(points(&here, 1), older, &holes);
+            let measured = &here - &without;
+            let joined = joined(points(&measured, 1), older, &holes);
             prop_assert!(joined.is_sorted_by(|a, b| a.0 < b.0), "{joined:?}");
             let joined: BTreeMap<i64, i64> =
                 joined.iter().map(|(at, value)| (at.as_millis(), value.as_i64())).collect();
@@ -194,11 +199,17 @@ mod tests {
                     (Some(before), _) => until - before > REACH,
                     (None, _) => true,
                 };
+                // A column of which something within the span lies in the hole before it.
+                let first = before.map_or(i64::MIN, |before| before + 1);
+                let behind = here.contains(&instant)
+                    && before.is_none_or(|before| instant - before > REACH)
+                    && first.max(span.start.as_millis()) < instant;
+                let in_hole = behind || (!here.contains(&instant) && is_far);
                 let expected = if !asked {
                     None
-                } else if here.contains(&instant) {
+                } else if measured.contains(&instant) {
                     Some(1)
-                } else if there.contains(&instant) && is_far {
+                } else if there.contains(&instant) && in_hole {
                     Some(2)
                 } else {
                     None
