@@ -34,7 +34,7 @@ impl Elastic {
         let seeds = format!("{},{}", first.1, second.1);
         let node = |name, roles, (http, nodes)| {
             let node = Node::new(programs, folder, "opensearch", name)?;
-            let node = node.with(PLUGIN, programs.class_path("opensearch-security")?);
+            let node = node.with(&[PLUGIN], programs.class_path("opensearch-security")?);
             let node = node
                 .set("node.roles", roles)
                 .set("cluster.initial_cluster_manager_nodes", "one")

@@ -66,9 +66,10 @@ impl Node {
         self
     }
 
-    /// With a plugin and what it needs.
-    pub(super) fn with(mut self, plugin: &str, class_path: String) -> Self {
-        self.plugins.push(plugin.to_owned());
+    /// With plugins and what they need.
+    pub(super) fn with(mut self, plugins: &[&str], class_path: String) -> Self {
+        let plugins = plugins.iter().map(|plugin| (*plugin).to_owned());
+        self.plugins.extend(plugins);
         self.class_path.push(class_path);
         self
     }

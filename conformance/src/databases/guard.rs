@@ -13,7 +13,7 @@ pub const LOGIN: Login = ("loadline", "the-right-pw");
 /// Not the password.
 pub const WRONG: &str = "the-wrong-pw";
 /// The password as bcrypt has it, with the fewest rounds there are: each request is checked.
-pub(super) const HASH: &str = "$2b$04$HYwK7Pfhxq2Ev7CnnkQLWu9r21UE9NWc70.tYBtWYMqp1d82JPf9i";
+pub(super) const HASH: &str = "$2a$04$HYwK7Pfhxq2Ev7CnnkQLWu9r21UE9NWc70.tYBtWYMqp1d82JPf9i";
 
 /// Certificates of an authority nobody knows but who is told.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ mod faulty;
 mod guard;
 mod influxdb;
 mod kafka;
+mod keys;
 mod programs;
 mod prometheus;
 mod proxy;

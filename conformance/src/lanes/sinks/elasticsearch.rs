@@ -1,13 +1,15 @@
 //! Elasticsearch and OpenSearch, asked in their query language.
 
+use std::fmt::Display;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::expected::{Series, hold};
 use super::outage::{Going, outlast, stamps};
-use super::told::{logs, metric, reaches};
+use super::told::{DENIED, UNTRUSTED, kept_out, logs, metric, reaches};
 use super::{Check, Ground};
-use crate::databases::{Door, Elastic, Point};
+use crate::databases::{Door, Elastic, Guard, LOGIN, Point, WRONG};
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -16,11 +18,11 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     Check::new(
         "elasticsearch: OpenSearch's query language finds the closed form, also behind a pipeline",
-        |ground| Box::pin(values(ground, "opensearch")),
+        |ground| Box::pin(opensearch(ground)),
     ),
     Check::new(
-        "elasticsearch: Elasticsearch's query language finds the closed form, also behind a pipeline",
-        |ground| Box::pin(values(ground, "elasticsearch")),
+        "elasticsearch: Elasticsearch's query language finds the closed form, also behind a pipeline, over HTTPS by API key and by password",
+        |ground| Box::pin(elasticsearch(ground)),
     ),
 ];
 
@@ -90,18 +92,63 @@ async fn sums(door: &Door, kind: &str) -> Result<Vec<(i64, f64)>> {
     sums.collect::<Option<_>>().context("no sum")
 }
 
-async fn values(ground: &Ground, server: &'static str) -> Result<()> {
-    let mut elastic = Elastic::new(&ground.programs, ground.scratch.folder(), server)?;
+/// OpenSearch in the clear.
+async fn opensearch(ground: &Ground) -> Result<()> {
+    let mut elastic = Elastic::new(&ground.programs, ground.scratch.folder(), "opensearch")?;
     elastic.database.start().await?;
-    elastic.pipeline(PIPELINE, MARK).await?;
-    let (server, door) = (elastic.address, &elastic.door);
-    let sinks = [
-        format!("elasticsearch:http://{server}?queue=100"),
-        format!("elasticsearch:http://{server}?queue=100&index=piped&pipeline={PIPELINE}"),
-        format!("elasticsearch:http://{server}?queue=100&index=lost&pipeline=nowhere"),
+    let to = format!("elasticsearch:http://{}?", elastic.address);
+    values(ground, &elastic, [&to, &to], &[], &[]).await
+}
+
+/// Elasticsearch over HTTPS, to who has an API key, or a password.
+async fn elasticsearch(ground: &Ground) -> Result<()> {
+    let folder = ground.scratch.folder();
+    let guard = Guard::new(folder)?;
+    let mut elastic = Elastic::guarded(&ground.programs, folder, &guard)?;
+    elastic.database.start().await?;
+    elastic.whole(1).await?;
+    let key = elastic.key().await?;
+    let (to, ca) = (elastic.address, guard.ca.display());
+    let to = |credentials: &str, ca: &dyn Display| {
+        format!("elasticsearch:https://{to}?{credentials}&cacert={ca}")
+    };
+    let user = format!("esUserName={}&esUserSecret=", LOGIN.0);
+    let [by_key, by_password] = ["apiKey=$KEY", &format!("{user}$RIGHT")].map(|by| to(by, &ca));
+    let stranger = guard.stranger.display();
+    let outside = [
+        (to("apiKey=bm9ib2R5OmF0LWFsbA==", &ca), DENIED),
+        (to(&format!("{user}$WRONG"), &ca), DENIED),
+        (to("apiKey=$KEY", &stranger), UNTRUSTED),
     ];
+    let secrets = [("KEY", &*key), ("RIGHT", LOGIN.1), ("WRONG", WRONG)];
+    values(
+        ground,
+        &elastic,
+        [&by_key, &by_password],
+        &outside,
+        &secrets,
+    )
+    .await
+}
+
+/// The closed form is found, both without and with a pipeline, and what is sent by those outside is not.
+async fn values(
+    ground: &Ground,
+    elastic: &Elastic,
+    [plain, piped]: [&str; 2],
+    outside: &[(String, &str)],
+    secrets: &[(&str, &str)],
+) -> Result<()> {
+    elastic.pipeline(PIPELINE, MARK).await?;
+    let door = &elastic.door;
+    let mut sinks = vec![
+        format!("{plain}&queue=100"),
+        format!("{piped}&queue=100&index=piped&pipeline={PIPELINE}"),
+        format!("{plain}&queue=100&index=lost&pipeline=nowhere"),
+    ];
+    sinks.extend(outside.iter().map(|(sink, _)| format!("{sink}&index=lost")));
     ground
-        .beside(&sinks, &[], &[], async |stage| {
+        .beside(&sinks, &[], secrets, async |stage| {
             for passed in [false, true] {
                 hold(async |series: &Series| {
                     points(door, passed, series.metric, &series.labels()).await
@@ -129,6 +176,12 @@ async fn values(ground: &Ground, server: &'static str) -> Result<()> {
                 sent == 0.0,
                 "{sent} points passed a pipeline that is not there"
             );
+            for (number, (_, text)) in (4..).zip(outside) {
+                kept_out(stage, &[(&format!("elasticsearch-{number}"), text)]).await?;
+            }
+            let log = stage.loadline.process.log();
+            let told = secrets.iter().any(|(_, secret)| log.contains(secret));
+            ensure!(!told, "the log holds a secret");
             Ok(())
         })
         .await
