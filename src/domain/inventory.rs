@@ -6,9 +6,13 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
-use super::{Namespace, NodeName, NodeRecord, PodKey, PodName, PodPhase, PodRecord};
+use super::{Namespace, NodeName, NodeRecord, PodKey, PodPhase, PodRecord};
 
-type Pods = BTreeMap<Namespace, BTreeMap<PodName, Arc<PodRecord>>>;
+/// The pods of one namespace, sorted by name. Whoever reads it has it as it was: a change makes a
+/// copy as long as somebody does.
+pub type SortedPods = Arc<Vec<Arc<PodRecord>>>;
+
+type Pods = BTreeMap<Namespace, SortedPods>;
 
 /// What changed in the [`Inventory`], told to whoever keeps schedules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,26 +72,28 @@ impl Inventory {
     /// The pod of this namespace and name, in whatever phase it is.
     #[must_use]
     pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<PodRecord>> {
-        self.pods.read().get(namespace)?.get(name).cloned()
+        find(self.pods.read().get(namespace)?, name).cloned()
     }
 
     /// All pods in whatever phase, sorted by namespace, then name.
     #[must_use]
     pub fn pods(&self) -> Vec<Arc<PodRecord>> {
-        self.pods
-            .read()
-            .values()
-            .flat_map(BTreeMap::values)
-            .cloned()
-            .collect()
+        let namespaces = self.namespaces_of_pods();
+        let pods = namespaces.iter().flat_map(|pods| pods.iter());
+        pods.cloned().collect()
     }
 
-    /// The pods of one namespace in whatever phase, sorted by name.
+    /// The same in pieces of one namespace each, of which there is none without a pod. Nothing is
+    /// copied.
     #[must_use]
-    pub fn pods_of(&self, namespace: &str) -> Vec<Arc<PodRecord>> {
-        let pods = self.pods.read();
-        let of = pods.get(namespace).into_iter();
-        of.flat_map(BTreeMap::values).cloned().collect()
+    pub fn namespaces_of_pods(&self) -> Vec<SortedPods> {
+        self.pods.read().values().cloned().collect()
+    }
+
+    /// The pods of one namespace in whatever phase, sorted by name. Nothing is copied.
+    #[must_use]
+    pub fn pods_of(&self, namespace: &str) -> SortedPods {
+        self.pods.read().get(namespace).cloned().unwrap_or_default()
     }
 
     /// The UID of a namespace; `None` also while namespaces cannot be watched.
@@ -111,7 +117,7 @@ impl Inventory {
     /// How many pods are known, in whatever phase.
     #[must_use]
     pub fn pod_count(&self) -> usize {
-        self.pods.read().values().map(BTreeMap::len).sum()
+        self.pods.read().values().map(|pods| pods.len()).sum()
     }
 
     /// Adds a node or replaces what was known of it.
@@ -155,11 +161,10 @@ impl Inventory {
         let Some(of_namespace) = pods.get_mut(&key.namespace) else {
             return;
         };
-        if of_namespace
-            .get(&key.name)
-            .is_some_and(|pod| pod.uid.as_ref() == uid)
+        if let Ok(at) = place(of_namespace, key.name.as_str())
+            && of_namespace.get(at).is_some_and(|pod| *pod.uid == *uid)
         {
-            of_namespace.remove(&key.name);
+            Arc::make_mut(of_namespace).remove(at);
         }
         if of_namespace.is_empty() {
             pods.remove(&key.namespace);
@@ -177,7 +182,7 @@ impl Inventory {
         for pod in self.pods() {
             let was = before
                 .get(&pod.key.namespace)
-                .and_then(|pods| pods.get(&pod.key.name));
+                .and_then(|pods| find(pods, pod.key.name.as_str()));
             self.tell_if_now_running(was.map(AsRef::as_ref), &pod);
         }
     }
@@ -221,16 +226,36 @@ impl Default for Inventory {
     }
 }
 
+/// Adds a pod or replaces the one of its name, which it returns. Lists come sorted, and then this
+/// only appends.
 fn insert(pods: &mut Pods, pod: Arc<PodRecord>) -> Option<Arc<PodRecord>> {
-    pods.entry(pod.key.namespace.clone())
-        .or_default()
-        .insert(pod.key.name.clone(), pod)
+    let of_namespace = pods.entry(pod.key.namespace.clone()).or_default();
+    let of_namespace = Arc::make_mut(of_namespace);
+    match place(of_namespace, pod.key.name.as_str()) {
+        Ok(at) => {
+            let before = of_namespace.get_mut(at)?;
+            Some(std::mem::replace(before, pod))
+        }
+        Err(at) => {
+            of_namespace.insert(at, pod);
+            None
+        }
+    }
+}
+
+/// Where the pod of this name is, or would be.
+fn place(pods: &[Arc<PodRecord>], name: &str) -> Result<usize, usize> {
+    pods.binary_search_by(|pod| pod.key.name.as_str().cmp(name))
+}
+
+fn find<'a>(pods: &'a [Arc<PodRecord>], name: &str) -> Option<&'a Arc<PodRecord>> {
+    pods.get(place(pods, name).ok()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ContainerKind, ContainerName, ContainerRecord, Labels};
+    use crate::domain::{ContainerKind, ContainerName, ContainerRecord, Labels, PodName};
 
     fn pod(namespace: &str, name: &str, uid: &str, phase: PodPhase) -> PodRecord {
         PodRecord {
@@ -258,6 +283,30 @@ mod tests {
             .map(|pod| pod.key.to_string())
             .collect();
         assert_eq!(keys, ["a/b", "a/z", "b/a"]);
+    }
+
+    #[test]
+    fn who_reads_a_namespace_has_it_as_it_was() {
+        let inventory = Inventory::new();
+        for name in ["b", "a", "c"] {
+            inventory.apply_pod(pod("x", name, "u", PodPhase::Running));
+        }
+        let read = inventory.pods_of("x");
+        inventory.remove_pod(&read[0].key, "u");
+        inventory.apply_pod(pod("x", "b", "v", PodPhase::Running));
+        let told = |pods: &SortedPods| {
+            let told = pods
+                .iter()
+                .map(|pod| format!("{}={}", pod.key.name, pod.uid));
+            told.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(told(&read), "a=u b=u c=u");
+        assert_eq!(told(&inventory.pods_of("x")), "b=v c=u");
+        assert!(Arc::ptr_eq(
+            &inventory.pods_of("x"),
+            &inventory.pods_of("x")
+        ));
+        assert!(inventory.pods_of("y").is_empty());
     }
 
     #[test]

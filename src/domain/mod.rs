@@ -21,7 +21,7 @@ mod usage;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use entity::{EntityKey, EntityKind};
 pub use event::{Event, EventId, EventSeries, EventSource, MicroTime, ObjectReference};
-pub use inventory::{Inventory, InventoryChange};
+pub use inventory::{Inventory, InventoryChange, SortedPods};
 pub use labels::Labels;
 pub use metric::{Metric, MetricKind, Point, Qualified, Units, Value};
 pub use metric_set::{About, Batch, MetricSet};

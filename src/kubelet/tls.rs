@@ -7,6 +7,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::time_provider::TimeProvider;
+use rustls::{CipherSuite, SupportedCipherSuite};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
@@ -80,7 +81,9 @@ impl Tls {
         client: Option<(&Vec<u8>, &Vec<u8>)>,
         time: Arc<ClockTime>,
     ) -> Result<Self, MaterialError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut provider = aws_lc_rs::default_provider();
+        provider.cipher_suites.sort_by_key(|suite| !is_light(suite));
+        let provider = Arc::new(provider);
         let builder = ClientConfig::builder_with_details(Arc::clone(&provider), time)
             .with_safe_default_protocol_versions()
             .map_err(|error| MaterialError::Tls {
@@ -138,6 +141,12 @@ impl Tls {
             server_name,
         })
     }
+}
+
+/// Offered first, as Go's clients do: SHA-256 takes a handshake less than SHA-384. Kubelets choose by
+/// their own order.
+fn is_light(suite: &SupportedCipherSuite) -> bool {
+    suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256
 }
 
 fn roots(

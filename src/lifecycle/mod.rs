@@ -1,10 +1,11 @@
 //! How the process lives: its tasks, its end, its health, its memory, and how it waits before trying
-//! again.
+//! again and divides long work.
 
 mod backoff;
 mod folder_lock;
 mod health;
 mod memory;
+mod parts;
 mod stop;
 mod tasks;
 
@@ -12,5 +13,6 @@ pub use backoff::{Backoff, Jitter, random};
 pub use folder_lock::FolderLock;
 pub use health::{Check, CheckReport, CheckResult, Health, Probe};
 pub use memory::MemoryLimit;
+pub use parts::in_parts;
 pub use stop::{Stop, StopSender};
 pub use tasks::Tasks;

@@ -37,14 +37,14 @@ pub(super) fn nodes(
     Piece::new(nodes.collect(), Vec::new())
 }
 
-/// Every pod of one namespace that can be served at `now`: the API server knows it as `Running` and
+/// Every one of these pods, sorted and of one namespace, that can be served at `now`: the API server knows it as `Running` and
 /// every number it needs is fresh. A pod's numbers come only from the node the API server placed it
 /// on: another kubelet that still names it, or lies, is not asked.
 ///
 /// Entries of `before` whose record and sample are still the same are taken over: between two views
 /// a second apart that is nine tenths of them.
-pub(super) fn pods(
-    records: &[Arc<PodRecord>],
+pub(super) fn pods<'a>(
+    records: impl ExactSizeIterator<Item = &'a Arc<PodRecord>> + Clone,
     samples: &Samples,
     rules: &Rules,
     now: Instant,
@@ -52,7 +52,9 @@ pub(super) fn pods(
 ) -> Option<Piece<PodView>> {
     let mut pods = Vec::with_capacity(records.len());
     let mut origins = Vec::with_capacity(records.len());
-    let mut earlier = before.into_iter().flat_map(Piece::with_origins).peekable();
+    let first = records.clone().next();
+    let earlier = before.zip(first).map(|(before, first)| before.from(first));
+    let mut earlier = earlier.into_iter().flatten().peekable();
     for record in records {
         let Some(sample) = sample_of(record, samples) else {
             continue;

@@ -626,6 +626,53 @@ fn who_asks_for_one_namespace_joins_that_one_alone() {
 }
 
 #[test]
+fn a_namespace_that_several_threads_join_is_one_piece() {
+    let workers = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(3)
+        .build()
+        .unwrap();
+    let _entered = workers.enter();
+    let names: Vec<String> = (0..3 * JOINED_BY_ONE).map(|n| format!("p{n:05}")).collect();
+    let nodes = ["n1", "n2"];
+    let on = |n: usize| nodes[n % 2];
+    let world = World::new().with_node("n1").with_node("n2");
+    for (n, name) in names.iter().enumerate() {
+        world.inventory.apply_pod(pod(name, on(n), &["app"]));
+    }
+    let world = world.with_pod_in("aaa", "first", "n1", &["app"]);
+    let answer = |node: &str, used: u64| {
+        let there = names.iter().enumerate().filter(|(n, _)| on(*n) == node);
+        let answer = there.fold(world.answer().node(used), |answer, (_, pod)| {
+            answer.container(pod, "app", used)
+        });
+        world.commit(node, answer.container_in("aaa", "first", "app", used));
+    };
+    for used in [1_000, 1_001] {
+        world.after(15);
+        nodes.iter().for_each(|node| answer(node, used));
+    }
+    let first = world.live.pods(None);
+    let named = |view: &View<PodView>| {
+        let pods = view.of_namespace("default").iter();
+        pods.map(|pod| pod.record.key.name.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(first.len(), names.len() + 1);
+    assert_eq!(named(&first), names);
+
+    world.after(15);
+    answer("n2", 1_002);
+    let second = world.live.pods(None);
+    assert_eq!(named(&second), names);
+    let pods = first.of_namespace("default").iter();
+    for (n, (before, after)) in pods.zip(second.of_namespace("default")).enumerate() {
+        let same = Arc::ptr_eq(&before.containers, &after.containers);
+        assert_eq!(same, on(n) == "n1", "{n}");
+        assert_eq!(before.versions == after.versions, same, "{n}");
+    }
+}
+
+#[test]
 fn a_namespace_that_is_gone_leaves_by_name() {
     let world = one_pod();
     let before = world.live.pods(None);

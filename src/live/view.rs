@@ -258,8 +258,31 @@ impl<E: Entry> Piece<E> {
         self.entries.first().map_or("", E::namespace)
     }
 
-    /// The entries and what each was made of.
-    pub(super) fn with_origins(&self) -> impl Iterator<Item = (&E, &Origin)> {
-        self.entries.iter().zip(&self.origins)
+    /// Sorted pieces, of which those of one namespace become one.
+    pub(super) fn whole(pieces: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut whole: Vec<Self> = Vec::new();
+        for mut piece in pieces {
+            match whole.last_mut() {
+                Some(last) if last.namespace() == piece.namespace() => {
+                    last.entries.append(&mut piece.entries);
+                    last.origins.append(&mut piece.origins);
+                }
+                _ => whole.push(piece),
+            }
+        }
+        whole
+    }
+}
+
+impl Piece<PodView> {
+    /// The entries that do not come before this pod, and what each was made of.
+    pub(super) fn from(&self, first: &PodRecord) -> impl Iterator<Item = (&PodView, &Origin)> {
+        let from = self
+            .entries
+            .partition_point(|pod| pod.record.key < first.key);
+        let entries = self.entries.get(from..).unwrap_or_default();
+        entries
+            .iter()
+            .zip(self.origins.get(from..).unwrap_or_default())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
@@ -22,10 +23,11 @@ pub(super) struct Freshness {
 
 #[derive(Debug)]
 struct Ages {
-    bounds: [f64; BUCKETS],
+    /// In milliseconds, as ages are, and rounded down, which no age can tell.
+    bounds: [u64; BUCKETS],
     /// Ages up to the bound of the same place and above the one before; the last is above them all.
     counts: [u64; BUCKETS + 1],
-    sum: f64,
+    sum_millis: u64,
 }
 
 /// metrics-server's buckets: 1 s, and each 1.364 times the one before.
@@ -46,8 +48,9 @@ impl Freshness {
         let mut ages = self.ages.lock();
         for stamp in stamps {
             // A kubelet whose clock is ahead sends numbers from the future.
-            let age = now.since(stamp).unwrap_or_default().as_secs_f64();
-            ages.sum += age;
+            let age = now.as_millis().saturating_sub(stamp.as_millis());
+            let age = u64::try_from(age).unwrap_or_default();
+            ages.sum_millis = ages.sum_millis.saturating_add(age);
             let place = ages.bounds.partition_point(|bound| *bound < age);
             if let Some(count) = ages.counts.get_mut(place) {
                 *count += 1;
@@ -56,18 +59,23 @@ impl Freshness {
     }
 }
 
+/// The upper bounds of all buckets but the last, in seconds.
+fn bounds() -> [f64; BUCKETS] {
+    let mut bound = 1.0;
+    [(); BUCKETS].map(|()| {
+        let this = bound;
+        bound *= FACTOR;
+        this
+    })
+}
+
 impl Default for Ages {
     fn default() -> Self {
-        let mut bound = 1.0;
-        let bounds = [(); BUCKETS].map(|()| {
-            let this = bound;
-            bound *= FACTOR;
-            this
-        });
+        let millis = |bound: f64| Duration::from_secs_f64(bound).as_millis();
         Self {
-            bounds,
+            bounds: bounds().map(|bound| u64::try_from(millis(bound)).unwrap_or(u64::MAX)),
             counts: [0; BUCKETS + 1],
-            sum: 0.0,
+            sum_millis: 0,
         }
     }
 }
@@ -77,10 +85,11 @@ impl EncodeMetric for Ages {
         &self,
         mut encoder: prometheus_client::encoding::MetricEncoder<'_>,
     ) -> Result<(), fmt::Error> {
-        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
+        let bounds = bounds().into_iter().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(self.counts).collect();
         let count = self.counts.iter().sum();
-        encoder.encode_histogram::<NoLabelSet>(self.sum, count, &buckets, None)
+        let sum = Duration::from_millis(self.sum_millis).as_secs_f64();
+        encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 
     fn metric_type(&self) -> MetricType {

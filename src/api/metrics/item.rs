@@ -11,7 +11,7 @@ use crate::domain::{Bytes, Labels, Nanocores, Timestamp, Usage};
 use crate::live::{Entry, NodeView, PodView};
 
 /// What `metrics.k8s.io` serves of a node or pod.
-pub(super) trait Item: Entry {
+pub(super) trait Item: Entry + Sync {
     /// The resource it belongs to.
     const RESOURCE: Resource;
 

@@ -255,6 +255,29 @@ fn large_lists_are_compressed_and_every_caller_gets_the_same_bytes() {
 }
 
 #[test]
+fn a_list_that_several_threads_encode_is_the_one_that_one_does() {
+    let pods = (0..10_000_u64).map(|n| {
+        let record = pod_record("a", &format!("p{n:05}"), "n1", &[("n", &n.to_string())]);
+        pod(record, &[("c", usage(n, n))])
+    });
+    let pods: Vec<_> = pods.collect();
+    let all = |accept: &str, workers: usize| {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(workers).build().unwrap();
+        let _entered = runtime.enter();
+        let served = Served::new(seen(1, vec![], pods.clone()));
+        served.get("pods", accept).into_body()
+    };
+    for accept in ["application/json", "application/vnd.kubernetes.protobuf"] {
+        let one = all(accept, 1);
+        assert!(one.len() > 1_000_000, "{accept}");
+        assert!(all(accept, 3) == one, "{accept}");
+    }
+    let list: Value = serde_json::from_slice(&all("application/json", 3)).unwrap();
+    assert_eq!(list["items"].as_array().unwrap().len(), 10_000);
+}
+
+#[test]
 fn small_lists_are_not_compressed() {
     let uri = "/apis/metrics.k8s.io/v1/nodes";
     let response = cluster().call("GET", uri, &[("accept-encoding", "gzip")]);
