@@ -1,3 +1,4 @@
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -5,30 +6,34 @@ import org.VENDOR.common.settings.Settings;
 import org.VENDOR.env.Environment;
 import org.VENDOR.node.InternalSettingsPreparer;
 import org.VENDOR.node.Node;
+import org.VENDOR.plugins.Plugin;
 import org.VENDOR.transport.Netty4Plugin;
 
-/** A cluster of one node: its folder, the port for HTTP and the one for nodes. VENDOR is elasticsearch or opensearch. */
+/** A node with these settings (NAME=VALUE) and plugins (plugin=CLASS). VENDOR is elasticsearch or opensearch. */
 public final class Server {
-    /** What the distribution's starter does without its scripts, security manager and plugins. */
-    private static final class Single extends Node {
-        Single(Environment environment) {
-            super(environment, List.of(Netty4Plugin.class), false);
+    /** What the distribution's starter does without its scripts, security manager and folders of plugins. */
+    private static final class Started extends Node {
+        Started(Environment environment, List<Class<? extends Plugin>> plugins) {
+            super(environment, plugins, false);
         }
     }
 
     public static void main(String[] arguments) throws Exception {
-        Settings settings = Settings.builder()
-            .put("path.home", arguments[0])
-            .put("http.port", arguments[1])
-            .put("transport.port", arguments[2])
-            .put("network.host", "127.0.0.1")
-            .put("discovery.type", "single-node")
-            .put("node.name", "one")
-            .put("cluster.routing.allocation.disk.threshold_enabled", false)
-            .build();
+        Settings.Builder settings = Settings.builder();
+        List<Class<? extends Plugin>> plugins = new ArrayList<>();
+        plugins.add(Netty4Plugin.class);
+        for (String argument : arguments) {
+            String[] pair = argument.split("=", 2);
+            if (pair[0].equals("plugin")) {
+                plugins.add(Class.forName(pair[1]).asSubclass(Plugin.class));
+            } else {
+                settings.put(pair[0], pair[1]);
+            }
+        }
+        Settings all = settings.build();
         Environment environment =
-            InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), null, () -> "one");
-        Node node = new Single(environment);
+            InternalSettingsPreparer.prepareEnvironment(all, Map.of(), null, () -> all.get("node.name"));
+        Node node = new Started(environment, plugins);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             try {
                 node.close();

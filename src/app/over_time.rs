@@ -116,7 +116,8 @@ impl OverTime {
         let archive = archive.map(|config| Archive::new(config, Arc::clone(clock), registry));
         let on_disk = archive.clone().map(|archive| archive as Arc<dyn Recent>);
         let in_memory = kept.clone().map(|ring| ring as Arc<dyn Recent>);
-        let historical = layered(in_memory, layered(on_disk, store));
+        let join = |newer, older| layered(newer, older, clock, resolution);
+        let historical = join(in_memory, join(on_disk, store));
         let answers = historical.is_some();
         let (inventory, clock) = (Arc::clone(inventory), Arc::clone(clock));
         let heapster = Heapster::new(config, history, historical, inventory, clock);
@@ -212,9 +213,14 @@ fn ring(settings: &Settings, registry: &mut Registry) -> Option<Arc<History>> {
 fn layered(
     newer: Option<Arc<dyn Recent>>,
     older: Option<Arc<dyn HistoricalSource>>,
+    clock: &Arc<dyn Clock>,
+    resolution: Duration,
 ) -> Option<Arc<dyn HistoricalSource>> {
     match (newer, older) {
-        (Some(newer), Some(older)) => Some(Arc::new(Layered::new(newer, older))),
+        (Some(newer), Some(older)) => {
+            let clock = Arc::clone(clock);
+            Some(Arc::new(Layered::new(newer, older, clock, resolution)))
+        }
         (Some(newer), None) => Some(newer),
         (None, older) => older,
     }

@@ -15,7 +15,6 @@ use tracing::warn;
 
 use super::metrics::{Failing, Metrics};
 use super::segment::{self, Broken, Meta, Opened, ReadAt, Segment};
-use crate::domain::Timestamp;
 use crate::history::{HandedFamily, RingColumns};
 use crate::lifecycle::{self, FolderLock};
 
@@ -133,7 +132,8 @@ impl Folder {
     }
 
     /// The oldest and the newest tick of all.
-    pub(super) fn ticks(&self) -> Option<(Timestamp, Timestamp)> {
+    #[cfg(test)]
+    pub(super) fn ticks(&self) -> Option<(crate::domain::Timestamp, crate::domain::Timestamp)> {
         let entries = self.entries.load();
         let known = entries.iter().filter_map(|entry| entry.meta);
         let ticks = known.map(|meta| (meta.first, meta.last));

@@ -16,7 +16,7 @@ use super::merge::{self, NotJoined};
 use super::metrics::{Failing, Metrics};
 use super::share;
 use crate::domain::{Clock, Timestamp};
-use crate::history::{History, Recent};
+use crate::history::History;
 use crate::lifecycle::{FolderLock, Stop};
 use crate::telemetry::Registry;
 

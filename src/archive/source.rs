@@ -167,6 +167,22 @@ impl Reader {
         few.then_some(found).ok_or(Failed::TooMany)
     }
 
+    /// The ticks of the segments the span lies in, and the ends of all others.
+    fn columns(&self, span: Span) -> Result<Vec<Timestamp>, Failed> {
+        let read = self.each(span, BTreeSet::new, |ticks, segment| {
+            let columns = segment.columns()?;
+            ticks.extend(columns.finished.iter().map(|(_, tick)| *tick));
+            Ok(())
+        });
+        let mut ticks = read?;
+        let entries = self.folder.entries();
+        let known = entries.iter().filter_map(|entry| entry.meta);
+        // One that could not be read has none.
+        let others = known.filter(|meta| meta.last < span.start || meta.first > span.end);
+        ticks.extend(others.flat_map(|meta| [meta.first, meta.last]));
+        Ok(ticks.into_iter().collect())
+    }
+
     fn metric_names(&self, entity: &EntityKey) -> Result<Vec<String>, Failed> {
         let subjects = [Subject::Entity(entity.clone())];
         let names = self.each(Span::ALL, BTreeSet::new, |names, segment| {
@@ -344,7 +360,7 @@ const fn kind(key: &EntityKey) -> u8 {
 }
 
 impl Recent for Archive {
-    fn oldest(&self) -> Option<Timestamp> {
-        self.folder.ticks().map(|(oldest, _)| oldest)
+    fn columns(&self, span: Span) -> Listed<'_, Timestamp> {
+        self.ask(move |reader| reader.columns(span))
     }
 }

@@ -121,7 +121,7 @@ impl History {
 
     /// What there is of the finished columns later than `after`, and of no other; `None` without
     /// any. What the ring forgets while it is handed over is missing: ask afterwards for its
-    /// [`oldest`](super::Recent::oldest).
+    /// [`oldest`](History::oldest).
     #[must_use]
     pub fn hand_off_after(&self, after: Option<Timestamp>) -> Option<Handing> {
         let columns = self.columns.load_full();

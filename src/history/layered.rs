@@ -1,65 +1,85 @@
-//! One past out of two: what is kept here, and what an older store knows of the time before.
+//! One past out of two: what is kept here, and what an older store knows of the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{EntityKey, Namespace, NodeName, PodName, Timestamp, Value};
+use futures_util::future::{ready, try_join_all};
 
-use super::aggregate::{decide_kinds, start_of_bucket};
+use crate::domain::{Clock, EntityKey, Namespace, NodeName, PodName, Timestamp};
+
+use super::holes::{Points, asked, holes, joined};
 use super::{
     Aggregation, Answer, Bucket, HistoricalError, HistoricalSource, History, Listed, NoResults,
     Query, Span, aggregate,
 };
 
-/// A source that knows how far back it goes.
+/// A source that knows of which instants it has columns.
 pub trait Recent: HistoricalSource {
-    /// The oldest instant of which it still has everything; `None` when it has nothing. Grows as
-    /// it forgets.
-    fn oldest(&self) -> Option<Timestamp>;
+    /// The instants of its columns within `span`, ascending, with the ones next to it on either
+    /// side, and perhaps more of the others. What it forgot or cannot read is none.
+    fn columns(&self, span: Span) -> Listed<'_, Timestamp>;
 }
 
-/// Answers from `newer` what that still has, and from `older` what was before.
+/// Answers from `newer` what that has, and from `older` what was before, and in its holes.
 ///
-/// The seam is the newer one's oldest instant, looked at after the newer one has answered: what it
-/// forgot meanwhile is asked of the older one, so no point is missing and none is there twice,
-/// given that the older one knows what the newer one forgets. Where the older one is needed and
-/// fails, the whole question fails. Names are the newer one's, or the older one's where the newer
-/// one has none.
+/// A hole is a time of more than two resolutions without a column of the newer one: nobody was here
+/// then, and the older one may know of it from another replica. The holes are looked at after the
+/// newer one has answered: what it forgot meanwhile is asked of the older one. So no point is missing
+/// and none is there twice, given that the older one knows what the newer one forgets. Where the
+/// older one is needed and fails, the whole question fails. One question is at most four of the
+/// older one. Names are the newer one's, or the older one's where the newer one has none.
 #[derive(Clone, Debug)]
 pub struct Layered {
     newer: Arc<dyn Recent>,
     older: Arc<dyn HistoricalSource>,
+    clock: Arc<dyn Clock>,
+    reach: Duration,
 }
 
-type Points = Vec<(Timestamp, Value)>;
 type Each<T> = Vec<Result<T, NoResults>>;
 
-impl Layered {
-    /// `newer`, and `older` for what was before it.
-    #[must_use]
-    pub fn new(newer: Arc<dyn Recent>, older: Arc<dyn HistoricalSource>) -> Self {
-        Self { newer, older }
-    }
+/// Questions to the older one for one to both, at a time.
+const QUESTIONS: usize = 4;
 
-    /// The seam, if something before it is asked for.
-    fn seam(&self, span: Span) -> Option<Timestamp> {
-        let seam = self.newer.oldest();
-        let seam = seam.unwrap_or(Timestamp::from_millis(i64::MAX));
-        (span.start < seam && span.start <= span.end).then_some(seam)
+impl Layered {
+    /// `newer`, which has a column each `resolution`, and `older` for what that has not.
+    #[must_use]
+    pub fn new(
+        newer: Arc<dyn Recent>,
+        older: Arc<dyn HistoricalSource>,
+        clock: Arc<dyn Clock>,
+        resolution: Duration,
+    ) -> Self {
+        Self {
+            newer,
+            older,
+            clock,
+            reach: resolution.saturating_mul(2),
+        }
     }
 
     async fn all_points(&self, query: &Query) -> Result<Each<Points>, HistoricalError> {
         let newer = self.newer.points(query).await?;
-        let Some(seam) = self.seam(query.span) else {
+        let columns = self.newer.columns(query.span).await?;
+        let holes = holes(&columns, query.span, self.clock.now(), self.reach);
+        if holes.is_empty() {
             return Ok(newer);
-        };
-        let older = self.older.points(&before(query, seam)).await?;
+        }
+        let questions = asked(&holes, QUESTIONS).into_iter().map(|span| Query {
+            span,
+            ..query.clone()
+        });
+        let questions: Vec<Query> = questions.collect();
+        let answers = questions.iter().map(|query| self.older.points(query));
+        let mut older = vec![Points::new(); query.subjects.len()];
+        for answer in try_join_all(answers).await? {
+            for (all, points) in older.iter_mut().zip(answer) {
+                all.extend(points.unwrap_or_default());
+            }
+        }
         let both = older.into_iter().zip(newer).zip(&query.subjects);
         let joined = both.map(|((older, newer), subject)| {
-            let mut points = older.unwrap_or_default();
-            let newer = newer.unwrap_or_default().into_iter();
-            points.retain(|(at, _)| *at < seam);
-            points.extend(newer.filter(|(at, _)| *at >= seam));
+            let points = joined(newer.unwrap_or_default(), older, &holes);
             let found = !points.is_empty();
             found
                 .then_some(points)
@@ -74,48 +94,11 @@ impl Layered {
         aggregations: &[Aggregation],
         bucket: Option<Duration>,
     ) -> Result<Each<Vec<Bucket>>, HistoricalError> {
-        let newer = self.newer.aggregates(query, aggregations, bucket).await?;
-        let Some(seam) = self.seam(query.span) else {
-            return Ok(newer);
-        };
-        if query.span.end < seam {
-            return self.older.aggregates(query, aggregations, bucket).await;
-        }
-        // Whole buckets before that of the seam are the older one's work; points cross the seam.
-        let rest = start_of_bucket(seam, query.span, bucket);
-        let tail = Query {
-            span: Span::new(rest.max(query.span.start), query.span.end),
-            ..query.clone()
-        };
-        let points = self.all_points(&tail).await?.into_iter();
-        let tails = points
-            .map(|points| aggregate(&points.unwrap_or_default(), aggregations, tail.span, bucket));
-        let heads = if query.span.start < rest {
-            let head = before(query, rest);
-            self.older.aggregates(&head, aggregations, bucket).await?
-        } else {
-            query.subjects.iter().map(|_| Ok(Vec::new())).collect()
-        };
-        let both = heads.into_iter().zip(tails).zip(&query.subjects);
-        let joined = both.map(|((head, tail), subject)| {
-            let mut buckets = head.unwrap_or_default();
-            buckets.extend(tail);
-            decide_kinds(&mut buckets, aggregations);
-            let found = !buckets.is_empty();
-            found
-                .then_some(buckets)
-                .ok_or_else(|| NoResults::new(&query.series, subject.clone()))
-        });
-        Ok(joined.collect())
-    }
-}
-
-/// The same question about the time before `seam`.
-fn before(query: &Query, seam: Timestamp) -> Query {
-    let last = Timestamp::from_millis(seam.as_millis().saturating_sub(1));
-    Query {
-        span: Span::new(query.span.start, query.span.end.min(last)),
-        ..query.clone()
+        // Buckets may hold points of both.
+        let points = self.all_points(query).await?.into_iter();
+        let buckets =
+            points.map(|points| Ok(aggregate(&points?, aggregations, query.span, bucket)));
+        Ok(buckets.collect())
     }
 }
 
@@ -169,7 +152,8 @@ impl HistoricalSource for Layered {
 }
 
 impl Recent for History {
-    fn oldest(&self) -> Option<Timestamp> {
-        self.columns.load().ticks().next()
+    fn columns(&self, _: Span) -> Listed<'_, Timestamp> {
+        let columns = self.columns.load();
+        Box::pin(ready(Ok(columns.ticks().collect())))
     }
 }

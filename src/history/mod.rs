@@ -6,7 +6,7 @@
 //!
 //! Requests look through a [`View`]: what was finished when it was taken, the same instant for all
 //! of its answers. Questions that a store outside could answer as well go through
-//! [`HistoricalSource`]; [`Layered`] joins two of them, one for what the other has forgotten.
+//! [`HistoricalSource`]; [`Layered`] joins two of them, one for what the other has not.
 //!
 //! [`History::hand_off`] and [`History::take_over`] hand a ring from one replica to another, or to
 //! the disk and back, packed as it is.
@@ -18,6 +18,7 @@ mod family;
 mod format;
 mod hand_off;
 mod handed;
+mod holes;
 mod index;
 mod joining;
 mod layered;

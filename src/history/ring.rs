@@ -146,6 +146,12 @@ impl History {
         View::new(self)
     }
 
+    /// The oldest tick there is a column of; `None` without any. Grows as the ring forgets.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.columns.load().ticks().next()
+    }
+
     /// Follows the newest tick.
     #[must_use]
     pub fn finished(&self) -> watch::Receiver<Option<Timestamp>> {

@@ -201,14 +201,19 @@ mod tests {
         let codec = Codec {
             pack: spool::pack,
             unpack: spool::unpack,
-            lost: |_| {},
+            lost: None,
+            kind: "metrics",
+        };
+        let owner = Owner {
+            sink: "s",
+            destination: "log:",
         };
         let spooled = metrics.of_spool("s");
-        let spool = Spool::open("s", folder.path(), 1 << 20, codec, spooled).unwrap();
+        let spool = Spool::open(owner, folder.path(), 1 << 20, codec, spooled).unwrap();
         Inlet {
             name: "s".to_owned(),
             queue: Arc::new(Queue::new(1)),
-            spool: Some(Arc::new(spool)),
+            spool: Some(spool),
             metrics: metrics.of("s"),
             full: false,
         }

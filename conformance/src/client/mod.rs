@@ -27,7 +27,7 @@ mod tls;
 mod unverified;
 mod websocket;
 
-pub use plain::get_plain;
+pub use plain::{get_plain, send_plain};
 use tls::tls_config;
 pub use tls::{Offer, handshake};
 pub use websocket::{Message, WebSocket};

@@ -7,8 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{Database, Point, Programs, address, escape, launch};
-use crate::client::get_plain;
+use super::{Database, Door, Guard, Point, Programs, address, escape, launch};
 
 /// A user and the password.
 pub type Login = (&'static str, &'static str);
@@ -20,12 +19,13 @@ pub struct Influxdb {
     pub database: Database,
     /// Where it is asked, and written to.
     pub address: SocketAddr,
+    door: Door,
 }
 
 /// Asks in InfluxQL.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Influxql {
-    address: SocketAddr,
+    door: Door,
     login: Option<Login>,
 }
 
@@ -39,7 +39,27 @@ impl Influxdb {
     /// # Errors
     /// When the program is missing or a file cannot be written.
     pub fn new(programs: &Programs, folder: &Path, login: bool) -> Result<Self> {
-        let (http, backup) = (address()?, address()?);
+        let address = address()?;
+        let tls = "https-enabled = false";
+        Self::at(programs, folder, login, tls, Door::plain(address))
+    }
+
+    /// One that speaks TLS, asks for passwords as well, and is not started yet.
+    ///
+    /// # Errors
+    /// When the program is missing or a file cannot be written.
+    pub fn guarded(programs: &Programs, folder: &Path, guard: &Guard) -> Result<Self> {
+        let tls = format!(
+            "https-enabled = true\n  https-certificate = \"{}\"\n  https-private-key = \"{}\"",
+            guard.server.certificate.display(),
+            guard.server.key.display()
+        );
+        let door = guard.door(address()?)?;
+        Self::at(programs, folder, true, &tls, door)
+    }
+
+    fn at(programs: &Programs, folder: &Path, login: bool, tls: &str, door: Door) -> Result<Self> {
+        let (http, backup) = (door.address, address()?);
         let program = programs.program("influxd")?;
         let below = |name: &str| folder.join("influxdb").join(name).display().to_string();
         let configuration = format!(
@@ -47,7 +67,7 @@ impl Influxdb {
              [meta]\n  dir = \"{meta}\"\n\
              [data]\n  dir = \"{data}\"\n  wal-dir = \"{wal}\"\n  query-log-enabled = false\n\
              [monitor]\n  store-enabled = false\n\
-             [http]\n  bind-address = \"{http}\"\n  auth-enabled = {login}\n  log-enabled = false\n",
+             [http]\n  bind-address = \"{http}\"\n  auth-enabled = {login}\n  log-enabled = false\n  {tls}\n",
             meta = below("meta"),
             data = below("data"),
             wal = below("wal"),
@@ -59,14 +79,15 @@ impl Influxdb {
         Ok(Self {
             database: Database::new(launch, http),
             address: http,
+            door,
         })
     }
 
     /// Somebody who asks.
     #[must_use]
-    pub const fn as_user(&self, login: Option<Login>) -> Influxql {
+    pub fn as_user(&self, login: Option<Login>) -> Influxql {
         Influxql {
-            address: self.address,
+            door: self.door.clone(),
             login,
         }
     }
@@ -86,7 +107,7 @@ impl Influxql {
         if let Some((user, password)) = self.login {
             let _ = write!(path, "&u={user}&p={}", escape(password));
         }
-        let answer = get_plain(self.address, &path).await?.json()?;
+        let answer = self.door.get(&path).await?.json()?;
         let inside = &answer["results"][0];
         if let Some(error) = answer["error"]
             .as_str()

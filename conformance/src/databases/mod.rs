@@ -5,11 +5,15 @@
 
 mod answers;
 mod carbon;
+mod cluster;
 mod collector;
+mod door;
 mod elastic;
 mod faulty;
+mod guard;
 mod influxdb;
 mod kafka;
+mod keys;
 mod programs;
 mod prometheus;
 mod proxy;
@@ -33,9 +37,12 @@ use crate::process::{Launch, Process};
 use crate::real::until;
 
 pub use carbon::{Carbon, Whisper};
+pub use cluster::{ADMIN, TOKEN};
 pub use collector::{Book, Collector, Number};
+pub use door::Door;
 pub use elastic::Elastic;
 pub use faulty::{Faulty, Kind, Mood, Taken};
+pub use guard::{Guard, LOGIN, WRONG};
 pub use influxdb::{Influxdb, Influxql, Login, quoted};
 pub use kafka::{Consumer, Kafka, Peculiar};
 pub use programs::Programs;

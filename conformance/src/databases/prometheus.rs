@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
+use serde_json::json;
 
-use super::{Database, Programs, Promql, address, launch};
+use super::guard::HASH;
+use super::{Database, Door, Guard, LOGIN, Programs, Promql, address, launch};
 
 /// A server with a folder and a port of its own.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub struct Prometheus {
     pub database: Database,
     /// Where it is asked, and written to.
     pub address: SocketAddr,
+    door: Door,
 }
 
 impl Prometheus {
@@ -30,25 +33,56 @@ impl Prometheus {
     /// # Errors
     /// When the program is missing.
     pub fn with(programs: &Programs, folder: &Path, config: &Path) -> Result<Self> {
-        let address = address()?;
+        Self::at(programs, folder, config, &[], Door::plain(address()?))
+    }
+
+    /// One that speaks TLS and asks for a password, and is not started yet.
+    ///
+    /// # Errors
+    /// When the program is missing or a file cannot be written.
+    pub fn guarded(programs: &Programs, folder: &Path, guard: &Guard) -> Result<Self> {
+        let door = guard.door(address()?)?.as_user(LOGIN)?;
+        let web = json!({
+            "tls_server_config": {
+                "cert_file": guard.server.certificate,
+                "key_file": guard.server.key,
+            },
+            "basic_auth_users": {LOGIN.0: HASH},
+        });
+        let file = folder.join("prometheus-web.yml");
+        std::fs::write(&file, web.to_string())?;
+        let web = [format!("--web.config.file={}", file.display())];
+        Self::at(programs, folder, Path::new("/dev/null"), &web, door)
+    }
+
+    fn at(
+        programs: &Programs,
+        folder: &Path,
+        config: &Path,
+        more: &[String],
+        door: Door,
+    ) -> Result<Self> {
+        let address = door.address;
         let data = folder.join("prometheus");
-        let arguments = [
+        let mut arguments = vec![
             format!("--config.file={}", config.display()),
             format!("--storage.tsdb.path={}", data.display()),
             format!("--web.listen-address={address}"),
             "--web.enable-remote-write-receiver".to_owned(),
         ];
+        arguments.extend_from_slice(more);
         let program = programs.program("prometheus")?;
         let launch = launch(&program, &arguments, folder, "prometheus");
         Ok(Self {
             database: Database::new(launch, address),
             address,
+            door,
         })
     }
 
     /// Somebody who asks.
     #[must_use]
-    pub const fn promql(&self) -> Promql {
-        Promql::new(self.address)
+    pub fn promql(&self) -> Promql {
+        Promql::new(self.door.clone())
     }
 }

@@ -6,8 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{Database, Point, Programs, address, escape, launch};
-use crate::client::get_plain;
+use super::{Database, Door, Guard, LOGIN, Point, Programs, address, escape, launch};
 
 /// A server with a folder and ports of its own.
 #[derive(Debug)]
@@ -20,12 +19,13 @@ pub struct Victoria {
     pub graphite: SocketAddr,
     /// Where it takes OpenTSDB's requests over HTTP.
     pub opentsdb: SocketAddr,
+    door: Door,
 }
 
 /// Asks a server of Prometheus' query API.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Promql {
-    address: SocketAddr,
+    door: Door,
 }
 
 impl Victoria {
@@ -34,10 +34,31 @@ impl Victoria {
     /// # Errors
     /// When the program is missing.
     pub fn new(programs: &Programs, folder: &Path) -> Result<Self> {
-        let (http, graphite, opentsdb) = (address()?, address()?, address()?);
+        Self::at(programs, folder, &[], Door::plain(address()?))
+    }
+
+    /// One that speaks TLS and asks for a password, and is not started yet.
+    ///
+    /// # Errors
+    /// When the program is missing.
+    pub fn guarded(programs: &Programs, folder: &Path, guard: &Guard) -> Result<Self> {
+        let door = guard.door(address()?)?.as_user(LOGIN)?;
+        let tls = [
+            "-tls".to_owned(),
+            format!("-tlsCertFile={}", guard.server.certificate.display()),
+            format!("-tlsKeyFile={}", guard.server.key.display()),
+            format!("-httpAuth.username={}", LOGIN.0),
+            format!("-httpAuth.password={}", LOGIN.1),
+        ];
+        Self::at(programs, folder, &tls, door)
+    }
+
+    fn at(programs: &Programs, folder: &Path, more: &[String], door: Door) -> Result<Self> {
+        let (graphite, opentsdb) = (address()?, address()?);
+        let http = door.address;
         let program = programs.program("victoria-metrics")?;
         let data = folder.join("victoria-metrics");
-        let arguments = [
+        let mut arguments = vec![
             format!("-storageDataPath={}", data.display()),
             format!("-httpListenAddr={http}"),
             format!("-graphiteListenAddr={graphite}"),
@@ -47,27 +68,29 @@ impl Victoria {
             "-search.disableCache".to_owned(),
             "-memory.allowedBytes=128MiB".to_owned(),
         ];
+        arguments.extend_from_slice(more);
         let launch = launch(&program, &arguments, folder, "victoria-metrics");
         Ok(Self {
             database: Database::new(launch, http),
             http,
             graphite,
             opentsdb,
+            door,
         })
     }
 
     /// Somebody who asks.
     #[must_use]
-    pub const fn promql(&self) -> Promql {
-        Promql::new(self.http)
+    pub fn promql(&self) -> Promql {
+        Promql::new(self.door.clone())
     }
 }
 
 impl Promql {
     /// Asks the server here.
     #[must_use]
-    pub const fn new(address: SocketAddr) -> Self {
-        Self { address }
+    pub const fn new(door: Door) -> Self {
+        Self { door }
     }
 
     /// The raw samples of the last quarter of an hour of the one series this selector finds, oldest
@@ -121,7 +144,7 @@ impl Promql {
     }
 
     async fn data(&self, path: &str) -> Result<Value> {
-        let answer = get_plain(self.address, path).await?;
+        let answer = self.door.get(path).await?;
         ensure!(answer.status == 200, "{}", answer.text());
         Ok(answer.json()?["data"].take())
     }

@@ -131,9 +131,14 @@ impl Process {
         }
     }
 
+    const fn resolution(&self) -> Duration {
+        Duration::from_millis(STEP.cast_unsigned())
+    }
+
     async fn ask(&self, subject: impl Into<Subject>, from: i64, to: i64) -> Vec<(i64, i64)> {
         let newer = Arc::clone(&self.ring) as Arc<dyn Recent>;
-        let layered = Layered::new(newer, Arc::clone(&self.archive) as _);
+        let (older, clock) = (Arc::clone(&self.archive) as _, Arc::clone(&self.clock) as _);
+        let layered = Layered::new(newer, older, clock, self.resolution());
         points(&layered, subject.into(), from, to).await
     }
 

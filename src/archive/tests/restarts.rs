@@ -54,6 +54,51 @@ async fn a_span_across_the_seam_has_no_gap_and_nothing_twice() {
     }
 }
 
+/// All of it, wherever it comes from.
+fn elsewhere(process: &Process, ticks: impl Iterator<Item = i64>) -> Arc<History> {
+    let config = history::Config {
+        retention: Duration::from_secs(1 << 30),
+        resolution: process.resolution(),
+        ..history::Config::default()
+    };
+    let ring = History::new(config, &mut Registry::default());
+    for at in ticks {
+        ring.append(tick(at), &column(at)).unwrap();
+        ring.finish(tick(at)).unwrap();
+    }
+    Arc::new(ring)
+}
+
+#[tokio::test]
+async fn what_nobody_wrote_is_asked_of_a_store_also_within_a_segment() {
+    let folder = Temporary::new();
+    let process = Process::start(&folder.0);
+    let away = |at: &i64| (30..35).contains(at) || (150..170).contains(at) || *at == 180;
+    process.run((0..196).filter(|at| !away(at)));
+    let files = segments(&folder.0).len();
+    assert!(files < 60, "{files} files: small ones are joined");
+    let store = elsewhere(&process, 0..200);
+    let clock = || Arc::clone(&process.clock) as Arc<dyn Clock>;
+    let now = tick(199).as_millis();
+    process.clock.now.store(now, Ordering::Relaxed);
+    let archive = Arc::clone(&process.archive) as Arc<dyn Recent>;
+    let older = Layered::new(archive, store, clock(), process.resolution());
+    let ring = Arc::clone(&process.ring) as Arc<dyn Recent>;
+    let all = Layered::new(ring, Arc::new(older), clock(), process.resolution());
+    for (from, to) in [
+        (0, 199),
+        (20, 40),
+        (31, 33),
+        (149, 171),
+        (160, 160),
+        (197, 199),
+    ] {
+        // Who misses one column was there all the time.
+        let expected = of_node((from..=to).filter(|at| *at != 180));
+        assert_eq!(points(&all, node().into(), from, to).await, expected);
+    }
+}
+
 #[tokio::test]
 async fn aggregates_and_names_come_from_disk_where_memory_has_none() {
     let folder = Temporary::new();
@@ -185,7 +230,8 @@ async fn what_is_too_old_or_too_much_goes_oldest_first() {
     assert_eq!(there, of_node(oldest..400));
     // A segment goes as a whole, so at most one is older.
     assert!((130..=200).contains(&oldest), "{oldest}");
-    assert_eq!(process.archive.oldest(), Some(tick(oldest)));
+    let ticks = process.archive.folder.ticks();
+    assert_eq!(ticks, Some((tick(oldest), tick(399))));
     let bytes = process.metric("loadline_history_dir_bytes");
     drop(process);
     let half = bytes.cast_unsigned() / 2;

@@ -141,7 +141,7 @@ pub fn aggregate(
 }
 
 /// Where the bucket of an instant begins.
-pub(super) fn start_of_bucket(at: Timestamp, span: Span, size: Option<Duration>) -> Timestamp {
+fn start_of_bucket(at: Timestamp, span: Span, size: Option<Duration>) -> Timestamp {
     let size = size.and_then(|size| i64::try_from(size.as_millis()).ok());
     let Some(size) = size.filter(|size| *size > 0) else {
         return span.start;
@@ -151,7 +151,7 @@ pub(super) fn start_of_bucket(at: Timestamp, span: Span, size: Option<Duration>)
 }
 
 /// Decides of each aggregation whether it is whole numbers or floats.
-pub(super) fn decide_kinds(buckets: &mut [Bucket], aggregations: &[Aggregation]) {
+fn decide_kinds(buckets: &mut [Bucket], aggregations: &[Aggregation]) {
     for aggregation in aggregations {
         decide_kind(buckets, *aggregation);
     }

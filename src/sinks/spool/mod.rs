@@ -148,8 +148,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
 
     /// Makes the folder ours if no other process has it any more; whether it is.
     async fn claim(self: &Arc<Self>) -> bool {
-        let is_ours = self.held.lock().lock.is_some();
-        if is_ours {
+        if self.is_ours() {
             return true;
         }
         let spool = Arc::clone(self);
@@ -260,7 +259,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
 
     /// Whether no other process has the folder.
     pub(super) fn is_ours(&self) -> bool {
-        self.inner.lock().lock.is_some()
+        self.held.lock().lock.is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -216,10 +216,10 @@ impl<B: Send + Sync + 'static> Spool<B> {
             self.held.lock().expect(size);
             return Err(Unwritten::NoRoom(size));
         }
-        let is_ours = self.held.lock().lock.is_some();
-        let written = match is_ours {
-            true => file::write(&self.folder, number, bytes),
-            false => Err(file::in_use()),
+        let written = if self.is_ours() {
+            file::write(&self.folder, number, bytes)
+        } else {
+            Err(file::in_use())
         };
         let told = &mut self.held.lock().told;
         match written {

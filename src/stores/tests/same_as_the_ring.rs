@@ -106,7 +106,8 @@ async fn prometheus() -> Store {
 async fn every_aggregation_of_every_store_is_that_of_the_ring_also_across_the_seam() {
     let whole = ring(1000);
     for store in [influxdb().await, prometheus().await] {
-        let layered = Layered::new(ring(KEPT), Arc::new(store));
+        let resolution = Duration::from_mins(1);
+        let layered = Layered::new(ring(KEPT), Arc::new(store), Arc::new(Still), resolution);
         for (metric, start, end) in [
             (Metric::CpuUsageRate, 1, MINUTES),
             (Metric::NetworkRxRate, 1, MINUTES),

@@ -48,8 +48,8 @@ async fn watched(ground: &Ground) -> Result<()> {
             let mut prometheus = Prometheus::with(&ground.programs, folder, &config)?;
             prometheus.database.start().await?;
             let promql = prometheus.promql();
-            until(PATIENCE, async || answered(promql, &questions).await).await?;
-            until(PATIENCE, async || evaluated(promql).await).await
+            until(PATIENCE, async || answered(&promql, &questions).await).await?;
+            until(PATIENCE, async || evaluated(&promql).await).await
         })
         .await
 }
@@ -123,7 +123,7 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-async fn answered(promql: Promql, questions: &[String]) -> Result<()> {
+async fn answered(promql: &Promql, questions: &[String]) -> Result<()> {
     for question in questions {
         let series = promql.ask(question).await?;
         let of_faults = OF_FAULTS.iter().any(|name| question.contains(name));
@@ -133,7 +133,7 @@ async fn answered(promql: Promql, questions: &[String]) -> Result<()> {
 }
 
 /// Every rule has been evaluated, and none is raised by a Loadline that is well.
-async fn evaluated(promql: Promql) -> Result<()> {
+async fn evaluated(promql: &Promql) -> Result<()> {
     let rules = promql.rules().await?;
     ensure!(rules.len() >= 10, "{} rules", rules.len());
     for rule in &rules {

@@ -88,18 +88,18 @@ async fn both(ground: &Ground) -> Result<()> {
     ground
         .beside(&sinks, &[], &[], async |_| {
             let dashboard = Dashboard::read("influxdb.json", "query")?;
-            until(PATIENCE, async || in_influxql(influxql, &dashboard).await)
+            until(PATIENCE, async || in_influxql(&influxql, &dashboard).await)
                 .await
                 .context("InfluxDB")?;
             let dashboard = Dashboard::read("prometheus.json", "expr")?;
-            until(PATIENCE, async || in_promql(promql, &dashboard).await)
+            until(PATIENCE, async || in_promql(&promql, &dashboard).await)
                 .await
                 .context("Prometheus")
         })
         .await
 }
 
-async fn in_influxql(influxql: Influxql, dashboard: &Dashboard) -> Result<()> {
+async fn in_influxql(influxql: &Influxql, dashboard: &Dashboard) -> Result<()> {
     for query in &dashboard.variables {
         let values = influxql.rows("k8s", query).await?;
         ensure!(!values.is_empty(), "{query} finds nothing");
@@ -115,7 +115,7 @@ async fn in_influxql(influxql: Influxql, dashboard: &Dashboard) -> Result<()> {
     Ok(())
 }
 
-async fn in_promql(promql: Promql, dashboard: &Dashboard) -> Result<()> {
+async fn in_promql(promql: &Promql, dashboard: &Dashboard) -> Result<()> {
     for query in &dashboard.variables {
         let inside = query
             .strip_prefix("label_values(")

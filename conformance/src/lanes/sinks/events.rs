@@ -267,7 +267,7 @@ async fn in_influxdb(ask: Influxql) -> Result<Came> {
 
 async fn in_elastic(server: &Elastic) -> Result<Came> {
     let mut came = Came::new();
-    for id in Elastic::ids(server.address, "heapster-events").await? {
+    for id in Elastic::ids(&server.door, "heapster-events").await? {
         *came.entry(id).or_default() += 1;
     }
     Ok(came)

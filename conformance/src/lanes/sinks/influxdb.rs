@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::expected::{Series, hold};
 use super::outage::stamps;
-use super::told::{columns, logs, metric, nothing_lost, reaches};
+use super::told::{DENIED, UNTRUSTED, columns, kept_out, logs, metric, nothing_lost, reaches};
 use super::{Check, Ground};
-use crate::databases::{Influxdb, Influxql, Login, Victoria, quoted};
+use crate::databases::{Guard, Influxdb, Influxql, Login, Victoria, WRONG, quoted};
 use crate::lab::summary::RECEIVED_A_SECOND;
 use crate::simulated::Stage;
 
@@ -19,7 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
         |ground| Box::pin(values(ground)),
     ),
     Check::new(
-        "influxdb: a wrong password is told of and loses nothing once it is right",
+        "influxdb: over HTTPS a wrong password is told of and loses nothing once it is right, and no other authority will do",
         |ground| Box::pin(wrong_password(ground)),
     ),
     Check::new("influxdb: who may write only writes", |ground| {
@@ -32,11 +32,18 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 const ADMIN: Login = ("root", "the-right-pw");
-const WRONG: &str = "the-wrong-pw";
 
 /// A server that asks for passwords, and its first user.
-async fn guarded(ground: &Ground) -> Result<(Influxdb, Influxql)> {
-    let mut influxdb = Influxdb::new(&ground.programs, ground.scratch.folder(), true)?;
+async fn with_users(ground: &Ground) -> Result<(Influxdb, Influxql)> {
+    begun(Influxdb::new(
+        &ground.programs,
+        ground.scratch.folder(),
+        true,
+    )?)
+    .await
+}
+
+async fn begun(mut influxdb: Influxdb) -> Result<(Influxdb, Influxql)> {
     influxdb.database.start().await?;
     let (name, password) = ADMIN;
     let create = format!("CREATE USER {name} WITH PASSWORD '{password}' WITH ALL PRIVILEGES");
@@ -53,7 +60,7 @@ pub(super) fn condition(series: &Series) -> String {
 }
 
 async fn values(ground: &Ground) -> Result<()> {
-    let (influxdb, admin) = guarded(ground).await?;
+    let (influxdb, admin) = with_users(ground).await?;
     let base = format!("influxdb:http://{}?pw=$INFLUX_PW", influxdb.address);
     let sinks = [
         format!("{base}&retention=30d"),
@@ -196,11 +203,19 @@ async fn counts(stage: &Stage, admin: &Influxql) -> Result<()> {
 }
 
 async fn wrong_password(ground: &Ground) -> Result<()> {
-    let (influxdb, admin) = guarded(ground).await?;
+    let folder = ground.scratch.folder();
+    let guard = Guard::new(folder)?;
+    let guarded = Influxdb::guarded(&ground.programs, folder, &guard)?;
+    let (influxdb, admin) = begun(guarded).await?;
+    let base = format!("influxdb:https://{}?db=", influxdb.address);
+    let (ca, stranger) = (guard.ca.display(), guard.stranger.display());
     let sinks = [
-        format!("influxdb:http://{}?pw=$INFLUX_PW", influxdb.address),
+        format!("{base}k8s&pw=$INFLUX_PW&cacert={ca}"),
         // Another one that works meanwhile.
-        format!("influxdb:http://{}?db=other&pw=$RIGHT_PW", influxdb.address),
+        format!("{base}other&pw=$RIGHT_PW&cacert={ca}"),
+        format!("{base}never&pw=$RIGHT_PW&cacert={stranger}"),
+        format!("{base}never&pw=$RIGHT_PW"),
+        format!("{base}unseen&pw=$RIGHT_PW&insecuressl=true"),
     ];
     let variables = [("INFLUX_PW", WRONG), ("RIGHT_PW", ADMIN.1)];
     let arrived = async |login: Login, database: &str| {
@@ -211,12 +226,22 @@ async fn wrong_password(ground: &Ground) -> Result<()> {
     ground
         .beside(&sinks, &[], &variables, async |stage| {
             reaches(stage, "retried_total", "influxdb", 2.0).await?;
-            logs(stage, "influxdb", "refuses our credentials").await?;
+            logs(stage, "influxdb", DENIED).await?;
             reaches(stage, "queued", "influxdb", 2.0).await?;
             let up = metric(stage, "up", "influxdb").await?;
             ensure!(up == 0.0, "it is up");
-            nothing_lost(stage, &async || arrived(ADMIN, "other").await).await?;
-            ensure!(metric(stage, "up", "influxdb-2").await? == 1.0, "not up");
+            for (sink, database) in [("influxdb-2", "other"), ("influxdb-5", "unseen")] {
+                nothing_lost(stage, &async || arrived(ADMIN, database).await).await?;
+                ensure!(metric(stage, "up", sink).await? == 1.0, "{sink} is not up");
+            }
+            kept_out(
+                stage,
+                &[("influxdb-3", UNTRUSTED), ("influxdb-4", UNTRUSTED)],
+            )
+            .await?;
+            let databases = admin.rows("", "SHOW DATABASES").await?;
+            let never = databases.contains(&vec![json!("never")]);
+            ensure!(!never, "{databases:?}");
             let right: Login = ("writer", "a-writers-pw");
             let create = format!("CREATE USER {} WITH PASSWORD '{}'", right.0, right.1);
             admin
@@ -239,7 +264,7 @@ async fn wrong_password(ground: &Ground) -> Result<()> {
 }
 
 async fn writer(ground: &Ground) -> Result<()> {
-    let (influxdb, admin) = guarded(ground).await?;
+    let (influxdb, admin) = with_users(ground).await?;
     for statement in [
         "CREATE DATABASE k8s WITH NAME \"default\"",
         "CREATE USER writer WITH PASSWORD 'a-writers-pw'",

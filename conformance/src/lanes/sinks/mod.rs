@@ -6,6 +6,7 @@
 
 mod alerts;
 mod broker;
+mod cluster;
 mod dashboards;
 mod deaf;
 mod elasticsearch;
@@ -105,6 +106,7 @@ pub async fn sinks(lane: &Lane) -> Result<()> {
     // The long ones first, so that the lane ends soon.
     let groups = [
         events::CHECKS,
+        cluster::CHECKS,
         elasticsearch::CHECKS,
         faults::CHECKS,
         kafka::CHECKS,

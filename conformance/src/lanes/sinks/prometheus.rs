@@ -4,9 +4,10 @@ use anyhow::{Context, Result, ensure};
 
 use super::expected::{Series, hold};
 use super::outage::{Going, outlast, stamps};
-use super::told::{logs, metric, reaches};
+use super::told::{DENIED, UNTRUSTED, kept_out, logs, metric, reaches};
 use super::{Check, Ground};
-use crate::databases::{Point, Prometheus, Promql, Victoria};
+use crate::databases::{Guard, LOGIN, Point, Prometheus, Promql, Victoria, WRONG};
+use crate::simulated::Stage;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -14,7 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
         |ground| Box::pin(outage(ground)),
     ),
     Check::new(
-        "prometheus: Prometheus and VictoriaMetrics take remote write, PromQL finds the closed form",
+        "prometheus: Prometheus and VictoriaMetrics take remote write over HTTPS from who has the password and their authority, PromQL finds the closed form",
         |ground| Box::pin(values(ground)),
     ),
 ];
@@ -34,7 +35,7 @@ fn name(metric: &str) -> Result<(&'static str, f64)> {
     })
 }
 
-pub(super) async fn points(promql: Promql, prefix: &str, series: &Series) -> Result<Vec<Point>> {
+pub(super) async fn points(promql: &Promql, prefix: &str, series: &Series) -> Result<Vec<Point>> {
     let (name, units) = name(series.metric)?;
     let labels = series.labels().into_iter();
     let labels = labels.map(|(name, value)| format!("{name}=\"{value}\""));
@@ -58,25 +59,35 @@ pub(super) async fn points(promql: Promql, prefix: &str, series: &Series) -> Res
 
 async fn values(ground: &Ground) -> Result<()> {
     let folder = ground.scratch.folder();
-    let mut prometheus = Prometheus::new(&ground.programs, folder)?;
-    let mut victoria = Victoria::new(&ground.programs, folder)?;
+    let guard = Guard::new(folder)?;
+    let mut prometheus = Prometheus::guarded(&ground.programs, folder, &guard)?;
+    let mut victoria = Victoria::guarded(&ground.programs, folder, &guard)?;
     prometheus.database.start().await?;
     victoria.database.start().await?;
+    let (user, ca, stranger) = (LOGIN.0, guard.ca.display(), guard.stranger.display());
+    let to = |login: &str, address, options: &str| {
+        format!("prometheus:https://{login}@{address}?{options}")
+    };
+    let (right, wrong) = (format!("{user}:$RIGHT"), format!("{user}:$WRONG"));
+    let (its, others) = (prometheus.address, victoria.http);
     let sinks = [
-        format!("prometheus:http://{}", prometheus.address),
-        format!("prometheus:http://{}?prefix=k8s_", victoria.http),
+        to(&right, its, &format!("cacert={ca}")),
+        to("$LOGIN", others, &format!("cacert={ca}&prefix=k8s_")),
         // A server of version 1 answers as if it had taken what it does not know.
-        format!(
-            "prometheus:http://{}?prefix=never_&version=2",
-            prometheus.address
-        ),
+        to(&right, its, &format!("cacert={ca}&prefix=never_&version=2")),
+        to(&wrong, its, &format!("cacert={ca}&prefix=never_")),
+        to(&wrong, others, &format!("cacert={ca}&prefix=never_")),
+        to(&right, its, &format!("cacert={stranger}&prefix=never_")),
+        to(&right, others, "prefix=never_"),
     ];
+    let login = format!("{user}:{}", LOGIN.1);
+    let variables = [("RIGHT", LOGIN.1), ("LOGIN", &login), ("WRONG", WRONG)];
     ground
-        .beside(&sinks, &[], &[], async |stage| {
+        .beside(&sinks, &[], &variables, async |stage| {
             let ask = prometheus.promql();
-            hold(async |series| points(ask, "heapster_", series).await).await?;
+            hold(async |series| points(&ask, "heapster_", series).await).await?;
             let ask_other = victoria.promql();
-            hold(async |series| points(ask_other, "k8s_", series).await)
+            hold(async |series| points(&ask_other, "k8s_", series).await)
                 .await
                 .context("VictoriaMetrics")?;
             let of = |kind: &str| format!("heapster_memory_usage_bytes{{type=\"{kind}\"}}");
@@ -91,11 +102,29 @@ async fn values(ground: &Ground) -> Result<()> {
             logs(stage, "prometheus-3", "the sink does not work").await?;
             let sent = metric(stage, "sent_points_total", "prometheus-3").await?;
             ensure!(sent == 0.0, "{sent} points nobody took were sent");
-            let written = ask.ask("{__name__=~\"never_.*\"}").await?;
-            ensure!(written.is_empty(), "{written:?}");
-            Ok(())
+            outside(stage, &[&ask, &ask_other]).await
         })
         .await
+}
+
+/// Who has not the password, or not the authority, writes nothing.
+async fn outside(stage: &Stage, servers: &[&Promql]) -> Result<()> {
+    let outside = [
+        ("prometheus-4", DENIED),
+        ("prometheus-5", DENIED),
+        ("prometheus-6", UNTRUSTED),
+        ("prometheus-7", UNTRUSTED),
+    ];
+    kept_out(stage, &outside).await?;
+    for ask in servers {
+        let written = ask.ask("{__name__=~\"never_.*\"}").await?;
+        ensure!(written.is_empty(), "{written:?}");
+    }
+    let log = stage.loadline.process.log();
+    for password in [WRONG, LOGIN.1] {
+        ensure!(!log.contains(password), "the log holds a password");
+    }
+    Ok(())
 }
 
 async fn outage(ground: &Ground) -> Result<()> {

@@ -11,6 +11,11 @@ use crate::simulated::Stage;
 /// How long until what must happen does, on a machine with other things to do.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What is said of a wrong password.
+pub(super) const DENIED: &str = "refuses our credentials";
+/// What is said of a certificate nobody vouches for.
+pub(super) const UNTRUSTED: &str = "invalid peer certificate";
+
 /// A metric `loadline_sink_NAME` of a sink, without its other labels.
 pub(super) async fn metric(stage: &Stage, name: &str, sink: &str) -> Result<f64> {
     let administrator = stage
@@ -52,6 +57,19 @@ pub(super) async fn logs(stage: &Stage, sink: &str, text: &str) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Holds of sinks that are not let in, each by what the log says of it, that nothing of theirs was taken.
+pub(super) async fn kept_out(stage: &Stage, sinks: &[(&str, &str)]) -> Result<()> {
+    for (sink, text) in sinks {
+        reaches(stage, "retried_total", sink, 1.0).await?;
+        logs(stage, &format!("sink=\"{sink}\""), text).await?;
+        let up = metric(stage, "up", sink).await?;
+        ensure!(up == 0.0, "{sink} is up");
+        let sent = metric(stage, "sent_points_total", sink).await?;
+        ensure!(sent == 0.0, "{sent} points of {sink} were sent");
+    }
+    Ok(())
 }
 
 /// The seconds of all columns made so far.

@@ -9,6 +9,7 @@ use super::super::expected::{Entity, Series};
 use super::super::told::PATIENCE;
 use super::FORGOTTEN;
 use super::told::{counter, place, tell};
+use crate::client::Client;
 use crate::databases::Point;
 use crate::real::until;
 use crate::simulated::Stage;
@@ -57,7 +58,7 @@ pub(super) async fn seam(stage: &Stage, own: &impl AsyncFn() -> Result<Vec<Point
 /// Aggregations over a time that begins in the store and ends in the ring, and over one that is in the store alone,
 /// by the points themselves.
 pub(super) async fn aggregations(
-    stage: &Stage,
+    viewer: &Client,
     own: &impl AsyncFn() -> Result<Vec<Point>>,
 ) -> Result<()> {
     let all = own().await?;
@@ -80,7 +81,7 @@ pub(super) async fn aggregations(
                     format!("&bucket={bucket}s")
                 },
             );
-            let answer = stage.viewer.get_json(&path).await?;
+            let answer = viewer.get_json(&path).await?;
             let mut wanted = BTreeMap::<i64, Vec<f64>>::new();
             for (at, value) in points {
                 let start = if bucket == 0 {

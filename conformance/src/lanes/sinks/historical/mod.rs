@@ -2,6 +2,7 @@
 
 mod compare;
 mod edges;
+mod holes;
 mod told;
 
 use anyhow::{Context, Result};
@@ -13,7 +14,9 @@ use super::expected::{Series, hold};
 use super::influxdb::condition;
 use super::prometheus::points as prometheus_points;
 use super::{Check, Ground};
-use crate::databases::{Database, Influxdb, Pace, Point, Prometheus, Proxy, Victoria};
+use crate::databases::{
+    Database, Guard, Influxdb, LOGIN, Pace, Point, Prometheus, Proxy, Victoria,
+};
 use crate::simulated::Stage;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -31,12 +34,16 @@ pub(super) const CHECKS: &[Check] = &[
         },
     ),
     Check::new(
-        "historical: Prometheus answers what was forgotten",
+        "historical: Prometheus answers what was forgotten, over HTTPS to who has its password",
         |ground| Box::pin(prometheus(ground)),
     ),
     Check::new(
         "historical: VictoriaMetrics answers what was forgotten",
         |ground| Box::pin(victoria(ground)),
+    ),
+    Check::new(
+        "historical: columns nobody made here while we were away come from the store",
+        |ground| Box::pin(holes::filled(ground)),
     ),
     Check::new(
         "historical: a store that hangs keeps nobody from the live numbers",
@@ -48,7 +55,7 @@ pub(super) const CHECKS: &[Check] = &[
 const KEPT: &str = "20s";
 /// Columns that have to be forgotten before anything is compared.
 const FORGOTTEN: usize = 4;
-const PASSWORD: &str = "a-readers-pw";
+const PASSWORD: &str = LOGIN.1;
 
 /// Everything that is held beside one store; `own` asks it in its own language.
 async fn answers(
@@ -61,7 +68,7 @@ async fn answers(
     hold(async |series| tell(&stage.viewer, "historical", &place(series.of), series).await).await?;
     let own_counter = async || own(&counter()).await;
     seam(stage, &own_counter).await.context("the seam")?;
-    aggregations(stage, &own_counter)
+    aggregations(&stage.viewer, &own_counter)
         .await
         .context("aggregations")?;
     by_uid(stage).await.context("by UID")?;
@@ -109,20 +116,25 @@ async fn influxdb(ground: &Ground, options: &str) -> Result<()> {
 }
 
 async fn prometheus(ground: &Ground) -> Result<()> {
-    let mut prometheus = Prometheus::new(&ground.programs, ground.scratch.folder())?;
+    let folder = ground.scratch.folder();
+    let guard = Guard::new(folder)?;
+    let mut prometheus = Prometheus::guarded(&ground.programs, folder, &guard)?;
     prometheus.database.start().await?;
     let uri = format!(
-        "prometheus:http://{}?queue=100&cluster_name=it's",
-        prometheus.address
+        "prometheus:https://{}:$PW@{}?queue=100&cluster_name=it's&cacert={}",
+        LOGIN.0,
+        prometheus.address,
+        guard.ca.display()
     );
     let flags = [
         ("historical-source", uri.as_str()),
         ("history-length", KEPT),
     ];
     let ask = prometheus.promql();
+    let (sinks, variables) = (std::slice::from_ref(&uri), [("PW", PASSWORD)]);
     ground
-        .beside(std::slice::from_ref(&uri), &flags, &[], async |stage| {
-            let own = async |series: &Series| prometheus_points(ask, "heapster_", series).await;
+        .beside(sinks, &flags, &variables, async |stage| {
+            let own = async |series: &Series| prometheus_points(&ask, "heapster_", series).await;
             answers(stage, ground, &mut prometheus.database, &uri, own).await
         })
         .await
@@ -139,7 +151,7 @@ async fn victoria(ground: &Ground) -> Result<()> {
     let ask = victoria.promql();
     ground
         .beside(std::slice::from_ref(&uri), &flags, &[], async |stage| {
-            let own = async |series: &Series| prometheus_points(ask, "k8s_", series).await;
+            let own = async |series: &Series| prometheus_points(&ask, "k8s_", series).await;
             answers(stage, ground, &mut victoria.database, &uri, own).await
         })
         .await
