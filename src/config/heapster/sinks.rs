@@ -23,7 +23,7 @@ pub(in crate::config) const SPOOL_DIR: Flag = Flag::new(
     "sink-spool-dir",
     Kind::Text,
     "",
-    "Directory for what sinks could not send yet and their queues have no room for; without one it is dropped",
+    "Directory where a sink that is away keeps what waits for it, also through a restart; without one, what its queue has no room for is dropped",
 );
 pub(in crate::config) const SPOOL_SIZE: Flag = Flag::new(
     "sink-spool-size",
