@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::connection::{Connection, Open, Stream};
 use super::error::Phase;
@@ -13,6 +12,7 @@ use super::http1::{Fault, Response};
 use super::material::{MaterialError, Watched};
 use super::resolve::Resolver;
 use super::tls::{Tls, watch_tls};
+use super::tls_stream::{Scratch, TlsStream};
 use super::token::watch_token;
 use super::{Addresses, ApiServer, Error, Pins, Target, TlsError, printable};
 use crate::cluster::{BearerToken, ClientCertificate, Material};
@@ -68,6 +68,8 @@ pub struct KubeletClient {
     tls: Option<Watched<Tls>>,
     token: Option<Watched<BearerToken>>,
     resolver: Resolver,
+    /// What was just received on any connection.
+    scratch: Arc<Scratch>,
 }
 
 /// How much of an error page is repeated.
@@ -119,6 +121,7 @@ impl KubeletClient {
             tls,
             token,
             resolver: Resolver::default(),
+            scratch: Arc::default(),
         })
     }
 
@@ -271,8 +274,8 @@ impl KubeletClient {
             .ok_or_else(|| Error::BadAddress {
                 address: target.host().into(),
             })?;
-        let stream = TlsConnector::from(node.config)
-            .connect(node.server_name, tcp)
+        let scratch = Arc::clone(&self.scratch);
+        let stream = TlsStream::connect(tcp, node.config, node.server_name, scratch)
             .await
             .map_err(|error| handshake_error(target, error))?;
         Ok(Open::new(

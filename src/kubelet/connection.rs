@@ -8,11 +8,11 @@ use std::task::{Context, Waker};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use super::Target;
 use super::http1::{Fault, Response, exchange};
 use super::tls::{NodeTls, Tls};
+use super::tls_stream::TlsStream;
 
 /// What is kept of a node between two requests: the open connection, if there is one, and the TLS
 /// sessions that can be resumed on the next. Belongs to whoever scrapes the node.
@@ -41,7 +41,7 @@ pub(super) struct Open {
 
 pub(super) enum Stream {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
 }
 
 #[derive(Debug)]
@@ -119,23 +119,24 @@ impl Open {
     ) -> Result<Response, Fault> {
         match &mut self.stream {
             Stream::Plain(stream) => exchange(stream, request, buffer, max_body).await,
-            Stream::Tls(stream) => exchange(stream, request, buffer, max_body).await,
+            Stream::Tls(stream) => exchange(&mut **stream, request, buffer, max_body).await,
         }
     }
 }
 
 impl Stream {
-    /// Whether there is nothing to read, nor an end. To be asked is also what lets TLS give back
-    /// the buffer that grew with the answer: of 18 KiB a node 4 stay.
+    /// Whether there is nothing to read, nor an end.
     fn is_silent(&mut self) -> bool {
-        let mut byte = [0];
-        let mut byte = ReadBuf::new(&mut byte);
-        let mut nobody = Context::from_waker(Waker::noop());
-        let read = match self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(&mut nobody, &mut byte),
-            Self::Tls(stream) => Pin::new(stream).poll_read(&mut nobody, &mut byte),
-        };
-        read.is_pending()
+        match self {
+            Self::Plain(stream) => {
+                let mut byte = [0];
+                let mut byte = ReadBuf::new(&mut byte);
+                let mut nobody = Context::from_waker(Waker::noop());
+                let read = Pin::new(stream).poll_read(&mut nobody, &mut byte);
+                read.is_pending()
+            }
+            Self::Tls(stream) => stream.is_silent(),
+        }
     }
 }
 

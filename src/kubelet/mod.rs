@@ -18,6 +18,7 @@ mod pins;
 mod resolve;
 mod through;
 mod tls;
+mod tls_stream;
 mod token;
 mod verify;
 

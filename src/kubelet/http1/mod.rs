@@ -57,8 +57,31 @@ const MAX_HEADERS: usize = 64;
 /// How much is read of the body of an answer that is not 200.
 const MAX_ERROR_BODY: usize = 4 << 10;
 
-/// How much room a read gets: one TLS record.
+/// How much room a read gets.
 const READ: usize = 16 << 10;
+
+/// What a request goes out on, and its answer comes in from.
+pub(super) trait Wire {
+    /// Sends the whole of it.
+    async fn send(&mut self, request: &[u8]) -> io::Result<()>;
+
+    /// Appends what comes next to `buffer`; tells how much, which is 0 at the end.
+    async fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire for S {
+    async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        self.write_all(request).await?;
+        self.flush().await
+    }
+
+    async fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if buffer.capacity() - buffer.len() < READ {
+            buffer.reserve(READ);
+        }
+        self.read_buf(buffer).await
+    }
+}
 
 /// Writes `request` and reads its answer into `buffer`, which is emptied first.
 ///
@@ -71,14 +94,11 @@ pub(super) async fn exchange<S>(
     max_body: usize,
 ) -> Result<Response, Fault>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Wire,
 {
     buffer.clear();
-    let sent = async {
-        stream.write_all(request).await?;
-        stream.flush().await
-    };
-    sent.await.map_err(|source| Fault::Broken {
+    let sent = stream.send(request).await;
+    sent.map_err(|source| Fault::Broken {
         answered: false,
         source,
     })?;
@@ -126,7 +146,7 @@ where
 /// Reads until a head that begins at `start` is complete; returns its end.
 async fn read_head<S>(stream: &mut S, buffer: &mut Vec<u8>, start: usize) -> Result<usize, Fault>
 where
-    S: AsyncRead + Unpin,
+    S: Wire,
 {
     let mut looked_at = start;
     loop {
@@ -158,13 +178,10 @@ fn head_end(buffer: &[u8], from: usize) -> Option<usize> {
 /// Reads at least one byte more.
 async fn read_some<S>(stream: &mut S, buffer: &mut Vec<u8>) -> Result<(), Fault>
 where
-    S: AsyncRead + Unpin,
+    S: Wire,
 {
     let answered = !buffer.is_empty();
-    if buffer.capacity() - buffer.len() < READ {
-        buffer.reserve(READ);
-    }
-    match stream.read_buf(buffer).await {
+    match stream.receive(buffer).await {
         Ok(0) => Err(Fault::Broken {
             answered,
             source: io::ErrorKind::UnexpectedEof.into(),
@@ -277,7 +294,7 @@ impl Body {
         length: u64,
     ) -> Result<(), Fault>
     where
-        S: AsyncRead + Unpin,
+        S: Wire,
     {
         let length = usize::try_from(length).ok().filter(|l| *l <= self.limit);
         let Some(length) = length else {
@@ -294,7 +311,7 @@ impl Body {
 
     async fn read_chunks<S>(&mut self, stream: &mut S, buffer: &mut Vec<u8>) -> Result<(), Fault>
     where
-        S: AsyncRead + Unpin,
+        S: Wire,
     {
         let mut chunks = Chunked::new(self.start, self.limit);
         loop {
@@ -309,7 +326,7 @@ impl Body {
 
     async fn read_to_end<S>(&mut self, stream: &mut S, buffer: &mut Vec<u8>) -> Result<(), Fault>
     where
-        S: AsyncRead + Unpin,
+        S: Wire,
     {
         loop {
             self.end = buffer.len().min(self.start + self.limit);

@@ -3,6 +3,7 @@
 mod pins;
 mod requests;
 mod server;
+mod tls_stream;
 mod trust;
 
 use std::path::PathBuf;

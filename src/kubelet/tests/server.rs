@@ -75,24 +75,15 @@ impl Server {
     where
         S: Fn(usize) -> Reply + Send + Sync + 'static,
     {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let builder = match client_ca {
-            None => builder.with_no_client_auth(),
-            Some(ca) => {
-                let mut roots = rustls::RootCertStore::empty();
-                roots.add(ca.0.der().clone()).unwrap();
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.with_client_cert_verifier(verifier.build().unwrap())
-            }
-        };
-        let key = PrivateKeyDer::try_from(identity.key.serialize_der()).unwrap();
-        let config = builder
-            .with_single_cert(vec![identity.certificate.der().clone()], key)
-            .unwrap();
+        let config = server_config(identity, client_ca, rustls::DEFAULT_VERSIONS);
+        Self::of(config, script).await
+    }
+
+    /// Speaks TLS as this says.
+    pub(super) async fn of<S>(config: rustls::ServerConfig, script: S) -> Self
+    where
+        S: Fn(usize) -> Reply + Send + Sync + 'static,
+    {
         Self::start(Some(TlsAcceptor::from(Arc::new(config))), script).await
     }
 
@@ -146,6 +137,31 @@ impl Server {
     pub(super) fn connections(&self) -> Vec<usize> {
         self.seen.lock().iter().map(|(number, _)| *number).collect()
     }
+}
+
+/// TLS of these versions with this identity; asks for client certificates of `client_ca` if one is
+/// given.
+pub(super) fn server_config(
+    identity: &Identity,
+    client_ca: Option<&Ca>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> rustls::ServerConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .unwrap();
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(ca) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(ca.0.der().clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let key = PrivateKeyDer::try_from(identity.key.serialize_der()).unwrap();
+    let chain = vec![identity.certificate.der().clone()];
+    builder.with_single_cert(chain, key).unwrap()
 }
 
 async fn serve<S>(mut stream: S, connection: usize, seen: &Seen, script: impl Fn(usize) -> Reply)
