@@ -1,7 +1,7 @@
 //! TLS to a kubelet, without buffers of its own.
 //!
 //! `tokio-rustls` keeps 4 KiB for reading in each connection and lets them grow to a record and
-//! shrink again with each answer: with a thousand kubelets that is a third of the heap, half of it
+//! shrink again with each answer: with a thousand kubelets that is a third of the heap, most of it
 //! holes. Here what is received stands in one buffer that all connections share, for as long as it
 //! takes to decipher it.
 
