@@ -14,6 +14,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
 
 use super::http1::Wire;
 
@@ -50,6 +51,8 @@ const AT_ONCE: usize = 32 << 10;
 /// The most that may be kept of what is not whole yet: rustls itself refuses handshake messages above
 /// 64 KiB.
 const UNREAD: usize = 128 << 10;
+/// How often what is no answer is read between two of them.
+const READS: usize = 4;
 /// What a record adds to what is said in it, and more.
 const AROUND_RECORD: usize = 64;
 const RECORD: usize = 16 << 10;
@@ -92,10 +95,11 @@ impl TlsStream {
         }
     }
 
-    /// Whether there is nothing to read, nor an end.
+    /// Whether there is nothing to read, nor an end. Who says much that is no answer does not count as
+    /// silent.
     pub(super) fn is_silent(&mut self) -> bool {
         let mut said = Vec::new();
-        loop {
+        for _ in 0..READS {
             match self.read(&mut said) {
                 // What is no answer, as a session to be resumed is none.
                 Ok(State::Open) if said.is_empty() && !self.ended => {}
@@ -105,10 +109,13 @@ impl TlsStream {
                 _ => return false,
             }
         }
+        false
     }
 
     async fn wait_and_read(&mut self, plain: &mut Vec<u8>) -> io::Result<State> {
         loop {
+            // A peer that never lets us wait must not keep all others from their turn.
+            consume_budget().await;
             match self.read(plain) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.tcp.readable().await?;
