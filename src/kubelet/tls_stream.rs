@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustls::client::{ClientConfig, UnbufferedClientConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus,
+};
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -187,12 +189,7 @@ impl TlsStream {
                     broken
                 }
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    append(&mut self.unsent, 0, |out| {
-                        data.encode(out).map_err(|error| match error {
-                            EncodeError::InsufficientSize(size) => Some(size.required_size),
-                            EncodeError::AlreadyEncoded => None,
-                        })
-                    });
+                    encode(&mut data, &mut self.unsent);
                     None
                 }
                 Ok(ConnectionState::TransmitTlsData(data)) => {
@@ -230,12 +227,7 @@ impl TlsStream {
         if let Ok(ConnectionState::EncodeTlsData(mut alert)) =
             self.tls.process_tls_records(&mut []).state
         {
-            append(&mut self.unsent, 0, |out| {
-                alert.encode(out).map_err(|error| match error {
-                    EncodeError::InsufficientSize(size) => Some(size.required_size),
-                    EncodeError::AlreadyEncoded => None,
-                })
-            });
+            encode(&mut alert, &mut self.unsent);
             // Nobody is left to tell when even this fails.
             let _ = self.tcp.try_write(&self.unsent);
         }
@@ -271,6 +263,16 @@ impl Wire for TlsStream {
         }
         Ok(buffer.len() - before)
     }
+}
+
+/// Appends what the handshake says.
+fn encode<D>(data: &mut EncodeTlsData<'_, D>, out: &mut Vec<u8>) {
+    append(out, 0, |out| {
+        data.encode(out).map_err(|error| match error {
+            EncodeError::InsufficientSize(size) => Some(size.required_size),
+            EncodeError::AlreadyEncoded => None,
+        })
+    });
 }
 
 /// Appends what `write` writes, which tells how much room it wants when `room` is too little; whether
