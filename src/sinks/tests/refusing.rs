@@ -181,6 +181,42 @@ fn who_takes_no_user_and_no_address_says_so() {
 }
 
 #[test]
+fn what_stands_behind_a_hash_is_never_left_out_in_silence() {
+    let hash = "'#' is written %23, for what stands behind one is not sent";
+    for (value, place) in [
+        (
+            "influxdb:http://h?user=me&pw=a#s3cret&queue=0",
+            "option pw: ",
+        ),
+        ("influxdb:http://h?db=x&s3cret#y=z&queue=0", ""),
+        ("influxdb:http://me:a#s3cret@h:80/x?queue=0", ""),
+        ("graphite:tcp://h:80#s3cret?queue=0", ""),
+        ("webhook:http://h/#/s3cret?queue=0", ""),
+    ] {
+        let key = value.split(':').next().unwrap();
+        let expected = [
+            format!("{key}: {place}{hash}"),
+            format!("{key}: option queue: is no number from 1 to 1000"),
+        ];
+        assert_eq!(plain(value), expected, "{value}");
+    }
+    let options = |_: &str| Some("token=a#s3cret".to_owned());
+    assert_eq!(
+        told("webhook:http://h?$OPTIONS", &options),
+        [format!("webhook: option token: {hash}")]
+    );
+    let node = "elasticsearch:?nodes=http://me:a%23b@h";
+    let nodes = format!("elasticsearch: option nodes: {hash}");
+    assert_eq!(plain(node), [nodes]);
+    for well in [
+        "influxdb:http://h?pw=a%23b",
+        "webhook:http://me:a%23b@h/%23",
+    ] {
+        assert_eq!(plain(well), [""; 0], "{well}");
+    }
+}
+
+#[test]
 fn options_without_a_colon_are_told_as_such_and_read_all_the_same() {
     let colon = "a colon is missing before '?', as in log:?queue=5";
     for (value, expected) in [
