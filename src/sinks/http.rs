@@ -93,7 +93,10 @@ impl HttpConfig {
         let tls = TlsConfig::read(options);
         tls.check(secure, options);
         let token = options.secret("token").map(Credentials::Bearer);
-        let ways = [(None, Credentials::of_uri(uri)), (Some("token"), token)];
+        let ways = [
+            (None, Credentials::of_uri(uri, None, options)),
+            (Some("token"), token),
+        ];
         Self {
             authority: authority(uri, host, if secure { ports.1 } else { ports.0 }),
             secure,

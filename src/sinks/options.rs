@@ -140,6 +140,20 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Refuses half of a user and a password, unless it is known already why one is not there.
+    pub(super) fn refuse_half_user(&mut self, option: Option<&'static str>) {
+        let here = |blank: &Blank| match (&blank.place, option) {
+            (Place::Option(name), Some(option)) => name == option,
+            (place, None) => *place == Place::Address,
+            (_, Some(_)) => false,
+        };
+        let known = self.blanks.iter().any(|blank| blank.needed && here(blank));
+        if !known && (option.is_some() || self.knows_address()) {
+            let what = "a user before the host needs a name and a password, as in user:password@";
+            self.refuse(option, what);
+        }
+    }
+
     /// Refuses an address, for sinks that have none.
     pub(super) fn refuse_any_address(&mut self, uri: &SinkUri, instead: &str) {
         if uri.has_address() {

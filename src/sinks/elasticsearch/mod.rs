@@ -86,7 +86,7 @@ fn read_nodes(uri: &SinkUri, options: &mut Options<'_>) -> Vec<(HttpConfig, Stri
     let given = options.texts("nodes");
     let mut nodes = Vec::new();
     if given.is_empty() {
-        nodes.push(node(uri, secure, &tls, &login, options));
+        nodes.push(node((None, uri), secure, &tls, &login, options));
     } else if uri.user.is_some() {
         let what = "each has its own user before its host: the address, and who stands there, is not asked";
         options.refuse(Some("nodes"), what);
@@ -96,7 +96,7 @@ fn read_nodes(uri: &SinkUri, options: &mut Options<'_>) -> Vec<(HttpConfig, Stri
         match read {
             Ok(uri) if speaks_http(&uri) => {
                 let secure = uri.scheme.as_deref() == Some("https");
-                nodes.push(node(&uri, secure, &tls, &login, options));
+                nodes.push(node((Some("nodes"), &uri), secure, &tls, &login, options));
             }
             Ok(_) => options.refuse(Some("nodes"), NOT_HTTP),
             Err(error) => options.refuse(Some("nodes"), error.to_string()),
@@ -131,15 +131,15 @@ fn read_token(options: &mut Options<'_>) -> Way {
     (Some("token"), token)
 }
 
-/// One server, with what stands before every path.
+/// One server, with what stands before every path. `option` is where it is named, none for the address.
 fn node(
-    uri: &SinkUri,
+    (option, uri): (Option<&'static str>, &SinkUri),
     secure: bool,
     tls: &TlsConfig,
     login: &[Way],
     options: &mut Options<'_>,
 ) -> (HttpConfig, String) {
-    let before = (None, Credentials::of_uri(uri));
+    let before = (None, Credentials::of_uri(uri, option, options));
     let ways = [before].into_iter().chain(login.iter().cloned());
     let node = HttpConfig {
         authority: authority(uri, "localhost", 9200),

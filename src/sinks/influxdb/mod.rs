@@ -111,7 +111,7 @@ fn credentials(uri: &SinkUri, options: &mut Options<'_>) -> Credentials {
     let login = Credentials::Basic(user, password.unwrap_or_else(|| "root".into()));
     let token = options.secret("token").map(Credentials::Token);
     let ways = [
-        (None, Credentials::of_uri(uri)),
+        (None, Credentials::of_uri(uri, None, options)),
         (Some(option), by_options.then(|| login.clone())),
         (Some("token"), token),
     ];

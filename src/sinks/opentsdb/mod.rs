@@ -51,7 +51,7 @@ impl Config {
                 authority: authority(uri, "127.0.0.1", 4242),
                 secure,
                 tls,
-                credentials: Credentials::of_uri(uri).unwrap_or(Credentials::None),
+                credentials: Credentials::of_uri(uri, None, options).unwrap_or(Credentials::None),
             },
             points: Points {
                 cluster: options.text_or("cluster", "k8s-cluster"),

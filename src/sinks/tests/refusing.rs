@@ -153,6 +153,35 @@ fn two_ways_to_say_who_we_are_are_refused_by_their_names() {
 }
 
 #[test]
+fn half_a_user_before_the_host_is_refused_as_half_of_a_pair_of_options_is() {
+    let half = "a user before the host needs a name and a password, as in user:password@";
+    const SINKS: [&str; 6] = [
+        "elasticsearch",
+        "influxdb",
+        "opentsdb",
+        "otlp",
+        "prometheus",
+        "webhook",
+    ];
+    for user in ["uuu", "uuu:", ":ppp", ":", ""] {
+        for key in SINKS {
+            let value = format!("{key}:http://{user}@h");
+            assert_eq!(plain(&value), [format!("{key}: {half}")], "{value}");
+        }
+        let value = format!("elasticsearch:?nodes=http://{user}@h&nodes=http://a:b@i");
+        let nodes = format!("elasticsearch: option nodes: {half}");
+        assert_eq!(plain(&value), [nodes], "{value}");
+    }
+    let env = |name: &str| (name == "LOGIN").then(|| "token".to_owned());
+    assert_eq!(
+        told("webhook:http://$LOGIN@h", &env),
+        [format!("webhook: {half}")]
+    );
+    let gone = "webhook: variable GONE is not set";
+    assert_eq!(told("webhook:http://me:$GONE@h", &env), [gone]);
+}
+
+#[test]
 fn who_takes_no_user_and_no_address_says_so() {
     for value in [
         "graphite:tcp://me:pw@h",
