@@ -67,7 +67,7 @@ impl Config {
         let secure = options.flag("secure", false) | is_secure(uri, options);
         let tls = TlsConfig::read(options);
         tls.check(secure, options);
-        let retention = options.parsed("retention", "duration of an hour or more, as 30d");
+        let retention = options.parsed("retention", "duration from 1h to 106751d, as 30d");
         let database = options.text_or("db", "k8s");
         let (bucket, org) = (options.text("bucket"), options.text("org"));
         let target = match bucket {

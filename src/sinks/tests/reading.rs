@@ -34,7 +34,7 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "missing uri key",
             "graphite: the address must begin with tcp:// or udp://",
             "graphite-2: invalid port after host",
-            "influxdb: option retention: is no duration of an hour or more, as 30d",
+            "influxdb: option retention: is no duration from 1h to 106751d, as 30d",
             "influxdb: option token: is needed with bucket",
             "influxdb: option withfields: is neither true nor false",
             "influxdb: option concurrency: is no number from 1 to 64",
