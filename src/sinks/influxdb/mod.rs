@@ -210,11 +210,12 @@ impl Influxdb {
         let database = identifier(name);
         let create = format!("CREATE DATABASE {database} WITH NAME \"default\"");
         if self.query(&create).await?.is_some() {
-            // It is there already, with another policy.
+            // It is there already, with a policy of its own, which others' questions mean when they
+            // name none: ours does not take its place.
             let duration = retention.map_or_else(|| "INF".to_owned(), |r| r.to_string());
             let create = format!(
                 "CREATE RETENTION POLICY \"default\" ON {database} DURATION {duration} \
-                 REPLICATION 1 DEFAULT"
+                 REPLICATION 1"
             );
             if let Some(problem) = self.query(&create).await? {
                 warn!(
