@@ -200,6 +200,20 @@ impl<'a> Options<'a> {
         self.text(name).unwrap_or(default).to_owned()
     }
 
+    /// A text in which only characters stand that fit where it is sent; refuses any other.
+    pub(super) fn fitting(
+        &mut self,
+        name: &'static str,
+        default: &str,
+        fits: impl Fn(char) -> bool,
+    ) -> String {
+        let text = self.text_or(name, default);
+        if !text.chars().all(fits) {
+            self.refuse(Some(name), "holds a character that cannot stand there");
+        }
+        text
+    }
+
     pub(super) fn secret(&mut self, name: &'static str) -> Option<Secret> {
         self.credential(name).map(Secret::from)
     }

@@ -76,6 +76,7 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
 const TOGETHER: usize = 16 << 10;
 /// So few that every message is by itself.
 const ALONE: usize = 1;
+const LONGEST_TOPIC: usize = 249;
 /// Messages of one piece are waited for together.
 const LINGER: Duration = Duration::from_millis(5);
 
@@ -144,8 +145,8 @@ impl Config {
         let secure = tls.insecure || tls.ca_file.is_some() || identity.is_some();
         Self {
             brokers,
-            topic: options.text_or("timeseriestopic", "heapster-metrics"),
-            events_topic: options.text_or("eventstopic", "heapster-events"),
+            topic: read_topic("timeseriestopic", "heapster-metrics", options),
+            events_topic: read_topic("eventstopic", "heapster-events", options),
             compression: options
                 .parsed("compression", "codec: none, gzip, snappy or lz4")
                 .unwrap_or_default(),
@@ -194,6 +195,18 @@ impl Config {
         let (tls, (certificate, key)) = both(tls, identity)?;
         Ok(tls.with_client_cert(certificate, key))
     }
+}
+
+/// A topic's name by Kafka's own rules.
+fn read_topic(option: &'static str, default: &str, options: &mut Options<'_>) -> String {
+    let topic = options.text_or(option, default);
+    let of_topic = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let dots = matches!(topic.as_str(), "." | "..");
+    if dots || topic.len() > LONGEST_TOPIC || !topic.bytes().all(of_topic) {
+        let what = "is no name of a topic: at most 249 letters, digits, '.', '_' and '-'";
+        options.refuse(Some(option), what);
+    }
+    topic
 }
 
 impl Kafka {

@@ -42,10 +42,16 @@ impl Config {
             .parsed("labelStyle", "style: lowerCamelCase or upperCamelCase")
             .unwrap_or_default();
         let renamed = read_renamed(protocol, style, options);
+        // What `etsystatsd` gives a meaning becomes `_` there, as in all its names.
+        let special = match protocol {
+            Protocol::Etsy => "",
+            Protocol::Influx => ",:=|",
+        };
+        let fits = |c: char| !(c.is_whitespace() || c.is_control() || special.contains(c));
         Self {
             authority: authority(uri, "localhost", 8125),
             lines: Lines {
-                prefix: options.text_or("prefix", ""),
+                prefix: options.fitting("prefix", "", fits),
                 protocol,
                 labels: LabelNames {
                     renamed,

@@ -182,6 +182,40 @@ fn half_a_user_before_the_host_is_refused_as_half_of_a_pair_of_options_is() {
 }
 
 #[test]
+fn what_no_line_and_no_name_can_hold_is_refused() {
+    let character = "holds a character that cannot stand there";
+    one_problem(&[
+        ("graphite:tcp://h?prefix=a b", character),
+        ("graphite:udp://h?prefix=a%0Ab", character),
+        ("graphite:tcp://h?prefix=a%3Bb%3Dc", character),
+        ("statsd:udp://h?prefix=a%0Ab", character),
+        (
+            "statsd:udp://h?protocolType=influxstatsd&prefix=a,b",
+            character,
+        ),
+    ]);
+    for well in [
+        "graphite:tcp://h?prefix=a.b-c_d/e",
+        "statsd:udp://h?prefix=a:b",
+    ] {
+        assert_eq!(plain(well), [""; 0], "{well}");
+    }
+    #[cfg(feature = "kafka")]
+    {
+        let topic = "is no name of a topic: at most 249 letters, digits, '.', '_' and '-'";
+        let long = format!("kafka:?brokers=h:1&eventstopic={}", "a".repeat(250));
+        one_problem(&[
+            ("kafka:?brokers=h:1&timeseriestopic=a b", topic),
+            ("kafka:?brokers=h:1&timeseriestopic=..", topic),
+            ("kafka:?brokers=h:1&eventstopic=a/b", topic),
+            (&long, topic),
+        ]);
+        let well = format!("kafka:?brokers=h:1&eventstopic=A.b_-{}", "1".repeat(244));
+        assert_eq!(plain(&well), [""; 0]);
+    }
+}
+
+#[test]
 fn who_takes_no_user_and_no_address_says_so() {
     for value in [
         "graphite:tcp://me:pw@h",
