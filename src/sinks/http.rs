@@ -30,6 +30,8 @@ use crate::domain::Clock;
 pub struct HttpConfig {
     /// `host:port`.
     pub(super) authority: String,
+    /// What stands before every path; nothing where the address has the whole path.
+    pub(super) base: String,
     /// Whether TLS is spoken.
     pub(super) secure: bool,
     pub(super) tls: TlsConfig,
@@ -42,6 +44,7 @@ pub struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     scheme: &'static str,
     authority: String,
+    base: String,
     authorization: Option<HeaderValue>,
 }
 
@@ -77,6 +80,11 @@ pub(super) fn speaks_http(uri: &SinkUri) -> bool {
     matches!(uri.scheme.as_deref(), None | Some("http" | "https"))
 }
 
+/// What stands before the paths a sink asks for, of an address that has some.
+pub(super) fn base(uri: &SinkUri) -> String {
+    uri.path.trim_end_matches('/').to_owned()
+}
+
 /// What is said of another scheme.
 pub(super) const NOT_HTTP: &str = "the address must begin with http:// or https://";
 
@@ -99,6 +107,7 @@ impl HttpConfig {
         ];
         Self {
             authority: authority(uri, host, if secure { ports.1 } else { ports.0 }),
+            base: String::new(),
             secure,
             tls,
             credentials: Credentials::only(ways, options),
@@ -131,6 +140,7 @@ impl Http {
             client,
             scheme: if config.secure { "https" } else { "http" },
             authority: config.authority.clone(),
+            base: config.base.clone(),
             authorization,
         })
     }
@@ -204,7 +214,8 @@ impl Http {
         let impossible = |error: http::Error| ExportError::unreachable(authority, error);
         let request = request.body(Full::new(Bytes::from(body)));
         let mut request = request.map_err(impossible)?;
-        let uri = format!("{}://{authority}{}", self.scheme, request.uri());
+        let (scheme, base) = (self.scheme, &self.base);
+        let uri = format!("{scheme}://{authority}{base}{}", request.uri());
         let uri = Uri::try_from(uri);
         *request.uri_mut() = uri.map_err(|error| impossible(error.into()))?;
         let headers = request.headers_mut();

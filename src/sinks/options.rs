@@ -140,6 +140,13 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Refuses a path, for sinks that speak a protocol without one.
+    pub(super) fn refuse_path(&mut self, uri: &SinkUri) {
+        if !matches!(uri.path.as_str(), "" | "/") {
+            self.refuse_address("takes no path behind the host");
+        }
+    }
+
     /// Refuses half of a user and a password, unless it is known already why one is not there.
     pub(super) fn refuse_half_user(&mut self, option: Option<&'static str>) {
         let here = |blank: &Blank| match (&blank.place, option) {

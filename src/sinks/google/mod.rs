@@ -12,7 +12,7 @@ use self::token::{Account, Source, Tokens, of_machine, server};
 use super::config::authority;
 use super::credentials::{Credentials, beside};
 use super::export::ExportError;
-use super::http::{Answer, Http, HttpConfig, is_secure};
+use super::http::{Answer, Http, HttpConfig, base, is_secure};
 use super::options::Options;
 use super::secret::Secret;
 use super::setup::{SetupError, both};
@@ -24,6 +24,7 @@ use crate::domain::Clock;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
     authority: String,
+    base: String,
     secure: bool,
     tls: TlsConfig,
     project: Option<String>,
@@ -79,6 +80,7 @@ impl Config {
         tls.check(!plain || credentials.is_some() || elsewhere, options);
         Self {
             authority: authority(uri, host, if plain { 80 } else { 443 }),
+            base: base(uri),
             secure: !plain,
             tls,
             project: options.text("project").map(str::to_owned),
@@ -126,6 +128,7 @@ impl Google {
     ) -> Result<Self, SetupError> {
         let http = HttpConfig {
             authority: config.authority.clone(),
+            base: config.base.clone(),
             secure: config.secure,
             tls: config.tls.clone(),
             credentials: Credentials::None,

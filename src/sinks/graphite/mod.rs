@@ -41,6 +41,7 @@ impl Config {
         }
         options.need_host(uri);
         options.refuse_user(uri);
+        options.refuse_path(uri);
         // Behind a semicolon carbon reads tags.
         let fits = |c: char| !(c.is_whitespace() || c.is_control() || c == ';');
         Self {

@@ -19,7 +19,7 @@ use super::config::authority;
 use super::credentials::Credentials;
 use super::events::json::indented;
 use super::export::ExportError;
-use super::http::{Answer, Http, HttpConfig, is_secure};
+use super::http::{Answer, Http, HttpConfig, base, is_secure};
 use super::options::Options;
 use super::setup::SetupError;
 use super::trust::TlsConfig;
@@ -86,6 +86,7 @@ impl Config {
         Self {
             http: HttpConfig {
                 authority: authority(uri, "localhost", 8086),
+                base: base(uri),
                 secure,
                 tls,
                 credentials: credentials(uri, options),

@@ -36,6 +36,7 @@ impl Config {
             options.refuse_address("the address must begin with udp://");
         }
         options.refuse_user(uri);
+        options.refuse_path(uri);
         let protocol = options.parsed("protocolType", "protocol: etsystatsd or influxstatsd");
         let protocol = protocol.unwrap_or(Protocol::Etsy);
         let style: Style = options

@@ -216,6 +216,17 @@ fn what_no_line_and_no_name_can_hold_is_refused() {
 }
 
 #[test]
+fn a_path_is_refused_where_none_is_spoken_of() {
+    let path = "takes no path behind the host";
+    one_problem(&[
+        ("graphite:tcp://h:2003/sub", path),
+        ("riemann:tcp://h/sub/", path),
+        ("statsd:udp://h/sub", path),
+    ]);
+    assert_eq!(plain("graphite:tcp://h:2003/"), [""; 0]);
+}
+
+#[test]
 fn who_takes_no_user_and_no_address_says_so() {
     for value in [
         "graphite:tcp://me:pw@h",
