@@ -67,17 +67,21 @@ const LONGEST: usize = 1 << 20;
 /// How much of an answer is shown.
 const SHOWN: usize = 300;
 
-/// Whether TLS is spoken, by the scheme; refuses any that is not HTTP's.
+/// Whether TLS is spoken, by the scheme; refuses any that is not HTTP's, and a host without one.
 pub(super) fn is_secure(uri: &SinkUri, options: &mut Options<'_>) -> bool {
-    if !speaks_http(uri) {
+    // What has no scheme is misread in more than one way.
+    if !speaks_http(uri) && (uri.scheme.is_some() || options.reads_address()) {
         options.refuse_address(NOT_HTTP);
     }
     uri.scheme.as_deref() == Some("https")
 }
 
-/// Whether the scheme is HTTP's, or none.
+/// Whether the scheme is HTTP's, or there is no host either.
 pub(super) fn speaks_http(uri: &SinkUri) -> bool {
-    matches!(uri.scheme.as_deref(), None | Some("http" | "https"))
+    match uri.scheme.as_deref() {
+        Some(scheme) => matches!(scheme, "http" | "https"),
+        None => uri.host.is_none() && uri.user.is_none(),
+    }
 }
 
 /// What stands before the paths a sink asks for, of an address that has some.

@@ -122,13 +122,16 @@ impl<'a> Options<'a> {
         !self.flaws.iter().any(Flaw::hides_address)
     }
 
+    /// Whether nothing is wrong with the address as far as it is read by now.
+    pub(super) fn reads_address(&self) -> bool {
+        let flaws = self.flaws.iter().map(|flaw| &flaw.place);
+        let mut places = flaws.chain(self.blanks.iter().map(|blank| &blank.place));
+        !places.any(|place| *place == Place::Address)
+    }
+
     /// Notes that the address has to name a host, if it does not.
     pub(super) fn need_host(&mut self, uri: &SinkUri) {
-        let mut places = self.flaws.iter().map(|flaw| &flaw.place);
-        let unread = places.any(|place| *place == Place::Address);
-        let mut places = self.blanks.iter().map(|blank| &blank.place);
-        let empty = places.any(|place| *place == Place::Address);
-        if uri.host.is_none() && !unread && !empty {
+        if uri.host.is_none() && self.reads_address() {
             self.refuse(None, "the address names no host");
         }
     }

@@ -64,7 +64,11 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        let secure = options.flag("secure", false) | is_secure(uri, options);
+        let https = is_secure(uri, options);
+        let secure = options.flag("secure", https);
+        if https && !secure {
+            options.refuse(Some("secure"), "is false, and the address says https://");
+        }
         let tls = TlsConfig::read(options);
         tls.check(secure, options);
         let retention = options.parsed("retention", "duration from 1h to 106751d, as 30d");

@@ -119,7 +119,9 @@ impl Config {
                 port.is_some() && is_host(inside.unwrap_or(host))
             })
         };
-        if brokers.is_empty() {
+        if brokers.is_empty() && uri.has_address() {
+            // Told already.
+        } else if brokers.is_empty() {
             options.refuse(Some("brokers"), "is needed");
         } else if !brokers.iter().all(whole) {
             options.refuse(Some("brokers"), "is no list of host:port");

@@ -53,7 +53,7 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "prometheus: option labels: is no list of name:value",
             "prometheus: option batchSize: is no number from 1 to 50000",
             "gcm: the address must begin with http:// or https://",
-            "gcm: option metadata: is no address",
+            "gcm: option metadata: is no address of a server, as http://metadata.google.internal is",
             "gcm: option concurrency: is no number from 1 to 64",
             "otlp: option headers: is no list of name:value",
             "otlp: option compression: is neither none nor gzip",
@@ -141,7 +141,7 @@ fn an_address_that_can_be_nowhere_is_refused_whatever_the_sink() {
         ),
         (
             "gcm:?metadata=http://a..b",
-            "gcm: option metadata: is no address".to_owned(),
+            "gcm: option metadata: is no address of a server, as http://metadata.google.internal is".to_owned(),
         ),
     ] {
         let problems = SinkConfig::read(&[value], &env).unwrap_err();

@@ -227,6 +227,40 @@ fn a_path_is_refused_where_none_is_spoken_of() {
 }
 
 #[test]
+fn what_says_two_things_or_none_is_refused() {
+    let server = "is no address of a server, as http://metadata.google.internal is";
+    let http = "the address must begin with http:// or https://";
+    one_problem(&[
+        ("gcm:?metadata=foo", server),
+        ("gcm:?metadata=ftp://h", server),
+        ("gcm:?metadata=http://h/x", server),
+        ("gcm:?metadata=http://me:pw@h", server),
+        ("gcm:?project=", "is empty"),
+        ("gcm:?project=$PW", "variable PW is not set"),
+        ("gcm:?project=a/b", "is no name of a project"),
+        ("gcm:?token=t", "is needed with token"),
+        (
+            "influxdb:https://h?secure=false",
+            "is false, and the address says https://",
+        ),
+        ("webhook://u:s3cret@h", http),
+        ("influxdb:h:8086", http),
+        ("gcm:h?project=p", http),
+        ("elasticsearch:?nodes=h:9200", http),
+    ]);
+    for well in [
+        "gcm:",
+        "gcm:?project=example.com:p-1&token=t",
+        "gcm:?metadata=http://h:80/",
+        "influxdb:https://h?secure=true",
+        "influxdb:?db=x",
+        "prometheus:",
+    ] {
+        assert_eq!(plain(well), [""; 0], "{well}");
+    }
+}
+
+#[test]
 fn who_takes_no_user_and_no_address_says_so() {
     for value in [
         "graphite:tcp://me:pw@h",
@@ -250,6 +284,11 @@ fn who_takes_no_user_and_no_address_says_so() {
     #[cfg(feature = "kafka")]
     assert_eq!(
         plain("kafka:h:9092?brokers=h:9092"),
+        ["kafka: takes no address: brokers names where it is"]
+    );
+    #[cfg(feature = "kafka")]
+    assert_eq!(
+        plain("kafka:h:9092"),
         ["kafka: takes no address: brokers names where it is"]
     );
 }
