@@ -41,13 +41,13 @@ async fn a_path_stands_before_all_that_is_asked_for() {
 async fn a_database_that_was_there_keeps_its_own_default() {
     let (listener, address) = listener().await;
     let well = influxdb("root");
-    let seen = serve(listener, move |asked| match well(asked) {
-        Act::Answer(200, _) if asked.line.contains("CREATE+DATABASE") => {
-            let error = "retention policy conflicts with an existing policy";
-            let results = format!("{{\"results\":[{{\"error\":\"{error}\"}}]}}");
-            Act::Answer(200, results)
+    let seen = serve(listener, move |asked| {
+        let answer = well(asked);
+        if !asked.line.contains("CREATE+DATABASE") {
+            return answer;
         }
-        other => other,
+        let error = "retention policy conflicts with an existing policy";
+        Act::Answer(200, format!("{{\"results\":[{{\"error\":\"{error}\"}}]}}"))
     });
     let value = format!("influxdb:http://{address}?retention=30d");
     let rig = Rig::new(quick(), &[value]);
