@@ -2,6 +2,7 @@
 
 mod event;
 mod message;
+mod topic;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,6 +16,7 @@ use krafka::{CloseOptions, Compression, Kafka as Client, Record};
 use tokio::sync::OnceCell;
 
 use self::message::{END, Messages};
+use self::topic::read_topic;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::export::ExportError;
@@ -76,7 +78,6 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(12);
 const TOGETHER: usize = 16 << 10;
 /// So few that every message is by itself.
 const ALONE: usize = 1;
-const LONGEST_TOPIC: usize = 249;
 /// Messages of one piece are waited for together.
 const LINGER: Duration = Duration::from_millis(5);
 
@@ -197,18 +198,6 @@ impl Config {
         let (tls, (certificate, key)) = both(tls, identity)?;
         Ok(tls.with_client_cert(certificate, key))
     }
-}
-
-/// A topic's name by Kafka's own rules.
-fn read_topic(option: &'static str, default: &str, options: &mut Options<'_>) -> String {
-    let topic = options.text_or(option, default);
-    let of_topic = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let dots = matches!(topic.as_str(), "." | "..");
-    if dots || topic.len() > LONGEST_TOPIC || !topic.bytes().all(of_topic) {
-        let what = "is no name of a topic: at most 249 letters, digits, '.', '_' and '-'";
-        options.refuse(Some(option), what);
-    }
-    topic
 }
 
 impl Kafka {
