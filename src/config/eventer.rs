@@ -309,6 +309,8 @@ mod tests {
         let comb = "--sink honeycomb: takes no events in this version; in its place: otlp, which it takes; \
                     those that do:";
         let comb = format!("{comb} {known}");
+        let numbers =
+            format!("--sink graphite: takes numbers alone; those that take events: {known}");
         for (line, expected) in [
             ("eventer", &["--sink: give at least one, such as log"][..]),
             (
@@ -324,7 +326,7 @@ mod tests {
                 "eventer --sink=honeycomb --sink=graphite:tcp://x --sink=webhook:tcp://x",
                 &[
                     &comb,
-                    "--sink graphite: is no sink of events",
+                    &numbers,
                     "--sink webhook: the address must begin with http:// or https://",
                 ],
             ),

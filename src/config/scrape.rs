@@ -36,7 +36,7 @@ pub(super) const METRIC_RESOLUTION: Flag = Flag::new(
     "metric-resolution",
     Kind::Duration,
     "15s",
-    "Time between two scrapes of a node, at least 10s; when started as Heapster, that between two sums (--rollup-resolution), at least 5s",
+    "Time between two scrapes of a node, at least 10s; --kubelet-request-timeout has to be lowered with it where it is more than nine tenths of it; when started as Heapster, that between two sums (--rollup-resolution), at least 5s",
 );
 pub(super) const VERSION: Flag =
     Flag::new("version", Kind::Bool, "false", "Print the version and exit");

@@ -22,9 +22,17 @@ pub(super) enum Credentials {
 }
 
 impl Credentials {
-    /// The user before the host.
-    pub(super) fn of_uri(uri: &SinkUri) -> Option<Self> {
+    /// The user before the host of an address, which is the value of `option` if that is one. Refuses
+    /// half of a pair.
+    pub(super) fn of_uri(
+        uri: &SinkUri,
+        option: Option<&'static str>,
+        options: &mut Options<'_>,
+    ) -> Option<Self> {
         let (user, password) = uri.user.clone()?;
+        if user.is_empty() || password.expose().is_empty() {
+            options.refuse_half_user(option);
+        }
         Some(Self::Basic(user, password))
     }
 

@@ -35,8 +35,10 @@ impl Flaw {
         Self { place, error }
     }
 
-    /// Whether nobody knows what the address is: a variable in it cannot be put in.
+    /// Whether nobody knows what the address is: a variable in it cannot be put in, or a `#` stands
+    /// in it.
     pub(super) const fn hides_address(&self) -> bool {
-        matches!(self.place, Place::Address) && self.error.is_of_variable()
+        let unknown = self.error.is_of_variable() || matches!(self.error, InvalidUri::Fragment);
+        matches!(self.place, Place::Address) && unknown
     }
 }

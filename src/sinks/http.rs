@@ -30,6 +30,8 @@ use crate::domain::Clock;
 pub struct HttpConfig {
     /// `host:port`.
     pub(super) authority: String,
+    /// What stands before every path; nothing where the address has the whole path.
+    pub(super) base: String,
     /// Whether TLS is spoken.
     pub(super) secure: bool,
     pub(super) tls: TlsConfig,
@@ -42,6 +44,7 @@ pub struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     scheme: &'static str,
     authority: String,
+    base: String,
     authorization: Option<HeaderValue>,
 }
 
@@ -64,17 +67,26 @@ const LONGEST: usize = 1 << 20;
 /// How much of an answer is shown.
 const SHOWN: usize = 300;
 
-/// Whether TLS is spoken, by the scheme; refuses any that is not HTTP's.
+/// Whether TLS is spoken, by the scheme; refuses any that is not HTTP's, and a host without one.
 pub(super) fn is_secure(uri: &SinkUri, options: &mut Options<'_>) -> bool {
-    if !speaks_http(uri) {
+    // What has no scheme is misread in more than one way.
+    if !speaks_http(uri) && (uri.scheme.is_some() || options.reads_address()) {
         options.refuse_address(NOT_HTTP);
     }
     uri.scheme.as_deref() == Some("https")
 }
 
-/// Whether the scheme is HTTP's, or none.
+/// Whether the scheme is HTTP's, or there is no host either.
 pub(super) fn speaks_http(uri: &SinkUri) -> bool {
-    matches!(uri.scheme.as_deref(), None | Some("http" | "https"))
+    match uri.scheme.as_deref() {
+        Some(scheme) => matches!(scheme, "http" | "https"),
+        None => uri.host.is_none() && uri.user.is_none(),
+    }
+}
+
+/// What stands before the paths a sink asks for, of an address that has some.
+pub(super) fn base(uri: &SinkUri) -> String {
+    uri.path.trim_end_matches('/').to_owned()
 }
 
 /// What is said of another scheme.
@@ -93,9 +105,13 @@ impl HttpConfig {
         let tls = TlsConfig::read(options);
         tls.check(secure, options);
         let token = options.secret("token").map(Credentials::Bearer);
-        let ways = [(None, Credentials::of_uri(uri)), (Some("token"), token)];
+        let ways = [
+            (None, Credentials::of_uri(uri, None, options)),
+            (Some("token"), token),
+        ];
         Self {
             authority: authority(uri, host, if secure { ports.1 } else { ports.0 }),
+            base: String::new(),
             secure,
             tls,
             credentials: Credentials::only(ways, options),
@@ -128,6 +144,7 @@ impl Http {
             client,
             scheme: if config.secure { "https" } else { "http" },
             authority: config.authority.clone(),
+            base: config.base.clone(),
             authorization,
         })
     }
@@ -201,7 +218,8 @@ impl Http {
         let impossible = |error: http::Error| ExportError::unreachable(authority, error);
         let request = request.body(Full::new(Bytes::from(body)));
         let mut request = request.map_err(impossible)?;
-        let uri = format!("{}://{authority}{}", self.scheme, request.uri());
+        let (scheme, base) = (self.scheme, &self.base);
+        let uri = format!("{scheme}://{authority}{base}{}", request.uri());
         let uri = Uri::try_from(uri);
         *request.uri_mut() = uri.map_err(|error| impossible(error.into()))?;
         let headers = request.headers_mut();

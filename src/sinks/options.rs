@@ -122,13 +122,16 @@ impl<'a> Options<'a> {
         !self.flaws.iter().any(Flaw::hides_address)
     }
 
+    /// Whether nothing is wrong with the address as far as it is read by now.
+    pub(super) fn reads_address(&self) -> bool {
+        let flaws = self.flaws.iter().map(|flaw| &flaw.place);
+        let mut places = flaws.chain(self.blanks.iter().map(|blank| &blank.place));
+        !places.any(|place| *place == Place::Address)
+    }
+
     /// Notes that the address has to name a host, if it does not.
     pub(super) fn need_host(&mut self, uri: &SinkUri) {
-        let mut places = self.flaws.iter().map(|flaw| &flaw.place);
-        let unread = places.any(|place| *place == Place::Address);
-        let mut places = self.blanks.iter().map(|blank| &blank.place);
-        let empty = places.any(|place| *place == Place::Address);
-        if uri.host.is_none() && !unread && !empty {
+        if uri.host.is_none() && self.reads_address() {
             self.refuse(None, "the address names no host");
         }
     }
@@ -137,6 +140,27 @@ impl<'a> Options<'a> {
     pub(super) fn refuse_user(&mut self, uri: &SinkUri) {
         if uri.user.is_some() {
             self.refuse(None, "takes no user before the host");
+        }
+    }
+
+    /// Refuses a path, for sinks that speak a protocol without one.
+    pub(super) fn refuse_path(&mut self, uri: &SinkUri) {
+        if !matches!(uri.path.as_str(), "" | "/") {
+            self.refuse_address("takes no path behind the host");
+        }
+    }
+
+    /// Refuses half of a user and a password, unless it is known already why one is not there.
+    pub(super) fn refuse_half_user(&mut self, option: Option<&'static str>) {
+        let here = |blank: &Blank| match (&blank.place, option) {
+            (Place::Option(name), Some(option)) => name == option,
+            (place, None) => *place == Place::Address,
+            (_, Some(_)) => false,
+        };
+        let known = self.blanks.iter().any(|blank| blank.needed && here(blank));
+        if !known && (option.is_some() || self.knows_address()) {
+            let what = "a user before the host needs a name and a password, as in user:password@";
+            self.refuse(option, what);
         }
     }
 
@@ -184,6 +208,20 @@ impl<'a> Options<'a> {
 
     pub(super) fn text_or(&mut self, name: &'static str, default: &str) -> String {
         self.text(name).unwrap_or(default).to_owned()
+    }
+
+    /// A text in which only characters stand that fit where it is sent; refuses any other.
+    pub(super) fn fitting(
+        &mut self,
+        name: &'static str,
+        default: &str,
+        fits: impl Fn(char) -> bool,
+    ) -> String {
+        let text = self.text_or(name, default);
+        if !text.chars().all(fits) {
+            self.refuse(Some(name), "holds a character that cannot stand there");
+        }
+        text
     }
 
     pub(super) fn secret(&mut self, name: &'static str) -> Option<Secret> {

@@ -76,6 +76,9 @@ pub enum InvalidUri {
          that is not written as %3B"
     )]
     Option,
+    /// What stands behind a `#` is no part of an address.
+    #[error("'#' is written %23, for what stands behind one is not sent")]
+    Fragment,
     /// A variable that is not set, with its name.
     #[error("variable {0} is not set")]
     Unset(String),
@@ -215,7 +218,9 @@ impl SinkUri {
         if text.bytes().any(|byte| byte.is_ascii_control()) {
             self.flaw(Place::Address, InvalidUri::Character);
         }
-        let text = text.split_once('#').map_or(text, |(before, _)| before);
+        if let Some((before, _)) = text.split_once('#') {
+            self.flaw(place_behind(before), InvalidUri::Fragment);
+        }
         let (rest, query) = match text.split_once('?') {
             Some((rest, query)) => (rest, Some(query)),
             None => (text, None),
@@ -275,6 +280,18 @@ impl SinkUri {
             Some(digits) => Some(Some(digits.parse().map_err(|_| InvalidUri::Port)?)),
         };
         Ok(())
+    }
+}
+
+/// The part of a URI that goes on behind `before`.
+fn place_behind(before: &str) -> Place {
+    let Some((_, query)) = before.split_once('?') else {
+        return Place::Address;
+    };
+    let pair = query.rsplit_once('&').map_or(query, |(_, pair)| pair);
+    match pair.split_once('=') {
+        Some((option, _)) => Place::Option(option.to_owned()),
+        None => Place::Options,
     }
 }
 
@@ -350,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused_without_its_text() {
+    fn what_cannot_be_meant_is_refused_without_its_text() {
         for (value, problem) in [
             (":http://x", InvalidUri::NoKey),
             ("k:://x", InvalidUri::NoScheme),
@@ -360,6 +377,7 @@ mod tests {
             ("k:http://h:70000", InvalidUri::Port),
             ("k:http://[::1", InvalidUri::Bracket),
             ("k:http://u:%zz@h", InvalidUri::Escape),
+            ("k:http://h#s3cret", InvalidUri::Fragment),
         ] {
             assert_eq!(
                 SinkUri::read(value, &|_| None).unwrap_err(),

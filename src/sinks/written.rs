@@ -62,6 +62,29 @@ impl Written {
         (written, problems)
     }
 
+    /// Whether both are of one database of InfluxDB.
+    #[must_use]
+    pub fn shares_database(&self, other: &Self) -> bool {
+        let (Layout::Influxdb(one), Layout::Influxdb(two)) = (&self.layout, &other.layout) else {
+            return false;
+        };
+        let place = |one: &Self| (one.server.authority.clone(), one.server.base.clone());
+        place(self) == place(other) && one.database == two.database
+    }
+
+    /// The option by which what is written to the same database as by `writer` is not found.
+    #[must_use]
+    pub fn misses(&self, writer: &Self) -> Option<&'static str> {
+        let (Layout::Influxdb(ours), Layout::Influxdb(written)) = (&self.layout, &writer.layout)
+        else {
+            return None;
+        };
+        if ours.with_fields() != written.with_fields() {
+            return Some("withfields");
+        }
+        (ours.cluster_name() != written.cluster_name()).then_some("cluster_name")
+    }
+
     /// The files its options name that cannot be used.
     #[must_use]
     pub fn unusable_files(&self, key: &str) -> Vec<Problem> {

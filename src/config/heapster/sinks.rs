@@ -116,12 +116,19 @@ pub(in crate::config) fn read_spool(given: &mut Given) -> Option<Spooling> {
 
 /// Reads the store that is to be asked for what was before our own history; `None` for none.
 pub(super) fn read_historical(given: &mut Given) -> Option<Written> {
-    if given.words(&HISTORICAL_SOURCE).len() > 1 {
+    let values = given.words(&HISTORICAL_SOURCE);
+    if values.len() > 1 {
         given.refuse(format!("--{}: give one at most", HISTORICAL_SOURCE.name));
-        return None;
     }
-    let value = given.text(&HISTORICAL_SOURCE);
-    let key = SinkUri::key_of(&value);
+    let mut read = values.iter().map(|value| read_store(given, value));
+    let first = read.next().flatten();
+    // The others for what is wrong with them.
+    read.for_each(drop);
+    first
+}
+
+fn read_store(given: &mut Given, value: &str) -> Option<Written> {
+    let key = SinkUri::key_of(value);
     if matches!(key, "" | METRIC) {
         return None;
     }
@@ -133,7 +140,16 @@ pub(super) fn read_historical(given: &mut Given) -> Option<Written> {
             HISTORICAL_SOURCE.name
         ));
     }
-    let (written, problems) = Written::gather(&value, &|name| given.variable(name));
+    let (written, mut problems) = Written::gather(value, &|name| given.variable(name));
+    let missed = written.as_ref().and_then(|written| missed(given, written));
+    problems.extend(missed.map(|option| {
+        Problem {
+        sink: key.to_owned(),
+        option: Some(option),
+        what: "is another than that of the sink that writes there, of which nothing would be found"
+            .to_owned(),
+    }
+    }));
     let named = |problem: Problem| format!("--{} {problem}", HISTORICAL_SOURCE.name);
     for problem in problems {
         given.refuse(named(problem));
@@ -150,4 +166,14 @@ pub(super) fn read_historical(given: &mut Given) -> Option<Written> {
         given.look_besides(Box::new(files));
     }
     written
+}
+
+/// The option by which nothing is found of what our own sinks write to the same database.
+fn missed(given: &Given, written: &Written) -> Option<&'static str> {
+    let of_sink = |sink: String| Written::gather(&sink, &|name| given.variable(name)).0;
+    let writers = given.words(&SINK).into_iter().filter_map(of_sink);
+    let there = writers.filter(|writer| written.shares_database(writer));
+    let missed: Vec<_> = there.map(|writer| written.misses(&writer)).collect();
+    let found = missed.iter().any(Option::is_none);
+    missed.into_iter().flatten().next().filter(|_| !found)
 }

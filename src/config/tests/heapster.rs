@@ -338,12 +338,52 @@ fn the_historical_source_is_our_own_history_or_a_store_by_its_sinks_uri() {
         ["--historical-source: give one at most"]
     );
     assert_eq!(
+        errors(&[&source, "--historical-source=kafka:"]),
+        [
+            "--historical-source: give one at most",
+            "--historical-source kafka: cannot be asked for what was in this version",
+        ]
+    );
+    assert_eq!(
         errors(&["--historical-source=influxdb:http://db?withfields=s3cret&secure=s3cret"]),
         [
             "--historical-source influxdb: option secure: is neither true nor false",
             "--historical-source influxdb: option withfields: is neither true nor false",
         ]
     );
+}
+
+#[test]
+fn a_historical_source_that_would_find_nothing_of_our_own_sink_is_refused() {
+    let other =
+        "is another than that of the sink that writes there, of which nothing would be found";
+    for (sink, source, option) in [
+        ("http://db?withfields=true", "http://db:8086", "withfields"),
+        (
+            "http://db?db=k8s",
+            "http://db?withfields=true",
+            "withfields",
+        ),
+        ("http://db/x?cluster_name=a", "http://db/x/", "cluster_name"),
+    ] {
+        let told = errors(&[
+            &format!("--sink=influxdb:{sink}"),
+            &format!("--historical-source=influxdb:{source}"),
+        ]);
+        let expected = format!("--historical-source influxdb: option {option}: {other}");
+        assert_eq!(told, [expected], "{sink} {source}");
+    }
+    let source = "--historical-source=influxdb:http://db";
+    for sink in [
+        "--sink=influxdb:http://other?withfields=true",
+        "--sink=influxdb:http://db?withfields=true&db=x",
+        "--sink=influxdb:http://db/x?withfields=true",
+    ] {
+        settings(&[sink, source]);
+    }
+    // One that is found is enough.
+    let fields = "--sink=influxdb:http://db?withfields=true";
+    settings(&[fields, "--sink=influxdb:http://db", source]);
 }
 
 #[test]

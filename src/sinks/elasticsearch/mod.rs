@@ -21,7 +21,7 @@ use super::column::Column;
 use super::config::authority;
 use super::credentials::Credentials;
 use super::export::ExportError;
-use super::http::{Answer, Http, HttpConfig, NOT_HTTP, is_secure, speaks_http};
+use super::http::{Answer, Http, HttpConfig, NOT_HTTP, base, is_secure, speaks_http};
 use super::options::Options;
 use super::setup::{SetupError, all};
 use super::trust::TlsConfig;
@@ -32,8 +32,8 @@ use crate::domain::{Clock, Event, Timestamp};
 /// The options of `elasticsearch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
-    /// At least one, with what stands before every path.
-    nodes: Vec<(HttpConfig, String)>,
+    /// At least one.
+    nodes: Vec<HttpConfig>,
     documents: Documents,
     pipeline: Option<String>,
     /// How often a request is sent again within one attempt, each time to the next node.
@@ -44,7 +44,7 @@ pub(super) struct Config {
 /// The transport.
 pub(super) struct Elasticsearch {
     config: Config,
-    nodes: Vec<(Http, String)>,
+    nodes: Vec<Http>,
     bulk: String,
     /// The node that is asked next.
     next: AtomicUsize,
@@ -79,14 +79,14 @@ impl Config {
 }
 
 /// The servers that are asked: those of `nodes`, or else the address.
-fn read_nodes(uri: &SinkUri, options: &mut Options<'_>) -> Vec<(HttpConfig, String)> {
+fn read_nodes(uri: &SinkUri, options: &mut Options<'_>) -> Vec<HttpConfig> {
     let tls = TlsConfig::read(options);
     let login = [read_user(options), read_key(options), read_token(options)];
     let secure = is_secure(uri, options);
     let given = options.texts("nodes");
     let mut nodes = Vec::new();
     if given.is_empty() {
-        nodes.push(node(uri, secure, &tls, &login, options));
+        nodes.push(node((None, uri), secure, &tls, &login, options));
     } else if uri.user.is_some() {
         let what = "each has its own user before its host: the address, and who stands there, is not asked";
         options.refuse(Some("nodes"), what);
@@ -96,13 +96,13 @@ fn read_nodes(uri: &SinkUri, options: &mut Options<'_>) -> Vec<(HttpConfig, Stri
         match read {
             Ok(uri) if speaks_http(&uri) => {
                 let secure = uri.scheme.as_deref() == Some("https");
-                nodes.push(node(&uri, secure, &tls, &login, options));
+                nodes.push(node((Some("nodes"), &uri), secure, &tls, &login, options));
             }
             Ok(_) => options.refuse(Some("nodes"), NOT_HTTP),
             Err(error) => options.refuse(Some("nodes"), error.to_string()),
         }
     }
-    let spoken = nodes.is_empty() || nodes.iter().any(|(node, _)| node.secure);
+    let spoken = nodes.is_empty() || nodes.iter().any(|node| node.secure);
     tls.check(spoken, options);
     nodes
 }
@@ -131,28 +131,23 @@ fn read_token(options: &mut Options<'_>) -> Way {
     (Some("token"), token)
 }
 
-/// One server, with what stands before every path.
+/// One server. `option` is where it is named, none for the address.
 fn node(
-    uri: &SinkUri,
+    (option, uri): (Option<&'static str>, &SinkUri),
     secure: bool,
     tls: &TlsConfig,
     login: &[Way],
     options: &mut Options<'_>,
-) -> (HttpConfig, String) {
-    let before = (None, Credentials::of_uri(uri));
+) -> HttpConfig {
+    let before = (None, Credentials::of_uri(uri, option, options));
     let ways = [before].into_iter().chain(login.iter().cloned());
-    let node = HttpConfig {
+    HttpConfig {
         authority: authority(uri, "localhost", 9200),
+        base: base(uri),
         secure,
         tls: tls.clone(),
         credentials: Credentials::only(ways, options),
-    };
-    (node, prefix(uri))
-}
-
-/// What stands before every path of a node.
-fn prefix(uri: &SinkUri) -> String {
-    uri.path.trim_end_matches('/').to_owned()
+    }
 }
 
 /// Whether a day behind it makes the name of an index.
@@ -166,11 +161,7 @@ const LONGEST: usize = 240;
 
 impl Elasticsearch {
     pub(super) fn new(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, SetupError> {
-        let node = |(node, prefix): &(HttpConfig, String)| {
-            let http = Http::new(node, clock)?;
-            Ok((http, prefix.clone()))
-        };
-        let nodes = all(config.nodes.iter().map(node))?;
+        let nodes = all(config.nodes.iter().map(|node| Http::new(node, clock)))?;
         let mut bulk = format!("/_bulk?{ASKED}");
         if let Some(pipeline) = &config.pipeline {
             bulk.push_str("&pipeline=");
@@ -283,12 +274,12 @@ impl Elasticsearch {
             // Whoever does not answer in time is not the one that is asked next.
             let at = self.next.fetch_add(1, Ordering::Relaxed);
             let node = at.checked_rem(self.nodes.len()).unwrap_or_default();
-            let Some((http, prefix)) = self.nodes.get(node) else {
+            let Some(http) = self.nodes.get(node) else {
                 return Err(ExportError::Unreachable("no node is known".to_owned()));
             };
             let request = Request::builder()
                 .method(method)
-                .uri(format!("{prefix}{path}"))
+                .uri(path)
                 .header(CONTENT_TYPE, content_type);
             let answer = http.send(request, body.to_vec()).await;
             let again = matches!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::config::{LOG, read_all, whole};
+use super::super::config::{KEYS, LOG, read_all, whole};
 #[cfg(feature = "kafka")]
 use super::super::kafka;
 use super::super::options::{Options, Problem, Problems, Remarks};
@@ -133,6 +133,12 @@ impl EventSinkConfig {
                 let what = format!(
                     "takes no events in this version; in its place: {instead}; those that do: {known}"
                 );
+                options.refuse(None, what);
+                return None;
+            }
+            key if KEYS.contains(&key) => {
+                let known = EVENT_KEYS.join(", ");
+                let what = format!("takes numbers alone; those that take events: {known}");
                 options.refuse(None, what);
                 return None;
             }

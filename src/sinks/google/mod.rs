@@ -12,7 +12,7 @@ use self::token::{Account, Source, Tokens, of_machine, server};
 use super::config::authority;
 use super::credentials::{Credentials, beside};
 use super::export::ExportError;
-use super::http::{Answer, Http, HttpConfig, is_secure};
+use super::http::{Answer, Http, HttpConfig, base, is_secure, speaks_http};
 use super::options::Options;
 use super::secret::Secret;
 use super::setup::{SetupError, both};
@@ -24,6 +24,7 @@ use crate::domain::Clock;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Config {
     authority: String,
+    base: String,
     secure: bool,
     tls: TlsConfig,
     project: Option<String>,
@@ -62,11 +63,13 @@ impl Config {
         options: &mut Options<'_>,
     ) -> Self {
         let tls = TlsConfig::read(options);
-        let plain = uri.scheme.is_some() && !is_secure(uri, options);
+        let https = is_secure(uri, options);
+        let plain = uri.scheme.is_some() && !https;
         let metadata = options.text_or("metadata", METADATA);
         let of_machine = SinkUri::of(&uri.key, &metadata).and_then(SinkUri::checked);
-        if of_machine.is_err() {
-            options.refuse(Some("metadata"), "is no address");
+        if !of_machine.as_ref().is_ok_and(is_server) {
+            let what = "is no address of a server, as http://metadata.google.internal is";
+            options.refuse(Some("metadata"), what);
         }
         options.refuse_user(uri);
         let token = options.secret("token");
@@ -74,14 +77,24 @@ impl Config {
         if token.is_some() && credentials.is_some() {
             options.refuse(Some("credentials"), beside(Some("token")));
         }
+        let project = options.credential("project").map(str::to_owned);
+        if project
+            .as_deref()
+            .is_some_and(|project| !project.chars().all(of_project))
+        {
+            options.refuse(Some("project"), "is no name of a project");
+        } else if token.is_some() && !options.is_given("project") {
+            options.refuse(Some("project"), "is needed with token");
+        }
         // The key's file says where tokens are to be had, most likely over TLS.
         let elsewhere = of_machine.is_ok_and(|uri| uri.scheme.as_deref() == Some("https"));
         tls.check(!plain || credentials.is_some() || elsewhere, options);
         Self {
             authority: authority(uri, host, if plain { 80 } else { 443 }),
+            base: base(uri),
             secure: !plain,
             tls,
-            project: options.text("project").map(str::to_owned),
+            project,
             token,
             credentials,
             metadata,
@@ -89,6 +102,17 @@ impl Config {
             concurrency: options.number("concurrency", concurrency, 1..=64),
         }
     }
+}
+
+/// Whether it is `http[s]://host[:port]` and no more.
+fn is_server(uri: &SinkUri) -> bool {
+    let whole = uri.host.is_some() && matches!(uri.path.as_str(), "" | "/");
+    speaks_http(uri) && whole && uri.user.is_none() && uri.options.keys().next().is_none()
+}
+
+/// What projects' names are made of, those of a domain included.
+fn of_project(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.:".contains(c)
 }
 
 /// Where tokens come from, and the project if it is known by now.
@@ -126,6 +150,7 @@ impl Google {
     ) -> Result<Self, SetupError> {
         let http = HttpConfig {
             authority: config.authority.clone(),
+            base: config.base.clone(),
             secure: config.secure,
             tls: config.tls.clone(),
             credentials: Credentials::None,

@@ -145,6 +145,7 @@ pub(super) fn server(
     let secure = uri.scheme.as_deref() == Some("https");
     let config = HttpConfig {
         authority: authority(uri, "localhost", if secure { 443 } else { 80 }),
+        base: String::new(),
         secure,
         tls: tls.clone(),
         credentials: Credentials::None,

@@ -41,10 +41,13 @@ impl Config {
         }
         options.need_host(uri);
         options.refuse_user(uri);
+        options.refuse_path(uri);
+        // Behind a semicolon carbon reads tags.
+        let fits = |c: char| !(c.is_whitespace() || c.is_control() || c == ';');
         Self {
             tcp: uri.scheme.as_deref() != Some("udp"),
             authority: authority(uri, "localhost", 2003),
-            paths: Paths::new(&options.text_or("prefix", "kubernetes")),
+            paths: Paths::new(&options.fitting("prefix", "kubernetes", fits)),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::config::authority;
 use super::credentials::Credentials;
 use super::events::json::indented;
 use super::export::ExportError;
-use super::http::{Answer, Http, HttpConfig, is_secure};
+use super::http::{Answer, Http, HttpConfig, base, is_secure};
 use super::options::Options;
 use super::setup::SetupError;
 use super::trust::TlsConfig;
@@ -64,10 +64,14 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Config {
     pub(super) fn read(uri: &SinkUri, options: &mut Options<'_>) -> Self {
-        let secure = options.flag("secure", false) | is_secure(uri, options);
+        let https = is_secure(uri, options);
+        let secure = options.flag("secure", https);
+        if https && !secure {
+            options.refuse(Some("secure"), "is false, and the address says https://");
+        }
         let tls = TlsConfig::read(options);
         tls.check(secure, options);
-        let retention = options.parsed("retention", "duration of an hour or more, as 30d");
+        let retention = options.parsed("retention", "duration from 1h to 106751d, as 30d");
         let database = options.text_or("db", "k8s");
         let (bucket, org) = (options.text("bucket"), options.text("org"));
         let target = match bucket {
@@ -86,6 +90,7 @@ impl Config {
         Self {
             http: HttpConfig {
                 authority: authority(uri, "localhost", 8086),
+                base: base(uri),
                 secure,
                 tls,
                 credentials: credentials(uri, options),
@@ -111,7 +116,7 @@ fn credentials(uri: &SinkUri, options: &mut Options<'_>) -> Credentials {
     let login = Credentials::Basic(user, password.unwrap_or_else(|| "root".into()));
     let token = options.secret("token").map(Credentials::Token);
     let ways = [
-        (None, Credentials::of_uri(uri)),
+        (None, Credentials::of_uri(uri, None, options)),
         (Some(option), by_options.then(|| login.clone())),
         (Some("token"), token),
     ];
@@ -210,11 +215,12 @@ impl Influxdb {
         let database = identifier(name);
         let create = format!("CREATE DATABASE {database} WITH NAME \"default\"");
         if self.query(&create).await?.is_some() {
-            // It is there already, with another policy.
+            // It is there already, with a policy of its own, which others' questions mean when they
+            // name none: ours does not take its place.
             let duration = retention.map_or_else(|| "INF".to_owned(), |r| r.to_string());
             let create = format!(
                 "CREATE RETENTION POLICY \"default\" ON {database} DURATION {duration} \
-                 REPLICATION 1 DEFAULT"
+                 REPLICATION 1"
             );
             if let Some(problem) = self.query(&create).await? {
                 warn!(

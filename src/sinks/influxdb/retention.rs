@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A time in InfluxQL's form: `30d`, `1w2d`, `0` and `INF` for ever. At least an hour, which is the
-/// least InfluxDB takes.
+/// least InfluxDB takes, and at most what it can count in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retention {
     /// 0 for ever.
@@ -13,6 +13,8 @@ pub(super) struct Retention {
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
+/// The most whole days of which the nanoseconds are an `int64`.
+const LONGEST: u64 = 106_751 * DAY;
 
 impl Retention {
     pub(super) const fn is_unlimited(self) -> bool {
@@ -56,7 +58,7 @@ impl FromStr for Retention {
         }
         match secs {
             0 => Ok(Self { secs }),
-            HOUR.. => Ok(Self { secs }),
+            HOUR..=LONGEST => Ok(Self { secs }),
             _ => Err(()),
         }
     }
@@ -80,10 +82,20 @@ mod tests {
             ("INF", 0),
             ("1h30m", 5400),
             ("1w1d", 8 * DAY),
+            ("106751d", LONGEST),
         ] {
             assert_eq!(text.parse(), Ok(Retention { secs }), "{text}");
         }
-        for text in ["30", "59m", "d", "1y", "-1d", "99999999999999999w"] {
+        for text in [
+            "30",
+            "59m",
+            "d",
+            "1y",
+            "-1d",
+            "99999999999999999w",
+            "106752d",
+            "30501w",
+        ] {
             assert_eq!(text.parse::<Retention>(), Err(()), "{text}");
         }
         assert_eq!(Retention { secs: 30 * DAY }.shard(), "1d");

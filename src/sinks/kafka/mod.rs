@@ -2,6 +2,7 @@
 
 mod event;
 mod message;
+mod topic;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,6 +16,7 @@ use krafka::{CloseOptions, Compression, Kafka as Client, Record};
 use tokio::sync::OnceCell;
 
 use self::message::{END, Messages};
+use self::topic::read_topic;
 use super::chunks::{Chunks, Frame, Progress, Records, Verdict, send_all};
 use super::column::Column;
 use super::export::ExportError;
@@ -118,7 +120,9 @@ impl Config {
                 port.is_some() && is_host(inside.unwrap_or(host))
             })
         };
-        if brokers.is_empty() {
+        if brokers.is_empty() && uri.has_address() {
+            // Told already.
+        } else if brokers.is_empty() {
             options.refuse(Some("brokers"), "is needed");
         } else if !brokers.iter().all(whole) {
             options.refuse(Some("brokers"), "is no list of host:port");
@@ -144,8 +148,8 @@ impl Config {
         let secure = tls.insecure || tls.ca_file.is_some() || identity.is_some();
         Self {
             brokers,
-            topic: options.text_or("timeseriestopic", "heapster-metrics"),
-            events_topic: options.text_or("eventstopic", "heapster-events"),
+            topic: read_topic("timeseriestopic", "heapster-metrics", options),
+            events_topic: read_topic("eventstopic", "heapster-events", options),
             compression: options
                 .parsed("compression", "codec: none, gzip, snappy or lz4")
                 .unwrap_or_default(),

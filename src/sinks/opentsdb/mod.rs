@@ -12,7 +12,7 @@ use super::column::Column;
 use super::config::authority;
 use super::credentials::Credentials;
 use super::export::ExportError;
-use super::http::{Http, HttpConfig, is_secure};
+use super::http::{Http, HttpConfig, base, is_secure};
 use super::options::Options;
 use super::setup::SetupError;
 use super::trust::TlsConfig;
@@ -49,9 +49,10 @@ impl Config {
         Self {
             http: HttpConfig {
                 authority: authority(uri, "127.0.0.1", 4242),
+                base: base(uri),
                 secure,
                 tls,
-                credentials: Credentials::of_uri(uri).unwrap_or(Credentials::None),
+                credentials: Credentials::of_uri(uri, None, options).unwrap_or(Credentials::None),
             },
             points: Points {
                 cluster: options.text_or("cluster", "k8s-cluster"),

@@ -48,6 +48,7 @@ impl Config {
             options.refuse_address("the address must begin with tcp://");
         }
         options.refuse_user(uri);
+        options.refuse_path(uri);
         let ttl: Option<f32> = options.parsed("ttl", "number of seconds");
         if ttl.is_some_and(|ttl| !(ttl.is_finite() && ttl >= 0.0)) {
             options.refuse(Some("ttl"), "is no number of seconds");

@@ -36,16 +36,23 @@ impl Config {
             options.refuse_address("the address must begin with udp://");
         }
         options.refuse_user(uri);
+        options.refuse_path(uri);
         let protocol = options.parsed("protocolType", "protocol: etsystatsd or influxstatsd");
         let protocol = protocol.unwrap_or(Protocol::Etsy);
         let style: Style = options
             .parsed("labelStyle", "style: lowerCamelCase or upperCamelCase")
             .unwrap_or_default();
         let renamed = read_renamed(protocol, style, options);
+        // What `etsystatsd` gives a meaning becomes `_` there, as in all its names.
+        let special = match protocol {
+            Protocol::Etsy => "",
+            Protocol::Influx => ",:=|",
+        };
+        let fits = |c: char| !(c.is_whitespace() || c.is_control() || special.contains(c));
         Self {
             authority: authority(uri, "localhost", 8125),
             lines: Lines {
-                prefix: options.text_or("prefix", ""),
+                prefix: options.fitting("prefix", "", fits),
                 protocol,
                 labels: LabelNames {
                     renamed,

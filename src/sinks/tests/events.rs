@@ -307,7 +307,8 @@ fn sinks_without_events_are_told_apart_from_what_is_no_sink() {
         ("gcl:http://x?metadata=:", "is no address"),
         ("honeycomb:?writekey=x", "takes no events in this version"),
         ("otlp:http://x?compression=zip", "neither none nor gzip"),
-        ("statsd:udp://x", "is no sink of events"),
+        ("statsd:udp://x", "takes numbers alone"),
+        ("nonsense:", "is no sink of events"),
         ("webhook:tcp://x", "must begin with http:// or https://"),
         ("webhook:http://", "names no host"),
     ] {

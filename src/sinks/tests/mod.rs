@@ -5,6 +5,7 @@ pub(super) mod folder;
 pub(super) mod receivers;
 pub(super) mod events;
 mod moved;
+mod places;
 mod reading;
 mod refusing;
 pub(super) mod remote_write;

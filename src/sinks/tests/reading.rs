@@ -34,7 +34,7 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "missing uri key",
             "graphite: the address must begin with tcp:// or udp://",
             "graphite-2: invalid port after host",
-            "influxdb: option retention: is no duration of an hour or more, as 30d",
+            "influxdb: option retention: is no duration from 1h to 106751d, as 30d",
             "influxdb: option token: is needed with bucket",
             "influxdb: option withfields: is neither true nor false",
             "influxdb: option concurrency: is no number from 1 to 64",
@@ -53,7 +53,7 @@ fn everything_that_is_wrong_is_told_at_once_by_sink_and_option_without_the_value
             "prometheus: option labels: is no list of name:value",
             "prometheus: option batchSize: is no number from 1 to 50000",
             "gcm: the address must begin with http:// or https://",
-            "gcm: option metadata: is no address",
+            "gcm: option metadata: is no address of a server, as http://metadata.google.internal is",
             "gcm: option concurrency: is no number from 1 to 64",
             "otlp: option headers: is no list of name:value",
             "otlp: option compression: is neither none nor gzip",
@@ -141,7 +141,7 @@ fn an_address_that_can_be_nowhere_is_refused_whatever_the_sink() {
         ),
         (
             "gcm:?metadata=http://a..b",
-            "gcm: option metadata: is no address".to_owned(),
+            "gcm: option metadata: is no address of a server, as http://metadata.google.internal is".to_owned(),
         ),
     ] {
         let problems = SinkConfig::read(&[value], &env).unwrap_err();
@@ -169,6 +169,7 @@ fn a_secret_with_a_uris_own_signs_is_one_value_and_no_part_of_it_is_told() {
         assert!(printed.contains("\"after\"") && printed.contains("h:80"));
         assert!(!printed.contains("s3cret"), "{printed}");
     }
+    let env = |_: &str| Some("a&s3cret=1%25+/@ b".to_owned());
     let options = SinkConfig::read(&["influxdb:http://h?$OPTIONS"], &env).unwrap();
     assert_eq!(options[0].remarks.ignored, ["(in a variable)"]);
 }

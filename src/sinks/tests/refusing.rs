@@ -153,6 +153,114 @@ fn two_ways_to_say_who_we_are_are_refused_by_their_names() {
 }
 
 #[test]
+fn half_a_user_before_the_host_is_refused_as_half_of_a_pair_of_options_is() {
+    let half = "a user before the host needs a name and a password, as in user:password@";
+    const SINKS: [&str; 6] = [
+        "elasticsearch",
+        "influxdb",
+        "opentsdb",
+        "otlp",
+        "prometheus",
+        "webhook",
+    ];
+    for user in ["uuu", "uuu:", ":ppp", ":", ""] {
+        for key in SINKS {
+            let value = format!("{key}:http://{user}@h");
+            assert_eq!(plain(&value), [format!("{key}: {half}")], "{value}");
+        }
+        let value = format!("elasticsearch:?nodes=http://{user}@h&nodes=http://a:b@i");
+        let nodes = format!("elasticsearch: option nodes: {half}");
+        assert_eq!(plain(&value), [nodes], "{value}");
+    }
+    let env = |name: &str| (name == "LOGIN").then(|| "token".to_owned());
+    assert_eq!(
+        told("webhook:http://$LOGIN@h", &env),
+        [format!("webhook: {half}")]
+    );
+    let gone = "webhook: variable GONE is not set";
+    assert_eq!(told("webhook:http://me:$GONE@h", &env), [gone]);
+}
+
+#[test]
+fn what_no_line_and_no_name_can_hold_is_refused() {
+    let character = "holds a character that cannot stand there";
+    one_problem(&[
+        ("graphite:tcp://h?prefix=a b", character),
+        ("graphite:udp://h?prefix=a%0Ab", character),
+        ("graphite:tcp://h?prefix=a%3Bb%3Dc", character),
+        ("statsd:udp://h?prefix=a%0Ab", character),
+        (
+            "statsd:udp://h?protocolType=influxstatsd&prefix=a,b",
+            character,
+        ),
+    ]);
+    for well in [
+        "graphite:tcp://h?prefix=a.b-c_d/e",
+        "statsd:udp://h?prefix=a:b",
+    ] {
+        assert_eq!(plain(well), [""; 0], "{well}");
+    }
+    #[cfg(feature = "kafka")]
+    {
+        let topic = "is no name of a topic: at most 249 letters, digits, '.', '_' and '-'";
+        let long = format!("kafka:?brokers=h:1&eventstopic={}", "a".repeat(250));
+        one_problem(&[
+            ("kafka:?brokers=h:1&timeseriestopic=a b", topic),
+            ("kafka:?brokers=h:1&timeseriestopic=..", topic),
+            ("kafka:?brokers=h:1&eventstopic=a/b", topic),
+            (&long, topic),
+        ]);
+        let well = format!("kafka:?brokers=h:1&eventstopic=A.b_-{}", "1".repeat(244));
+        assert_eq!(plain(&well), [""; 0]);
+    }
+}
+
+#[test]
+fn a_path_is_refused_where_none_is_spoken_of() {
+    let path = "takes no path behind the host";
+    one_problem(&[
+        ("graphite:tcp://h:2003/sub", path),
+        ("riemann:tcp://h/sub/", path),
+        ("statsd:udp://h/sub", path),
+    ]);
+    assert_eq!(plain("graphite:tcp://h:2003/"), [""; 0]);
+}
+
+#[test]
+fn what_says_two_things_or_none_is_refused() {
+    let server = "is no address of a server, as http://metadata.google.internal is";
+    let http = "the address must begin with http:// or https://";
+    one_problem(&[
+        ("gcm:?metadata=foo", server),
+        ("gcm:?metadata=ftp://h", server),
+        ("gcm:?metadata=http://h/x", server),
+        ("gcm:?metadata=http://me:pw@h", server),
+        ("gcm:?project=", "is empty"),
+        ("gcm:?project=$PW", "variable PW is not set"),
+        ("gcm:?project=a/b", "is no name of a project"),
+        ("gcm:?token=t", "is needed with token"),
+        (
+            "influxdb:https://h?secure=false",
+            "is false, and the address says https://",
+        ),
+        ("webhook://u:s3cret@h", http),
+        ("influxdb:h:8086", http),
+        ("gcm:h?project=p", http),
+        ("elasticsearch:?nodes=h:9200", http),
+    ]);
+    for well in [
+        "gcm:",
+        "gcm:?project=example.com:p-1&token=t",
+        "gcm:?metadata=http://h:80/",
+        "influxdb:https://h?secure=true",
+        "influxdb:?db=x",
+        "prometheus:",
+    ] {
+        assert_eq!(plain(well), [""; 0], "{well}");
+    }
+}
+
+#[test]
 fn who_takes_no_user_and_no_address_says_so() {
     for value in [
         "graphite:tcp://me:pw@h",
@@ -178,6 +286,47 @@ fn who_takes_no_user_and_no_address_says_so() {
         plain("kafka:h:9092?brokers=h:9092"),
         ["kafka: takes no address: brokers names where it is"]
     );
+    #[cfg(feature = "kafka")]
+    assert_eq!(
+        plain("kafka:h:9092"),
+        ["kafka: takes no address: brokers names where it is"]
+    );
+}
+
+#[test]
+fn what_stands_behind_a_hash_is_never_left_out_in_silence() {
+    let hash = "'#' is written %23, for what stands behind one is not sent";
+    for (value, place) in [
+        (
+            "influxdb:http://h?user=me&pw=a#s3cret&queue=0",
+            "option pw: ",
+        ),
+        ("influxdb:http://h?db=x&s3cret#y=z&queue=0", ""),
+        ("influxdb:http://me:a#s3cret@h:80/x?queue=0", ""),
+        ("graphite:tcp://h:80#s3cret?queue=0", ""),
+        ("webhook:http://h/#/s3cret?queue=0", ""),
+    ] {
+        let key = value.split(':').next().unwrap();
+        let expected = [
+            format!("{key}: {place}{hash}"),
+            format!("{key}: option queue: is no number from 1 to 1000"),
+        ];
+        assert_eq!(plain(value), expected, "{value}");
+    }
+    let options = |_: &str| Some("token=a#s3cret".to_owned());
+    assert_eq!(
+        told("webhook:http://h?$OPTIONS", &options),
+        [format!("webhook: option token: {hash}")]
+    );
+    let node = "elasticsearch:?nodes=http://me:a%23b@h";
+    let nodes = format!("elasticsearch: option nodes: {hash}");
+    assert_eq!(plain(node), [nodes]);
+    for well in [
+        "influxdb:http://h?pw=a%23b",
+        "webhook:http://me:a%23b@h/%23",
+    ] {
+        assert_eq!(plain(well), [""; 0], "{well}");
+    }
 }
 
 #[test]

@@ -110,6 +110,7 @@ async fn a_refusal_that_repeats_the_password_does_not_show_it() {
     });
     let config = HttpConfig {
         authority: address.to_string(),
+        base: String::new(),
         secure: false,
         tls: TlsConfig::default(),
         credentials: Credentials::Basic("me".to_owned(), "s3cret".into()),

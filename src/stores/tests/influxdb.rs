@@ -74,6 +74,15 @@ async fn every_subject_is_found_by_the_tags_the_sink_gives_it() {
 }
 
 #[tokio::test]
+async fn a_path_stands_before_the_question() {
+    let double = Double::start(|_| (200, EMPTY.to_owned())).await;
+    let store = store(&format!("influxdb:http://{}/sub/", double.address));
+    let query = query([EntityKey::Cluster.into()], &Series::of(Metric::Uptime));
+    store.points(&query).await.unwrap();
+    assert_eq!(double.seen()[0].path, "/sub/query");
+}
+
+#[tokio::test]
 async fn both_forms_of_lines_and_both_kinds_of_server_are_read() {
     let gpu = Series::named("nvidia.com/gpu/request", None).unwrap();
     let logs = Series::named("filesystem/usage", Some("logs")).unwrap();
