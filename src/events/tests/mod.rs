@@ -2,6 +2,7 @@
 
 mod objects;
 mod receiver;
+mod rewound;
 mod spooled;
 
 use std::sync::Arc;
