@@ -367,14 +367,14 @@ impl EventerHealth {
         ))
     }
 
-    /// Whether it hears of events as they happen, or stands by because another replica does.
+    /// Whether it hears of events as they happen, or stands by because another replica is known to.
     ///
     /// # Errors
     /// Why not, in words.
     pub fn ready(&self) -> Result<(), String> {
         self.live()?;
         if !self.leadership.is_held() {
-            return Ok(());
+            return self.leadership.held_by_another(self.clock.monotonic());
         }
         let watch = self.watch.lock().clone();
         match watch.map(|watch| watch.status().connection) {
