@@ -262,6 +262,12 @@ impl<B: Send + Sync + 'static> Spool<B> {
         self.held.lock().lock.is_some()
     }
 
+    /// Whether it writes what it is given, as far as the last batch tells.
+    pub(super) fn takes(&self) -> bool {
+        let held = self.held.lock();
+        held.lock.is_some() && held.told.takes()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         let held = self.held.lock();
         held.files.is_empty() && held.pending.is_empty()
