@@ -304,6 +304,18 @@ fn a_batch_larger_than_the_spool_is_told_once_with_both_sizes() {
     }
 }
 
+#[test]
+fn a_folder_another_kind_uses_is_refused_although_nothing_waits_there() {
+    let folder = Folder::new();
+    let running = open(&folder, 1 << 20);
+    let other = opened_as(&folder, 1 << 20, "events", pack);
+    let why = other.map(drop).unwrap_err().to_string();
+    assert!(why.contains("a sink of numbers uses"), "{why}");
+    drop(opened_as(&folder, 1 << 20, "numbers", pack).unwrap());
+    drop(running);
+    opened_as(&folder, 1 << 20, "events", pack).unwrap();
+}
+
 #[tokio::test]
 async fn a_folder_has_one_user_and_the_next_sends_what_that_one_left() {
     let folder = Folder::new();
