@@ -391,6 +391,26 @@ mod tests {
     }
 
     #[test]
+    fn a_word_of_no_flag_hides_nothing_and_tells_no_secret() {
+        let line = "eventer -sinkk webhook:https://c/x?token=S3CRET --frequency=4s \
+                    sink=webhook:http://u:S3CRET@h --bogus -p S3CRET";
+        let told = errors(line);
+        assert_eq!(
+            told,
+            [
+                "unknown flag: --sinkk",
+                "unexpected argument behind --sinkk: webhook\u{2026}",
+                "unexpected argument behind --frequency: sink\u{2026}",
+                "unknown flag: --bogus",
+                "unknown flag: -p",
+                "unexpected argument behind -p: \u{2026}",
+                "--sink: give at least one, such as log",
+                "--frequency must be from 5s to 3m0s",
+            ]
+        );
+    }
+
+    #[test]
     fn namespaces_that_cannot_be_are_refused() {
         for word in ["A", "a_b", "a.b", "-a", "a-", "a/b"] {
             for flag in ["namespaces", "exclude-namespaces"] {
