@@ -1,9 +1,11 @@
 //! A child process that cannot outlive whoever started it, with its log kept.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -183,10 +185,34 @@ fn kibibytes(status: &str, field: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// A loopback address whose port was free a moment ago.
+/// Ports below those the kernel hands out by itself, which any connection of this machine may have
+/// taken by the time a program begins to listen.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// A loopback address whose port nobody had a moment ago, on any address, for streams and datagrams. No two calls of a process
+/// give the same, so nobody takes the one of a server that is down, and other processes begin elsewhere.
+///
+/// # Errors
+/// When none of a thousand is free.
 pub fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?)
+    static CHOSEN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(611);
+    for _ in 0..1000 {
+        let nth = begin.wrapping_add(CHOSEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + u16::try_from(nth % u32::from(PORTS.end - PORTS.start))?;
+        let everywhere = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) {
+            Err(error) if error.kind() != ErrorKind::AddrInUse => {
+                // There is no IPv6.
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+            }
+            bound => bound,
+        };
+        let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
+        if everywhere.is_ok() && datagrams.is_ok() {
+            return Ok((Ipv4Addr::LOCALHOST, port).into());
+        }
+    }
+    bail!("no port is free")
 }
 
 #[cfg(test)]
@@ -197,6 +223,17 @@ mod tests {
         let mut launch = Launch::new(Path::new("/bin/sh"), folder.join("log"));
         launch.arguments = vec!["-c".to_owned(), script.to_owned()];
         launch.start().unwrap()
+    }
+
+    #[test]
+    fn a_port_is_given_once_and_not_while_somebody_has_it() {
+        let one = free_address().unwrap();
+        let _held = TcpListener::bind(one).unwrap();
+        for _ in 0..50 {
+            let other = free_address().unwrap();
+            assert!(PORTS.contains(&other.port()));
+            assert_ne!(other, one);
+        }
     }
 
     #[tokio::test]

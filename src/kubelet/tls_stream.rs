@@ -1,7 +1,7 @@
 //! TLS to a kubelet, without buffers of its own.
 //!
 //! `tokio-rustls` keeps 4 KiB for reading in each connection and lets them grow to a record and
-//! shrink again with each answer: with a thousand kubelets that is a third of the heap, half of it
+//! shrink again with each answer: with a thousand kubelets that is a third of the heap, most of it
 //! holes. Here what is received stands in one buffer that all connections share, for as long as it
 //! takes to decipher it.
 
@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustls::client::{ClientConfig, UnbufferedClientConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus,
+};
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
 
 use super::http1::Wire;
 
@@ -50,6 +53,8 @@ const AT_ONCE: usize = 32 << 10;
 /// The most that may be kept of what is not whole yet: rustls itself refuses handshake messages above
 /// 64 KiB.
 const UNREAD: usize = 128 << 10;
+/// How often what is no answer is read between two of them.
+const READS: usize = 4;
 /// What a record adds to what is said in it, and more.
 const AROUND_RECORD: usize = 64;
 const RECORD: usize = 16 << 10;
@@ -92,10 +97,11 @@ impl TlsStream {
         }
     }
 
-    /// Whether there is nothing to read, nor an end.
+    /// Whether there is nothing to read, nor an end. Who says much that is no answer does not count as
+    /// silent.
     pub(super) fn is_silent(&mut self) -> bool {
         let mut said = Vec::new();
-        loop {
+        for _ in 0..READS {
             match self.read(&mut said) {
                 // What is no answer, as a session to be resumed is none.
                 Ok(State::Open) if said.is_empty() && !self.ended => {}
@@ -105,10 +111,13 @@ impl TlsStream {
                 _ => return false,
             }
         }
+        false
     }
 
     async fn wait_and_read(&mut self, plain: &mut Vec<u8>) -> io::Result<State> {
         loop {
+            // A peer that never lets us wait must not keep all others from their turn.
+            consume_budget().await;
             match self.read(plain) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.tcp.readable().await?;
@@ -180,12 +189,7 @@ impl TlsStream {
                     broken
                 }
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    append(&mut self.unsent, 0, |out| {
-                        data.encode(out).map_err(|error| match error {
-                            EncodeError::InsufficientSize(size) => Some(size.required_size),
-                            EncodeError::AlreadyEncoded => None,
-                        })
-                    });
+                    encode(&mut data, &mut self.unsent);
                     None
                 }
                 Ok(ConnectionState::TransmitTlsData(data)) => {
@@ -223,12 +227,7 @@ impl TlsStream {
         if let Ok(ConnectionState::EncodeTlsData(mut alert)) =
             self.tls.process_tls_records(&mut []).state
         {
-            append(&mut self.unsent, 0, |out| {
-                alert.encode(out).map_err(|error| match error {
-                    EncodeError::InsufficientSize(size) => Some(size.required_size),
-                    EncodeError::AlreadyEncoded => None,
-                })
-            });
+            encode(&mut alert, &mut self.unsent);
             // Nobody is left to tell when even this fails.
             let _ = self.tcp.try_write(&self.unsent);
         }
@@ -264,6 +263,16 @@ impl Wire for TlsStream {
         }
         Ok(buffer.len() - before)
     }
+}
+
+/// Appends what the handshake says.
+fn encode<D>(data: &mut EncodeTlsData<'_, D>, out: &mut Vec<u8>) {
+    append(out, 0, |out| {
+        data.encode(out).map_err(|error| match error {
+            EncodeError::InsufficientSize(size) => Some(size.required_size),
+            EncodeError::AlreadyEncoded => None,
+        })
+    });
 }
 
 /// Appends what `write` writes, which tells how much room it wants when `room` is too little; whether

@@ -23,10 +23,8 @@ mod victoria;
 mod webhook;
 mod wire;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::id;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -53,16 +51,13 @@ pub use statsd::{Gauge, Statsd};
 pub use victoria::{Promql, Victoria};
 pub use webhook::{GotEvent, Webhook};
 
+pub use crate::process::free_address as address;
+
 /// A value and the second it is of.
 pub type Point = (i64, f64);
 
 /// How long a database may take until it listens, and until it has ended.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Ports of databases: below those a kernel gives to whoever connects, so that nobody takes one while its owner is
-/// down.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
-
-static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 /// A server that can be down. Dropping it kills it.
 #[derive(Debug)]
@@ -126,25 +121,6 @@ impl Database {
     pub fn tail(&self) -> String {
         self.process.as_ref().map(Process::tail).unwrap_or_default()
     }
-}
-
-/// A loopback address for a server that may be down for a while. No two of this process are the same.
-///
-/// # Errors
-/// When no port is free.
-pub fn address() -> Result<SocketAddr> {
-    let span = PORTS.end - PORTS.start;
-    for _ in 0..span {
-        let number = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-        // Runs that go on at the same time begin at different places.
-        let offset = (id() % u32::from(span)) * 37 + u32::from(number);
-        let port = PORTS.start + u16::try_from(offset % u32::from(span))?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    bail!("no port is free from {} to {}", PORTS.start, PORTS.end)
 }
 
 /// A program's start with these arguments, its log in `folder`.

@@ -1,16 +1,16 @@
 //! etcd, kube-apiserver, kube-controller-manager and, for real nodes, kube-scheduler and the cluster's DNS, with the certificates that bind them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::client::{Client, Protocol, Target, Trust};
 use crate::lab::kubeconfig::{Credential, write_kubeconfig};
 use crate::lab::pki::{Pki, Request};
-use crate::process::Footprint;
+use crate::process::{Footprint, free_address};
 
 use super::certificates::write_certificates;
 use super::daemon::Daemon;
@@ -104,7 +104,7 @@ impl ControlPlane {
             scratch.add_namespace(&format!("{NODE_ADDRESS}/24"))?;
         }
         let pki = Pki::new()?;
-        let [etcd_port, api_port] = free_ports()?;
+        let (etcd_port, api_port) = (free_address()?.port(), free_address()?.port());
         let address = SocketAddr::new(place.address(), api_port);
         write_certificates(&pki, &folder)?;
         let program = tools.controlplane();
@@ -440,17 +440,4 @@ fn apiserver_flags(
         "--requestheader-group-headers=X-Remote-Group".to_owned(),
         "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
     ]
-}
-
-/// Ports nobody listens on now. All are held until all are chosen, so they differ.
-pub(super) fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let mut held = Vec::new();
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    ensure!(held.len() == N, "no free port");
-    Ok(ports)
 }
