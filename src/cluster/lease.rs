@@ -9,17 +9,15 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Api;
 use kube::api::PostParams;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::gauge::ConstGauge;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use super::leadership::{Leadership, Other};
 use super::request::describe;
 use crate::domain::Clock;
 use crate::lifecycle::{Jitter, Stop, random};
-use crate::telemetry::Registry;
 
 /// Which Lease, and who we are in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +49,9 @@ pub struct Election {
     held: watch::Sender<bool>,
     observed: Option<Observed>,
     renewed: Option<Instant>,
-    trouble: Option<String>,
+    /// Who leads when we do not, for others to know.
+    other: Arc<Mutex<Other>>,
 }
-
-/// Tells whether we hold the Lease. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Leadership(Option<watch::Receiver<bool>>);
-
-/// Asks for the state when somebody asks for the metrics.
-#[derive(Debug)]
-struct Leader(Leadership);
 
 /// What a Lease said, and since when it says so. Its times are of another machine's clock, so only
 /// that they change counts.
@@ -69,6 +60,8 @@ struct Observed {
     holder: String,
     renewed: Option<MicroTime>,
     since: Instant,
+    /// Until when it is left to the holder.
+    until: Instant,
 }
 
 /// What to do about a Lease as it was found.
@@ -100,67 +93,6 @@ impl LeaseConfig {
     }
 }
 
-impl Leadership {
-    /// That of somebody who is alone.
-    #[must_use]
-    pub const fn undisputed() -> Self {
-        Self(None)
-    }
-
-    /// That somebody else decides, by what is sent last.
-    #[must_use]
-    pub const fn of(held: watch::Receiver<bool>) -> Self {
-        Self(Some(held))
-    }
-
-    /// Whether we hold the Lease now.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.0.as_ref().is_none_or(|held| *held.borrow())
-    }
-
-    /// Returns once we hold the Lease, at once if we do. Safe to drop and call again.
-    pub async fn held(&self) {
-        self.becomes(true).await;
-    }
-
-    /// Returns once we do not hold the Lease, at once if we do not. Safe to drop and call again.
-    pub async fn lost(&self) {
-        self.becomes(false).await;
-    }
-
-    /// Has `/metrics` tell it as `loadline_leader`; nothing when nobody contends.
-    pub fn register(&self, registry: &mut Registry) {
-        if self.0.is_some() {
-            registry.register_collector(Box::new(Leader(self.clone())));
-        }
-    }
-
-    async fn becomes(&self, wanted: bool) {
-        let heard = match &self.0 {
-            Some(held) => held.clone().wait_for(|held| *held == wanted).await.is_ok(),
-            None => wanted,
-        };
-        if !heard {
-            // Nobody will say so any more.
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-impl Collector for Leader {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let held = ConstGauge::new(i64::from(self.0.is_held()));
-        let encoder = encoder.encode_descriptor(
-            "loadline_leader",
-            "Whether this replica holds the Lease and sends to sinks",
-            None,
-            held.metric_type(),
-        )?;
-        held.encode(encoder)
-    }
-}
-
 impl Election {
     /// A contender that begins with [`Self::run`].
     #[must_use]
@@ -170,6 +102,7 @@ impl Election {
         clock: Arc<dyn Clock>,
     ) -> (Self, Leadership) {
         let (held, receiver) = watch::channel(false);
+        let leadership = Leadership::of(receiver);
         let election = Self {
             api: Api::namespaced(client.clone(), &config.namespace),
             config,
@@ -178,9 +111,9 @@ impl Election {
             held,
             observed: None,
             renewed: None,
-            trouble: None,
+            other: leadership.other(),
         };
-        (election, Leadership::of(receiver))
+        (election, leadership)
     }
 
     /// Contends until `stop`, and then lets go of the Lease, so that nobody has to wait for its end.
@@ -267,13 +200,14 @@ impl Election {
         };
         let since = self.observed.as_ref().filter(same);
         let since = since.map_or(now, |observed| observed.since);
+        let promised = found.lease_duration_seconds.unwrap_or_default();
+        let promised = Duration::from_secs(u64::try_from(promised).unwrap_or_default());
         self.observed = Some(Observed {
             holder: holder.clone(),
             renewed: found.renew_time.clone(),
             since,
+            until: since + promised,
         });
-        let promised = found.lease_duration_seconds.unwrap_or_default();
-        let promised = Duration::from_secs(u64::try_from(promised).unwrap_or_default());
         if now.saturating_duration_since(since) < promised {
             return Step::Leave(holder);
         }
@@ -313,13 +247,16 @@ impl Election {
         match outcome {
             Ok(None) => {
                 self.renewed = Some(began);
-                self.trouble = None;
+                *self.other.lock() = Other::default();
                 if !self.held.send_replace(true) {
                     info!(%namespace, lease = %name, "holding the Lease");
                 }
             }
             Ok(Some(holder)) => {
-                self.trouble = None;
+                *self.other.lock() = Other {
+                    until: self.observed.as_ref().map(|observed| observed.until),
+                    trouble: None,
+                };
                 self.renewed = None;
                 if self.held.send_replace(false) {
                     warn!(%namespace, lease = %name, %holder, "the Lease is somebody else's now");
@@ -328,10 +265,10 @@ impl Election {
                 }
             }
             Err(error) => {
-                if self.trouble.is_none() {
+                let before = self.other.lock().trouble.replace(error.clone());
+                if before.is_none() {
                     warn!(%namespace, lease = %name, %error, "cannot renew or take the Lease");
                 }
-                self.trouble = Some(error);
                 let late = self.renewed.is_some_and(|renewed| {
                     let now = self.clock.monotonic();
                     now.saturating_duration_since(renewed) >= self.config.deadline

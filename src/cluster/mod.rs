@@ -21,6 +21,7 @@ mod credentials;
 mod events;
 mod frames;
 mod interner;
+mod leadership;
 mod lease;
 mod lines;
 mod list;
@@ -41,7 +42,8 @@ use std::sync::Arc;
 
 pub use client::{Config, Elsewhere, Error, Identity, connect, connect_elsewhere};
 pub use credentials::{BearerToken, ClientCertificate, Credentials, Material};
-pub use lease::{Election, Leadership, LeaseConfig};
+pub use leadership::Leadership;
+pub use lease::{Election, LeaseConfig};
 pub use object::{Object, Rejected, Unreadable};
 pub use request::{Target, WatchError, describe};
 pub use state::{Connection, WatchStatus};

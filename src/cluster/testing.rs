@@ -116,6 +116,22 @@ impl Remembering {
         inner.history.clear();
     }
 
+    /// Is as it was at this resource version, as after etcd was restored. Leases stay.
+    pub(crate) fn restore(&self, version: u64) {
+        let mut inner = self.inner.lock();
+        inner.version = version;
+        inner.history.retain(|(at, ..)| *at <= version);
+        let made = |object: &Value| {
+            let made = object["metadata"]["resourceVersion"].as_str();
+            made.and_then(|made| made.parse::<u64>().ok())
+        };
+        let stays =
+            |path: &str, object: &Value| path.starts_with('/') || made(object) <= Some(version);
+        inner.objects.retain(|path, object| stays(path, object));
+        drop(inner);
+        self.end_watches();
+    }
+
     /// Answers the next such request with an error: `watch`, `list`, or a method and the path.
     pub(crate) fn refuse(&self, what: &str, code: u16) {
         let mut inner = self.inner.lock();

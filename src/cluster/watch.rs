@@ -33,6 +33,10 @@ pub trait Follower: Send {
     /// Everything up to this resource version has been told: a list is complete, or an event or a
     /// bookmark was heard.
     fn reached(&mut self, _version: &str) {}
+    /// The API server is at `now`, before the `place` up to which all was told: etcd was restored, or
+    /// the place is another cluster's. Everything is listed again. Only of a watch that is
+    /// [`Watch::minding_its_place`].
+    fn rewound(&mut self, _place: &str, _now: &str) {}
     /// What to wait for before more is told; asked after each event and each page of a list. Whoever
     /// waits long is told the rest later: the API server ends the watch, and it is resumed.
     fn pause(&self) -> Option<BoxFuture<'static, ()>> {
@@ -52,7 +56,11 @@ pub struct Watch {
     state: Arc<WatchState>,
     restarts: Counter,
     from: Option<String>,
+    minds_place: bool,
 }
+
+/// Whoever lists for the list's version alone.
+struct Nobody;
 
 /// What one attempt hands to the next.
 struct Place {
@@ -90,6 +98,7 @@ impl Watch {
             state: Arc::new(WatchState::new(clock)),
             restarts: Counter::default(),
             from: None,
+            minds_place: false,
         }
     }
 
@@ -99,6 +108,17 @@ impl Watch {
     pub fn resuming_from(self, version: String) -> Self {
         Self {
             from: Some(version),
+            ..self
+        }
+    }
+
+    /// The same watch, which asks before it goes on from a place whether the API server has come that
+    /// far: it takes a place that is ahead of it, and then tells nothing until it gets there. That is
+    /// one small request whenever a watch begins.
+    #[must_use]
+    pub fn minding_its_place(self) -> Self {
+        Self {
+            minds_place: true,
             ..self
         }
     }
@@ -171,6 +191,13 @@ impl Watch {
         follower: &mut dyn Follower,
     ) -> Result<Ended, WatchError> {
         place.opened = None;
+        if let Some(version) = place.version.clone().filter(|_| self.minds_place)
+            && let Some(now) = self.behind(&version).await?
+        {
+            self.restarts.inc();
+            follower.rewound(&version, &now);
+            place.version = None;
+        }
         let version = match place.version.take() {
             Some(version) => version,
             None => self.list(&mut place.extent, follower).await?,
@@ -187,6 +214,14 @@ impl Watch {
         place.opened = Some(Instant::now());
         place.version = Some(version);
         Ok(self.follow(events, &mut place.version, follower).await)
+    }
+
+    /// Where the API server is, if that is before `place`.
+    async fn behind(&self, place: &str) -> Result<Option<String>, WatchError> {
+        let newest = self.requests.list(Extent::Pages(1), None).await?;
+        let now = read_list(newest, &mut Nobody).await?.version;
+        let count = |version: &str| version.parse::<u64>().ok();
+        Ok(now.filter(|now| count(now).is_some_and(|now| count(place) > Some(now))))
     }
 
     /// Reads the whole list. Leaves in `extent` what to ask for the next time.
@@ -317,6 +352,14 @@ fn hear(event: Event<'_>, follower: &mut dyn Follower) -> Result<Option<String>,
         Event::Unknown => Ok(None),
         Event::Error(error) => Err(error),
     }
+}
+
+impl Follower for Nobody {
+    fn list_begins(&mut self) {}
+    fn listed(&mut self, _: Object<'_>) {}
+    fn list_ends(&mut self) {}
+    fn applied(&mut self, _: Object<'_>) {}
+    fn deleted(&mut self, _: Object<'_>) {}
 }
 
 impl fmt::Debug for Watch {

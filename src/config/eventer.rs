@@ -219,8 +219,8 @@ fn read_sinks(given: &mut Given) -> Vec<EventSinkConfig> {
 }
 
 fn read_filter(given: &mut Given) -> Option<EventFilter> {
-    let namespaces = given.list(&NAMESPACES);
-    let excluded = given.list(&EXCLUDE_NAMESPACES);
+    let namespaces = read_namespaces(given, &NAMESPACES);
+    let excluded = read_namespaces(given, &EXCLUDE_NAMESPACES);
     let mut types = Vec::new();
     for word in given.list(&TYPES)? {
         match word.to_ascii_lowercase().as_str() {
@@ -230,6 +230,23 @@ fn read_filter(given: &mut Given) -> Option<EventFilter> {
         }
     }
     Some(EventFilter::new(namespaces?, excluded?, types))
+}
+
+fn read_namespaces(given: &mut Given, flag: &Flag) -> Option<Vec<String>> {
+    let words = given.list(flag)?;
+    for word in words.iter().filter(|word| !may_be_namespace(word)) {
+        let problem = "must be the name of a namespace, in which * stands for any text";
+        given.refuse_value(flag, word, problem.to_owned());
+    }
+    Some(words)
+}
+
+/// A DNS label, in which `*` stands for any text.
+fn may_be_namespace(word: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'*';
+    let all = word.bytes().all(|byte| inner(byte) || byte == b'-');
+    let ends = !word.starts_with('-') && !word.ends_with('-');
+    all && ends && (1..=63).contains(&word.len())
 }
 
 #[cfg(test)]
@@ -373,6 +390,66 @@ mod tests {
                 "--frequency must be from 5s to 3m0s",
             ]
         );
+    }
+
+    #[test]
+    fn a_word_of_no_flag_hides_nothing_and_tells_no_secret() {
+        let line = "eventer -sinkk webhook:https://c/x?token=S3CRET --frequency=4s \
+                    sink=webhook:http://u:S3CRET@h --bogus -p S3CRET";
+        let told = errors(line);
+        assert_eq!(
+            told,
+            [
+                "unknown flag: --sinkk",
+                "unexpected argument behind --sinkk: webhook\u{2026}",
+                "unexpected argument behind --frequency: sink\u{2026}",
+                "unknown flag: --bogus",
+                "unknown flag: -p",
+                "unexpected argument behind -p: \u{2026}",
+                "--sink: give at least one, such as log",
+                "--frequency must be from 5s to 3m0s",
+            ]
+        );
+    }
+
+    #[test]
+    fn namespaces_that_cannot_be_are_refused() {
+        for word in ["A", "a_b", "a.b", "-a", "a-", "a/b"] {
+            for flag in ["namespaces", "exclude-namespaces"] {
+                let told = errors(&format!("eventer --sink=log --{flag}=good,{word}"));
+                let expected = format!(
+                    "invalid argument {word:?} for \"--{flag}\" flag: must be the name of a \
+                     namespace, in which * stands for any text"
+                );
+                assert_eq!(told, [expected], "{word}");
+            }
+        }
+        let long = "a".repeat(64);
+        assert_eq!(
+            errors(&format!("eventer --sink=log --namespaces={long}")).len(),
+            1
+        );
+        run("eventer --sink=log --namespaces=kube-*,*-x,*,a1").unwrap();
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_source_is_told() {
+        let source =
+            "--source=kubernetes:https://h:99999?auth=$GONE&insecure=maybe&inClusterConfig=no";
+        let told = errors(&format!("eventer --sink=log {source}"));
+        let begun = [
+            "--source kubernetes: option auth: variable GONE is not set",
+            "--source kubernetes: invalid port after host",
+            "--source kubernetes: inClusterConfig: ",
+            "--source kubernetes: insecure: ",
+        ];
+        assert_eq!(told.len(), begun.len(), "{told:?}");
+        for begun in begun {
+            assert!(
+                told.iter().any(|told| told.starts_with(begun)),
+                "{begun}: {told:?}"
+            );
+        }
     }
 
     #[test]

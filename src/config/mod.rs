@@ -26,6 +26,7 @@ mod scrape;
 mod serving;
 mod serving_secret;
 mod tls;
+mod unknown;
 mod value;
 
 #[cfg(test)]
@@ -36,7 +37,6 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use clap::ArgMatches;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use authentication::{Authentication, RequestHeader};
 pub use authorization::Authorization;
@@ -151,10 +151,10 @@ fn read_flags<T>(
     given: impl FnOnce(ArgMatches) -> Given,
     read: impl FnOnce(&mut Given) -> Option<T>,
 ) -> Result<T, Exit> {
-    let (matches, unknown) = known(words, about, topics)?;
+    let (matches, unknown) = unknown::known(words, about, topics)?;
     let mut given = given(matches);
-    for flag in unknown {
-        given.refuse(format!("unknown flag: {flag}"));
+    for problem in unknown {
+        given.refuse(problem);
     }
     if given.flag(&scrape::VERSION) == Some(true) {
         return Err(Exit::version());
@@ -168,42 +168,6 @@ fn read_flags<T>(
 
 fn environment(name: &str) -> Option<String> {
     std::env::var_os(name)?.into_string().ok()
-}
-
-/// Splits the words into flags; those nobody knows are set aside, so that one of them does not hide
-/// what else is wrong.
-fn known(
-    mut words: Vec<OsString>,
-    about: &'static str,
-    topics: &[Topic],
-) -> Result<(ArgMatches, Vec<String>), Exit> {
-    let mut unknown = Vec::new();
-    loop {
-        let error = match flag::command(about, topics).try_get_matches_from(&words) {
-            Ok(matches) => return Ok((matches, unknown)),
-            Err(error) => error,
-        };
-        let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
-            return Err(error.into());
-        };
-        let is_it = |word: &OsString| name_of(word) == Some(flag);
-        // Of a word with one dash clap names a letter: as `-b` what is `-bogus` to Go.
-        let begins = |word: &OsString| name_of(word).is_some_and(|name| name.starts_with(flag));
-        let place = words.iter().skip(1).position(is_it);
-        let place = place.or_else(|| words.iter().skip(1).position(begins));
-        let Some(place) = place.filter(|_| error.kind() == ErrorKind::UnknownArgument) else {
-            return Err(error.into());
-        };
-        // Each turn takes a word away, so the turns end.
-        let word = words.remove(place + 1);
-        unknown.push(name_of(&word).unwrap_or(flag).to_owned());
-    }
-}
-
-/// The word without what stands behind `=`.
-fn name_of(word: &OsStr) -> Option<&str> {
-    let word = word.to_str()?;
-    Some(word.split_once('=').map_or(word, |(name, _)| name))
 }
 
 fn read(given: &mut Given) -> Option<Settings> {

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::intake::Intake;
 use super::metrics::{Metrics, Skipped};
@@ -120,6 +120,15 @@ impl Follower for Events {
         self.listing = false;
         self.known = Known::up_to(version);
         self.intake.reached(version, self.clock.now());
+    }
+
+    fn rewound(&mut self, place: &str, now: &str) {
+        warn!(
+            place,
+            now, "the API server is behind the place to resume from; listing all events again"
+        );
+        // Its numbers begin again, so only memory tells what was sent.
+        (self.known, self.listing) = (Known::Unknown, true);
     }
 
     fn pause(&self) -> Option<BoxFuture<'static, ()>> {

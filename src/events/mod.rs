@@ -9,7 +9,8 @@
 //! The place in the history of events up to which every sink is done is written to a Lease every ten
 //! seconds, and the next process resumes there. Where the API server has forgotten it, everything is
 //! listed, and what is beyond the place is new: events live for an hour, so that long nothing is
-//! lost. What was sent but not noted before a sudden end is sent again, with the same
+//! lost. Where the API server is behind the place, as after etcd was restored, everything is listed
+//! as well, and what is not remembered is new. What was sent but not noted before a sudden end is sent again, with the same
 //! [`EventId`](crate::domain::EventId).
 //!
 //! `events.k8s.io/v1` is read, or `v1` where the API server does not have it or does not let us; both
@@ -238,6 +239,7 @@ impl Work {
     fn watch(&self, api: Api) -> Watch {
         Watch::new(self.client.clone(), api.target(), Arc::clone(&self.clock))
             .with_restarts(self.metrics.restarts())
+            .minding_its_place()
     }
 
     /// Where to resume, as soon as anybody can say; `None` at the end.
@@ -365,14 +367,14 @@ impl EventerHealth {
         ))
     }
 
-    /// Whether it hears of events as they happen, or stands by because another replica does.
+    /// Whether it hears of events as they happen, or stands by because another replica is known to.
     ///
     /// # Errors
     /// Why not, in words.
     pub fn ready(&self) -> Result<(), String> {
         self.live()?;
         if !self.leadership.is_held() {
-            return Ok(());
+            return self.leadership.held_by_another(self.clock.monotonic());
         }
         let watch = self.watch.lock().clone();
         match watch.map(|watch| watch.status().connection) {

@@ -1,6 +1,7 @@
 //! What is wrong with a sink's URI, and where in it.
 
-use super::uri::InvalidUri;
+use super::options::Problem;
+use super::uri::{InvalidUri, SinkUri};
 
 /// A part of a URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,5 +41,19 @@ impl Flaw {
     pub(super) const fn hides_address(&self) -> bool {
         let unknown = self.error.is_of_variable() || matches!(self.error, InvalidUri::Fragment);
         matches!(self.place, Place::Address) && unknown
+    }
+}
+
+impl SinkUri {
+    /// What can be read of a value, and all that is wrong with it, in words that name the key.
+    #[must_use]
+    pub fn with_problems(value: &str, env: &dyn Fn(&str) -> Option<String>) -> (Self, Vec<String>) {
+        let uri = Self::gather(value, env);
+        let problems = uri.flaws.iter().map(|flaw| match &flaw.place {
+            Place::Option(name) => format!("{}: option {name}: {}", uri.key, flaw.error),
+            Place::Address | Place::Options => Problem::of_uri(value, &flaw.error).to_string(),
+        });
+        let problems = problems.collect();
+        (uri, problems)
     }
 }

@@ -153,9 +153,13 @@ impl<B: Send + Sync + 'static> Inlet<B> {
         if over && !self.full {
             let sink = &self.name;
             match spool {
-                Some(spool) if spool.is_ours() => warn!(
+                Some(spool) if spool.takes() => warn!(
                     sink,
                     "the sink's queue is full; its oldest batches are spooled"
+                ),
+                Some(spool) if spool.is_ours() => warn!(
+                    sink,
+                    "the sink's queue is full, and its spool takes nothing; its oldest batches are dropped"
                 ),
                 Some(_) => warn!(
                     sink,
@@ -196,7 +200,7 @@ mod tests {
     use crate::sinks::tests::{batch, cluster};
     use crate::telemetry::testing::logged;
 
-    fn inlet(folder: &Folder) -> Inlet<Batch> {
+    fn inlet(folder: &Folder, most: u64) -> Inlet<Batch> {
         let metrics = Metrics::register(&mut Registry::default());
         let codec = Codec {
             pack: spool::pack,
@@ -209,7 +213,7 @@ mod tests {
             destination: "log:",
         };
         let spooled = metrics.of_spool("s");
-        let spool = Spool::open(owner, folder.path(), 1 << 20, codec, spooled).unwrap();
+        let spool = Spool::open(owner, folder.path(), most, codec, spooled).unwrap();
         Inlet {
             name: "s".to_owned(),
             queue: Arc::new(Queue::new(1)),
@@ -219,25 +223,47 @@ mod tests {
         }
     }
 
+    /// What is said when the queue is full.
+    fn said(inlet: &mut Inlet<Batch>) -> String {
+        let mut lines = logged(|| {
+            for secs in 1..4 {
+                inlet.put(Arc::new(batch(secs, vec![cluster()])));
+            }
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines.remove(0)
+    }
+
     #[test]
     fn what_another_process_keeps_from_the_disk_is_not_said_to_be_there() {
         let (ours, taken) = (Folder::new(), Folder::new());
         let _held = FolderLock::take(&taken.path().join("s")).unwrap().unwrap();
-        for (folder, said) in [
+        for (folder, part) in [
             (&ours, "its oldest batches are spooled"),
             (
                 &taken,
                 "wait in memory for the spool, which another process uses",
             ),
         ] {
-            let mut inlet = inlet(folder);
-            let lines = logged(|| {
-                for secs in 1..4 {
-                    inlet.put(Arc::new(batch(secs, vec![cluster()])));
-                }
-            });
-            assert_eq!(lines.len(), 1, "{lines:?}");
-            assert!(lines[0].contains(said), "{lines:?}");
+            let said = said(&mut inlet(folder, 1 << 20));
+            assert!(said.contains(part), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_spool_does_not_take_is_not_said_to_be_there() {
+        let (failing, small) = (Folder::new(), Folder::new());
+        for (folder, most) in [(&failing, 1 << 20), (&small, 9)] {
+            let mut inlet = inlet(folder, most);
+            if most > 9 {
+                std::fs::remove_dir_all(folder.path().join("s")).unwrap();
+            }
+            // As when the sink's first attempt fails.
+            let spool = inlet.spool.clone().unwrap();
+            let first = Arc::new(batch(0, vec![cluster()]));
+            assert!(spool.keep_at_hand(first).await.is_none());
+            let said = said(&mut inlet);
+            assert!(said.contains("and its spool takes nothing"), "{said}");
         }
     }
 }

@@ -30,8 +30,11 @@ pub(super) trait Delivery: Send {
         progress: &mut Progress,
     ) -> impl Future<Output = Result<(), ExportError>> + Send;
 
-    /// The process ends before the batch is through.
-    fn abandoned(_: &Self::Batch) {}
+    /// The process ends before the batch is through. Whether it is none lost by that, because the next
+    /// process has it told again.
+    fn abandoned(_: &Self::Batch) -> bool {
+        false
+    }
 }
 
 /// Takes batches from its queue and gets them through, one at a time.
@@ -113,17 +116,23 @@ impl<D: Delivery> Worker<D> {
             spool.keep(at_hand, queue).await;
             return;
         }
-        let mut left = 0;
+        let sink = &self.name;
+        let (mut lost, mut again) = (0, 0);
         for batch in at_hand.into_iter().chain(queue) {
-            D::abandoned(&batch);
-            left += 1;
+            match D::abandoned(&batch) {
+                true => again += 1,
+                false => lost += 1,
+            }
         }
-        self.metrics.dropped_shutdown.inc_by(left);
-        if left > 0 {
-            warn!(
-                sink = self.name,
-                batches = left,
-                "stopped before all was sent"
+        self.metrics.dropped_shutdown.inc_by(lost);
+        if lost > 0 {
+            warn!(sink, batches = lost, "stopped before all was sent");
+        }
+        if again > 0 {
+            info!(
+                sink,
+                batches = again,
+                "stopped before all was sent; what was not is read again"
             );
         }
     }

@@ -138,7 +138,23 @@ fn read_uri(given: &mut Given) -> Option<Option<SinkUri>> {
             Some(Some(uri))
         }
         Err(error) => {
-            given.refuse(format!("--source {}", Problem::of_uri(&value, &error)));
+            let (uri, mut problems) = SinkUri::with_problems(&value, &|name| given.variable(name));
+            if problems.is_empty() {
+                problems.push(Problem::of_uri(&value, &error).to_string());
+            }
+            for problem in problems {
+                given.refuse(format!("--source {problem}"));
+            }
+            let mut options = Options {
+                uri: &uri,
+                problems: Vec::new(),
+            };
+            for option in ["inClusterConfig", "insecure", "useServiceAccount"] {
+                options.boolean(option);
+            }
+            for problem in options.problems {
+                given.refuse(format!("--source {}: {problem}", uri.key));
+            }
             None
         }
     }

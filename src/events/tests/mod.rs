@@ -2,6 +2,7 @@
 
 mod objects;
 mod receiver;
+mod rewound;
 mod spooled;
 
 use std::sync::Arc;
@@ -402,25 +403,66 @@ async fn without_the_right_to_the_lease_events_are_sent_all_the_same() {
     );
 }
 
+fn contender(server: &Remembering, identity: &str) -> (Leadership, StopSender, Tasks) {
+    let config = LeaseConfig {
+        duration: Duration::from_secs(1),
+        period: Duration::from_millis(20),
+        ..LeaseConfig::new("n".into(), "place".into(), identity.into())
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (election, leadership) = Election::new(config, &server.client(), clock);
+    let (stop, stopped) = Stop::channel();
+    let tasks = Tasks::new(stop.clone());
+    tasks.spawn_passing("election", election.run(stopped));
+    (leadership, stop, tasks)
+}
+
+#[tokio::test]
+async fn who_does_not_lead_is_ready_only_while_another_does() {
+    let (server, receiver) = (Remembering::started().await, Receiver::started().await);
+    let (first, stop_first, first_tasks) = contender(&server, "one");
+    eventually("the first leads", || first.is_held()).await;
+    let (second, stop_second, _) = contender(&server, "two");
+    let sinks = [receiver.sink()];
+    let running = Running::with(&server, (&sinks, None), second, |_| ());
+    running.ready().await;
+    // The API server is away: nobody knows who leads, and in a moment nobody does.
+    server.stop().await;
+    let says = |part: &str| running.health.ready().is_err_and(|why| why.contains(part));
+    eventually("it is not ready", || says("it cannot be taken: ")).await;
+    server.start().await;
+    running.ready().await;
+    stop_first.stop();
+    first_tasks.finished().await;
+    running.ready().await;
+    running.stop().await;
+    stop_second.stop();
+}
+
+#[tokio::test]
+async fn without_the_right_to_the_lease_nobody_leads_and_nobody_is_ready() {
+    let (server, receiver) = (Remembering::started().await, Receiver::started().await);
+    for _ in 0..10_000 {
+        server.refuse(&format!("GET {LEASE}"), 403);
+    }
+    let (leadership, stop, _) = contender(&server, "one");
+    let sinks = [receiver.sink()];
+    let running = Running::with(&server, (&sinks, None), leadership, |_| ());
+    let expected = "nobody is known to hold the Lease";
+    assert_eq!(running.health.ready(), Err(expected.to_owned()));
+    let says = |part: &str| running.health.ready().is_err_and(|why| why.contains(part));
+    eventually("it says why", || says("as the test wants")).await;
+    running.stop().await;
+    stop.stop();
+}
+
 #[tokio::test]
 async fn of_two_replicas_one_sends_and_the_other_goes_on_where_it_stopped() {
     let (server, receiver) = (Remembering::started().await, Receiver::started().await);
     let replica = |identity: &str| {
-        let config = LeaseConfig {
-            period: Duration::from_millis(20),
-            ..LeaseConfig::new("n".into(), "place".into(), identity.into())
-        };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (election, leadership) = Election::new(config, &server.client(), clock);
-        let (stop, stopped) = Stop::channel();
-        let tasks = Tasks::new(stop.clone());
-        tasks.spawn_passing("election", election.run(stopped));
-        let running = Running::with(
-            &server,
-            (&[receiver.sink()], None),
-            leadership.clone(),
-            |_| (),
-        );
+        let (leadership, stop, tasks) = contender(&server, identity);
+        let sinks = [receiver.sink()];
+        let running = Running::with(&server, (&sinks, None), leadership.clone(), |_| ());
         (running, leadership, stop, tasks)
     };
     let (first, leads, stop_first, first_tasks) = replica("one");
@@ -429,7 +471,8 @@ async fn of_two_replicas_one_sends_and_the_other_goes_on_where_it_stopped() {
     let (second, follows, stop_second, _) = replica("two");
     server.put_event(event("a", 1));
     eventually("it came", || receiver.ids() == ["a.1"]).await;
-    assert!(!follows.is_held() && second.health.ready().is_ok());
+    second.ready().await;
+    assert!(!follows.is_held());
     first.stop().await;
     server.put_event(event("b", 1));
     stop_first.stop();

@@ -199,8 +199,9 @@ impl Delivery for Events {
         }
     }
 
-    fn abandoned(batch: &EventBatch) {
+    fn abandoned(batch: &EventBatch) -> bool {
         batch.abandon();
+        true
     }
 }
 

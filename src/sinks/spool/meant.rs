@@ -42,6 +42,23 @@ pub(super) fn check(folder: &Path, owner: Owner<'_>, kind: &str, batches: usize)
     Ok(())
 }
 
+/// Looks whose the folder is that another process uses: its note is that process's.
+///
+/// # Errors
+/// When that has batches of another kind, and so is another program: it would never be our turn.
+pub(super) fn check_user(folder: &Path, kind: &str) -> io::Result<()> {
+    let note = fs::read_to_string(folder.join(NOTE)).unwrap_or_default();
+    match note.split_once(' ') {
+        Some((of, _)) if of != kind => {
+            let folder = folder.display();
+            let why =
+                format!("a sink of {of} uses {folder}: give each program a folder of its own");
+            Err(io::Error::other(why))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

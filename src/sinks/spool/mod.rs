@@ -96,7 +96,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
     /// another process has it still.
     ///
     /// # Errors
-    /// When the folder cannot be used, or holds batches of another kind.
+    /// When the folder cannot be used, or holds batches of another kind, or whoever uses it does.
     pub(super) fn open(
         owner: Owner<'_>,
         folder: &Path,
@@ -129,10 +129,12 @@ impl<B: Send + Sync + 'static> Spool<B> {
 
     /// Makes the folder ours if no other process has it; whether it is. Blocks.
     fn take(&self) -> io::Result<bool> {
+        let kind = self.codec.kind;
         let Some((lock, files)) = file::claim(&self.folder)? else {
+            meant::check_user(&self.folder, kind)?;
             return Ok(false);
         };
-        let (owner, kind) = (self.owner(), self.codec.kind);
+        let owner = self.owner();
         meant::check(&self.folder, owner, kind, files.len())?;
         let mut held = self.held.lock();
         if !files.is_empty() {
@@ -260,6 +262,12 @@ impl<B: Send + Sync + 'static> Spool<B> {
     /// Whether no other process has the folder.
     pub(super) fn is_ours(&self) -> bool {
         self.held.lock().lock.is_some()
+    }
+
+    /// Whether it writes what it is given, as far as the last batch tells.
+    pub(super) fn takes(&self) -> bool {
+        let held = self.held.lock();
+        held.lock.is_some() && held.told.takes()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -26,7 +26,7 @@ pub(in crate::sinks) fn tell(folder: &Path, sinks: &[&str], most: u64) {
             spools,
             each,
             room,
-            "the volume has less room than the spools may take; what does not fit is dropped when it comes, and not the oldest"
+            "the volume has less room than the spools may take; what does not fit is not kept on disk"
         );
     }
 }

@@ -17,8 +17,8 @@ use crate::sinks::queue::Queue;
 
 /// Why a batch was not written.
 enum Unwritten {
-    /// It takes so many bytes, and there is no room for them.
-    NoRoom(u64),
+    /// There is no room for it.
+    NoRoom,
     /// The disk does not take it.
     Failed,
 }
@@ -182,7 +182,7 @@ impl<B: Send + Sync + 'static> Spool<B> {
         };
         let file = match self.write_file(number, &bytes, room) {
             Ok(file) => file,
-            Err(Unwritten::NoRoom(_)) => return Moved::No,
+            Err(Unwritten::NoRoom) => return Moved::No,
             Err(Unwritten::Failed) => return Moved::Failed,
         };
         let moved = queue.take(batch, || {
@@ -213,8 +213,12 @@ impl<B: Send + Sync + 'static> Spool<B> {
     fn write_file(&self, number: u64, bytes: &[u8], room: u64) -> Result<File, Unwritten> {
         let size = bytes.len() as u64;
         if size > room {
-            self.held.lock().expect(size);
-            return Err(Unwritten::NoRoom(size));
+            let mut held = self.held.lock();
+            held.expect(size);
+            if size > self.most {
+                held.told.too_large(&self.sink, size, self.most);
+            }
+            return Err(Unwritten::NoRoom);
         }
         let written = if self.is_ours() {
             file::write(&self.folder, number, bytes)
@@ -243,20 +247,17 @@ impl<B: Send + Sync + 'static> Spool<B> {
         }
     }
 
-    /// Counts a batch that was not written and is not kept.
+    /// Counts a batch that was not written and is not kept; one that is made again is not lost.
     fn lose(&self, held: &mut Held<B>, why: &Unwritten, batch: &B, end: bool) {
-        match why {
-            Unwritten::NoRoom(bytes) => {
-                self.metrics.full.inc();
-                held.told.no_room(&self.sink, *bytes, self.most);
-            }
-            Unwritten::Failed => {
-                self.metrics.failed.inc();
-            }
-        }
         if let Some(lost) = self.codec.lost.filter(|_| end) {
-            lost(batch);
+            held.told.left(&self.sink);
+            return lost(batch);
         }
+        let counter = match why {
+            Unwritten::NoRoom => &self.metrics.full,
+            Unwritten::Failed => &self.metrics.failed,
+        };
+        counter.inc();
     }
 
     /// Forgets the oldest files while there are more bytes than may be, and counts them; they are to

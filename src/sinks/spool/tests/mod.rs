@@ -248,8 +248,17 @@ fn each_change_is_a_line_of_the_log() {
         let place = folder.path().join("s");
         fs::remove_dir_all(&place).unwrap();
         [300, 360].into_iter().for_each(put);
+        // A disk that takes one batch and not the next does not work again.
         fs::create_dir(&place).unwrap();
-        put(420);
+        put(370);
+        assert_eq!(runtime.block_on(taken(&spool)), [370]);
+        fs::remove_dir_all(&place).unwrap();
+        put(380);
+        fs::create_dir(&place).unwrap();
+        for secs in [390, 400, 420] {
+            put(secs);
+            assert_eq!(runtime.block_on(taken(&spool)), [secs]);
+        }
         for n in 0..18 {
             spool.push(made(480 + n * 60));
         }
@@ -259,7 +268,7 @@ fn each_change_is_a_line_of_the_log() {
     let expected = [
         "the spool is full; its oldest batches are dropped",
         "the spool has room again",
-        "cannot write to the spool; what memory has no room for is dropped",
+        "cannot write to the spool; batches are in memory alone",
         "the spool is written to again",
         "more batches wait for the spool than may; the oldest of them are dropped",
         "the spool is written to in time again",
@@ -268,6 +277,43 @@ fn each_change_is_a_line_of_the_log() {
     for (line, expected) in lines.iter().zip(expected) {
         assert!(line.contains(expected), "{lines:?}");
     }
+}
+
+#[test]
+fn a_batch_larger_than_the_spool_is_told_once_with_both_sizes() {
+    let folder = Folder::new();
+    let size = file::sealed(&pack(&made(60))).unwrap().len() as u64;
+    let lines = logged(|| {
+        let spool = open(&folder, size - 1);
+        for secs in [60, 120] {
+            spool.push(made(secs));
+            spool.write_next(false);
+        }
+        assert_eq!(spool.metrics.full.get(), 2);
+        assert!(!spool.takes());
+    });
+    let [line] = lines.as_slice() else {
+        panic!("{lines:?}");
+    };
+    for part in [
+        "a batch is larger than the spool may be",
+        &format!("bytes={size}"),
+        &format!("most={}", size - 1),
+    ] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+}
+
+#[test]
+fn a_folder_another_kind_uses_is_refused_although_nothing_waits_there() {
+    let folder = Folder::new();
+    let running = open(&folder, 1 << 20);
+    let other = opened_as(&folder, 1 << 20, "events", pack);
+    let why = other.map(drop).unwrap_err().to_string();
+    assert!(why.contains("a sink of numbers uses"), "{why}");
+    drop(opened_as(&folder, 1 << 20, "numbers", pack).unwrap());
+    drop(running);
+    opened_as(&folder, 1 << 20, "events", pack).unwrap();
 }
 
 #[tokio::test]
