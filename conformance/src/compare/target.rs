@@ -16,8 +16,8 @@ pub struct Row {
     pub unit: &'static str,
     figure: Figure,
     promise: Promise,
-    /// A server that does more than metrics-server may need twice as much of it.
-    doubles: bool,
+    /// What is promised of a server that does more than metrics-server, where that is something else.
+    doing_more: Option<Promise>,
 }
 
 /// What is promised of a figure.
@@ -51,26 +51,28 @@ impl Row {
     /// metrics-server's it is to be.
     #[must_use]
     pub fn times_less(&self, size: Size, server: &Server) -> Option<f64> {
-        let Promise::TimesLess([small, medium, large]) = self.promise else {
+        let Promise::TimesLess([small, medium, large]) = self.promise_for(server) else {
             return None;
         };
-        let target = match size.nodes {
+        Some(match size.nodes {
             ..500 => small,
             500..3000 => medium,
             _ => large,
-        };
-        let twice = self.doubles && server.does_more();
-        Some(if twice { target / 2.0 } else { target })
+        })
+    }
+
+    fn promise_for(&self, server: &Server) -> Promise {
+        let more = self.doing_more.filter(|_| server.does_more());
+        more.unwrap_or(self.promise)
     }
 
     /// What is promised of it for this server, whatever metrics-server's is.
     #[must_use]
     pub fn at_most(&self, server: &Server) -> Option<f64> {
-        let Promise::AtMost(limit) = self.promise else {
-            return None;
-        };
-        let twice = self.doubles && server.does_more();
-        Some(if twice { limit * 2.0 } else { limit })
+        match self.promise_for(server) {
+            Promise::AtMost(limit) => Some(limit),
+            Promise::Nothing | Promise::TimesLess(_) => None,
+        }
     }
 
     /// How many times less than `peer` needs `ours` does, of a figure that is compared.
@@ -145,7 +147,7 @@ fn of_form(n: usize, form: Form) -> [Row; 7] {
         unit,
         figure: Figure::List(n, figure),
         promise,
-        doubles: false,
+        doing_more: None,
     };
     [
         row(
@@ -199,13 +201,13 @@ fn row(name: &str, unit: &'static str, figure: fn(&Figures) -> f64, promise: Pro
         unit,
         figure: Figure::Of(figure),
         promise,
-        doubles: false,
+        doing_more: None,
     }
 }
 
-fn doubling(row: Row) -> Row {
-    let doubles = true;
-    Row { doubles, ..row }
+fn or_doing_more(row: Row, promise: Promise) -> Row {
+    let doing_more = Some(promise);
+    Row { doing_more, ..row }
 }
 
 fn at_rest() -> Vec<Row> {
@@ -223,31 +225,40 @@ fn at_rest() -> Vec<Row> {
             |f| f.cpu_until_complete.as_secs_f64(),
             TimesLess([5.0; 3]),
         ),
-        doubling(row(
-            "CPU at rest",
-            "mcore",
-            |f| f.rest_millicores,
-            TimesLess([8.0, 10.0, 10.0]),
-        )),
+        or_doing_more(
+            row(
+                "CPU at rest",
+                "mcore",
+                |f| f.rest_millicores,
+                TimesLess([8.0, 10.0, 10.0]),
+            ),
+            TimesLess([4.0, 5.0, 5.0]),
+        ),
         row(
             "CPU of a loop that only reads the kubelets' answers",
             "mcore",
             |f| f.reading_millicores,
             Nothing,
         ),
-        doubling(row(
-            "CPU at rest over that",
-            "× floor",
-            |f| over(f.rest_millicores, f.reading_millicores),
-            AtMost(2.0),
-        )),
+        or_doing_more(
+            row(
+                "CPU at rest over that",
+                "× floor",
+                |f| over(f.rest_millicores, f.reading_millicores),
+                AtMost(2.0),
+            ),
+            AtMost(4.0),
+        ),
         row("RSS at rest", "MiB", |f| mebibytes(f.resident), Nothing),
-        doubling(row(
-            "RSS after the lists",
-            "MiB",
-            |f| mebibytes(f.resident_after_lists),
-            TimesLess([10.0, 10.0, 8.0]),
-        )),
+        or_doing_more(
+            row(
+                "RSS after the lists",
+                "MiB",
+                |f| mebibytes(f.resident_after_lists),
+                TimesLess([10.0, 10.0, 8.0]),
+            ),
+            TimesLess([5.0; 3]),
+        ),
         row("peak RSS", "MiB", |f| mebibytes(f.peak), Nothing),
     ]
 }
