@@ -131,15 +131,6 @@ impl Folder {
         self.entries.load_full()
     }
 
-    /// The oldest and the newest tick of all.
-    #[cfg(test)]
-    pub(super) fn ticks(&self) -> Option<(crate::domain::Timestamp, crate::domain::Timestamp)> {
-        let entries = self.entries.load();
-        let known = entries.iter().filter_map(|entry| entry.meta);
-        let ticks = known.map(|meta| (meta.first, meta.last));
-        ticks.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-    }
-
     /// The bytes of the volume, if it tells.
     pub(super) fn volume(&self) -> Option<u64> {
         let size = self.volume.size(&self.path).ok();

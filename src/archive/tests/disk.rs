@@ -132,7 +132,7 @@ async fn on_a_small_volume_the_oldest_make_room_and_nothing_waits_in_memory() {
         let process = Process::with(&folder.0, 1 << 40, 100_000, Box::new(volume));
         for at in 0..400 {
             process.run([at]);
-            let newest = process.archive.folder.ticks().map(|(_, newest)| newest);
+            let newest = process.ticks().map(|(_, newest)| newest);
             assert_eq!(newest, Some(tick(at)), "{size}");
         }
         assert_eq!(process.metric(WRITE_ERRORS), 0, "{size}");
@@ -168,7 +168,7 @@ async fn a_volume_that_became_smaller_takes_new_columns_at_once() {
     let volume = Whole::new(&folder, bytes / 2, 0);
     let process = Process::with(&folder.0, 1 << 40, 100_000, Box::new(volume));
     process.run([300]);
-    let newest = process.archive.folder.ticks().map(|(_, newest)| newest);
+    let newest = process.ticks().map(|(_, newest)| newest);
     assert_eq!(newest, Some(tick(300)));
     assert!(process.metric(BYTES) <= process.metric(MOST));
 }
@@ -259,7 +259,7 @@ async fn columns_come_to_disk_as_they_are_finished() {
     let ticks = async {
         for at in 0..20 {
             process.tick(at);
-            while process.archive.folder.ticks().map(|(_, newest)| newest) != Some(tick(at)) {
+            while process.ticks().map(|(_, newest)| newest) != Some(tick(at)) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }

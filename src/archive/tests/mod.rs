@@ -135,6 +135,14 @@ impl Process {
         Duration::from_millis(STEP.cast_unsigned())
     }
 
+    /// The oldest and the newest tick on disk.
+    fn ticks(&self) -> Option<(Timestamp, Timestamp)> {
+        let entries = self.archive.folder.entries();
+        let known = entries.iter().filter_map(|entry| entry.meta);
+        let ticks = known.map(|meta| (meta.first, meta.last));
+        ticks.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
     async fn ask(&self, subject: impl Into<Subject>, from: i64, to: i64) -> Vec<(i64, i64)> {
         let newer = Arc::clone(&self.ring) as Arc<dyn Recent>;
         let (older, clock) = (Arc::clone(&self.archive) as _, Arc::clone(&self.clock) as _);

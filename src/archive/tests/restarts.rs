@@ -230,7 +230,7 @@ async fn what_is_too_old_or_too_much_goes_oldest_first() {
     assert_eq!(there, of_node(oldest..400));
     // A segment goes as a whole, so at most one is older.
     assert!((130..=200).contains(&oldest), "{oldest}");
-    let ticks = process.archive.folder.ticks();
+    let ticks = process.ticks();
     assert_eq!(ticks, Some((tick(oldest), tick(399))));
     let bytes = process.metric("loadline_history_dir_bytes");
     drop(process);
