@@ -59,8 +59,8 @@ pub struct Watch {
     minds_place: bool,
 }
 
-/// Whoever lists for the list's version alone.
-struct Nobody;
+/// Follows nothing, as whoever lists for the list's version alone.
+pub(super) struct Nobody;
 
 /// What one attempt hands to the next.
 struct Place {

@@ -11,20 +11,10 @@ use http::{Request, Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::cluster::{Connection, Follower, Object, Target, Watch, WatchError};
+use crate::cluster::watch::Nobody;
+use crate::cluster::{Connection, Target, Watch, WatchError};
 use crate::domain::SystemClock;
 use crate::lifecycle::Stop;
-
-/// Follows nothing.
-struct Nobody;
-
-impl Follower for Nobody {
-    fn list_begins(&mut self) {}
-    fn listed(&mut self, _: Object<'_>) {}
-    fn list_ends(&mut self) {}
-    fn applied(&mut self, _: Object<'_>) {}
-    fn deleted(&mut self, _: Object<'_>) {}
-}
 
 fn watch<F>(answer: impl FnMut(Request<kube::client::Body>) -> F + Send + 'static) -> Watch
 where
