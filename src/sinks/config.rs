@@ -10,7 +10,7 @@ use super::options::{Options, Problem, Problems, Remarks};
 use super::uri::SinkUri;
 use super::{
     destination, elasticsearch, gcm, google, graphite, influxdb, opentsdb, otlp, prometheus,
-    riemann, statsd, webhook,
+    riemann, setup, statsd, webhook,
 };
 use crate::domain::{Clock, SystemClock};
 
@@ -98,9 +98,7 @@ impl SinkConfig {
     #[must_use]
     pub fn unusable_files(&self) -> Vec<Problem> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let made = Exporter::new(self.backend.clone(), &clock);
-        let error = made.err().into_iter();
-        error.flat_map(|error| error.of(&self.name)).collect()
+        setup::problems(Exporter::new(self.backend.clone(), &clock), &self.name)
     }
 
     fn of(uri: &SinkUri, options: &mut Options<'_>) -> Option<Self> {

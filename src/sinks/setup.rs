@@ -59,6 +59,12 @@ impl Display for SetupError {
 
 impl Error for SetupError {}
 
+/// What kept a sink from being set up; nothing if it was.
+pub(super) fn problems<T>(made: Result<T, SetupError>, sink: &str) -> Vec<Problem> {
+    let error = made.err().into_iter();
+    error.flat_map(|error| error.of(sink)).collect()
+}
+
 /// Both, or everything that is wrong with them.
 pub(super) fn both<A, B>(
     a: Result<A, SetupError>,

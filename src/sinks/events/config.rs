@@ -7,7 +7,7 @@ use super::super::config::{KEYS, LOG, read_all, whole};
 use super::super::kafka;
 use super::super::options::{Options, Problem, Problems, Remarks};
 use super::super::uri::SinkUri;
-use super::super::{elasticsearch, gcl, google, influxdb, otlp, riemann, webhook};
+use super::super::{elasticsearch, gcl, google, influxdb, otlp, riemann, setup, webhook};
 use super::Exporter;
 use super::filter::EventFilter;
 use crate::domain::{Clock, SystemClock};
@@ -103,9 +103,7 @@ impl EventSinkConfig {
     #[must_use]
     pub fn unusable_files(&self) -> Vec<Problem> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let made = Exporter::new(self.backend.clone(), &clock);
-        let error = made.err().into_iter();
-        error.flat_map(|error| error.of(&self.name)).collect()
+        setup::problems(Exporter::new(self.backend.clone(), &clock), &self.name)
     }
 
     fn backend(uri: &SinkUri, options: &mut Options<'_>) -> Option<Backend> {

@@ -22,6 +22,16 @@ use crate::domain::{
     Point, Qualified, Timestamp,
 };
 
+/// The sinks that speak HTTP to an address they are given.
+const HTTP_SINKS: [&str; 6] = [
+    "elasticsearch",
+    "influxdb",
+    "opentsdb",
+    "otlp",
+    "prometheus",
+    "webhook",
+];
+
 /// Few labels, from the key and the pod's record; every host is `h.1`.
 #[derive(Debug)]
 pub(super) struct Plain;

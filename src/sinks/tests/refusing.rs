@@ -1,5 +1,6 @@
 //! What is refused at start because it would be passed over in silence.
 
+use super::HTTP_SINKS;
 use crate::sinks::{EventSinkConfig, SinkConfig};
 
 /// Everything that is told of one sink.
@@ -155,16 +156,8 @@ fn two_ways_to_say_who_we_are_are_refused_by_their_names() {
 #[test]
 fn half_a_user_before_the_host_is_refused_as_half_of_a_pair_of_options_is() {
     let half = "a user before the host needs a name and a password, as in user:password@";
-    const SINKS: [&str; 6] = [
-        "elasticsearch",
-        "influxdb",
-        "opentsdb",
-        "otlp",
-        "prometheus",
-        "webhook",
-    ];
     for user in ["uuu", "uuu:", ":ppp", ":", ""] {
-        for key in SINKS {
+        for key in HTTP_SINKS {
             let value = format!("{key}:http://{user}@h");
             assert_eq!(plain(&value), [format!("{key}: {half}")], "{value}");
         }

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use super::folder::Folder;
 use super::receivers::{Act, Seen, listener, serve_tls};
 use super::working::{Rig, quick, spooling, until};
-use super::{Plain, batch, cluster};
+use super::{HTTP_SINKS, Plain, batch, cluster};
 use crate::domain::{Clock, SystemClock};
 use crate::sinks::{Labeller, SinkConfig, Sinks};
 use crate::telemetry::Registry;
@@ -74,20 +74,10 @@ async fn backend(authority: &Authority, name: &str) -> (SocketAddr, Seen) {
     (address, seen)
 }
 
-/// The sinks that speak TLS, with options in front of which an ampersand stands.
-const SINKS: [&str; 6] = [
-    "otlp",
-    "elasticsearch",
-    "influxdb",
-    "opentsdb",
-    "prometheus",
-    "webhook",
-];
-
 #[tokio::test]
 async fn a_backend_is_believed_if_the_given_authority_vouches_for_it_or_nobody_asks() {
     let authority = Authority::new();
-    for sink in SINKS {
+    for sink in HTTP_SINKS {
         for option in [
             format!("cacert={}", authority.file()),
             "insecuressl=true".to_owned(),
@@ -106,7 +96,7 @@ async fn a_backend_is_believed_if_the_given_authority_vouches_for_it_or_nobody_a
 #[tokio::test]
 async fn a_backend_of_another_authority_or_name_is_told_nothing() {
     let authority = Authority::new();
-    for sink in SINKS {
+    for sink in HTTP_SINKS {
         for (name, option) in [
             ("127.0.0.1", String::new()),
             ("127.0.0.1", "insecuressl=false".to_owned()),
@@ -130,7 +120,7 @@ fn a_file_without_an_authority_is_told_at_start_by_the_sink() {
     let empty = authority.folder.path().join("empty.pem");
     std::fs::write(&empty, "none").unwrap();
     for file in [empty, authority.folder.path().join("missing.pem")] {
-        for sink in SINKS {
+        for sink in HTTP_SINKS {
             let value = format!("{sink}:https://h?cacert={}", file.display());
             let sinks = SinkConfig::read(&[value], &|_| None).unwrap();
             let labeller: Arc<dyn Labeller> = Arc::new(Plain);

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::receivers::{Act, Asked, listener, serve};
 use super::working::{Rig, quick, until};
-use super::{Plain, batch, cluster};
+use super::{HTTP_SINKS, Plain, batch, cluster};
 use crate::domain::{Clock, SystemClock};
 use crate::sinks::SinkConfig;
 use crate::sinks::chunks::Progress;
@@ -18,15 +18,6 @@ use crate::sinks::export::Exporter;
 use crate::sinks::filter::Filter;
 use crate::sinks::http::{Http, HttpConfig};
 use crate::sinks::trust::TlsConfig;
-
-const SINKS: [&str; 6] = [
-    "elasticsearch",
-    "influxdb",
-    "opentsdb",
-    "otlp",
-    "prometheus",
-    "webhook",
-];
 
 /// Takes one point, as each of them does.
 fn take(asked: &Asked) -> Act {
@@ -41,7 +32,7 @@ fn take(asked: &Asked) -> Act {
 
 #[tokio::test]
 async fn nothing_is_lost_nor_refused_whatever_ails_a_backend() {
-    for sink in SINKS {
+    for sink in HTTP_SINKS {
         let (reserved, address) = listener().await;
         drop(reserved);
         let rig = Rig::new(quick(), &[format!("{sink}:http://me:pw@{address}")]);
@@ -74,7 +65,7 @@ async fn who_cannot_be_reached_is_named_by_host_and_port() {
     let (reserved, address) = listener().await;
     drop(reserved);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let http = SINKS.map(|sink| format!("{sink}:http://{address}"));
+    let http = HTTP_SINKS.map(|sink| format!("{sink}:http://{address}"));
     let others = [
         format!("graphite:tcp://{address}"),
         format!("riemann:tcp://{address}"),
