@@ -189,8 +189,9 @@ fn kibibytes(status: &str, field: &str) -> u64 {
 /// taken by the time a program begins to listen.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
-/// A loopback address whose port nobody had a moment ago, on any address, for streams and datagrams. No two calls of a process
-/// give the same, so nobody takes the one of a server that is down, and other processes begin elsewhere.
+/// A loopback address whose port nobody had a moment ago, on any address, for streams and
+/// datagrams. No two calls of a process give the same, so nobody takes the one of a server that is
+/// down, and other processes begin elsewhere.
 ///
 /// # Errors
 /// When none of a thousand is free.

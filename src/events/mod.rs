@@ -10,8 +10,8 @@
 //! seconds, and the next process resumes there. Where the API server has forgotten it, everything is
 //! listed, and what is beyond the place is new: events live for an hour, so that long nothing is
 //! lost. Where the API server is behind the place, as after etcd was restored, everything is listed
-//! as well, and what is not remembered is new. What was sent but not noted before a sudden end is sent again, with the same
-//! [`EventId`](crate::domain::EventId).
+//! as well, and what is not remembered is new. What was sent but not noted before a sudden end is
+//! sent again, with the same [`EventId`](crate::domain::EventId).
 //!
 //! `events.k8s.io/v1` is read, or `v1` where the API server does not have it or does not let us; both
 //! tell of the same objects.
