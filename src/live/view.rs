@@ -276,7 +276,10 @@ impl<E: Entry> Piece<E> {
 
 impl Piece<PodView> {
     /// The entries that do not come before this pod, and what each was made of.
-    pub(super) fn from(&self, first: &PodRecord) -> impl Iterator<Item = (&PodView, &Origin)> {
+    pub(super) fn from(
+        &self,
+        first: &PodRecord,
+    ) -> impl Iterator<Item = (&PodView, &Origin)> + Clone {
         let from = self
             .entries
             .partition_point(|pod| pod.record.key < first.key);

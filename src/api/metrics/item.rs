@@ -41,6 +41,10 @@ pub(super) trait Item: Entry + Sync {
     /// Writes field 4 of its message.
     fn write_usage_protobuf(&self, out: &mut Writer);
 
+    /// Reads a little at the places in memory that writing it reads, so that they are on their way
+    /// from there; gives what nobody can know who has not read them.
+    fn touch(&self) -> u64;
+
     /// Its metadata.
     fn metadata(&self, creation: Creation) -> ObjectMeta<'_> {
         ObjectMeta {
@@ -126,6 +130,10 @@ impl Item for NodeView {
     fn write_usage_protobuf(&self, out: &mut Writer) {
         usage_protobuf(4, &self.usage, out);
     }
+
+    fn touch(&self) -> u64 {
+        first_byte(self.name())
+    }
 }
 
 impl Item for PodView {
@@ -172,6 +180,17 @@ impl Item for PodView {
             });
         }
     }
+
+    fn touch(&self) -> u64 {
+        let container = self.containers.first();
+        let memory = container.map_or(0, |container| container.usage.memory.get());
+        let label = self.labels().iter().next().map_or("", |(_, value)| value);
+        memory ^ first_byte(self.name()) ^ first_byte(label)
+    }
+}
+
+fn first_byte(text: &str) -> u64 {
+    text.bytes().next().map_or(0, u64::from)
 }
 
 fn usage_json(usage: &Usage, out: &mut Vec<u8>) {
