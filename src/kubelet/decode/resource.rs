@@ -1,15 +1,11 @@
 //! `/metrics/resource`: which series are wanted and what they mean.
 
-use std::str;
-
 use super::exposition::{
-    Label, Labels, Sample, Unreadable, millis, next_line, sample, skip_blanks, split_name,
+    Sample, Unreadable, container_key, millis, next_line, node_sample, sample, skip_blanks,
+    split_name,
 };
-use super::lives::{Full, Key, Lives, Measurement};
-use crate::domain::{
-    Bytes, ContainerName, CounterSample, CpuTime, GaugeSample, Namespace, PodName, ResourceReading,
-    Timestamp,
-};
+use super::lives::{Full, Lives, Measurement};
+use crate::domain::{Bytes, CounterSample, CpuTime, GaugeSample, ResourceReading, Timestamp};
 
 /// Bounds on what one answer may make us hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,52 +253,4 @@ impl Series {
             _ => Self::Unknown,
         }
     }
-}
-
-/// A sample of the node: labels are neither expected nor harmful.
-fn node_sample(rest: &[u8]) -> Result<Sample, Unreadable> {
-    let Some(labels) = skip_blanks(rest).strip_prefix(b"{") else {
-        return sample(rest);
-    };
-    let mut labels = Labels::new(labels);
-    loop {
-        if let Label::End(rest) = labels.next()? {
-            return sample(rest);
-        }
-    }
-}
-
-/// Which container the labels speak of, and what follows the closing brace. Each of the three
-/// labels must be there once; others may be.
-fn container_key(labels: &[u8]) -> Result<(Key<'_>, &[u8]), Unreadable> {
-    let (mut namespace, mut pod, mut container) = (None, None, None);
-    let mut labels = Labels::new(labels);
-    let rest = loop {
-        let (name, value) = match labels.next()? {
-            Label::Pair(name, value) => (name, value),
-            Label::End(rest) => break rest,
-        };
-        let place = match name {
-            b"namespace" => &mut namespace,
-            b"pod" => &mut pod,
-            b"container" => &mut container,
-            _ => continue,
-        };
-        if place.replace(value).is_some() {
-            return Err(Unreadable);
-        }
-    };
-    let key = Key {
-        namespace: named(namespace, Namespace::is_valid)?,
-        pod: named(pod, PodName::is_valid)?,
-        container: named(container, ContainerName::is_valid)?,
-    };
-    Ok((key, rest))
-}
-
-/// A label's value as a name. An escaped value needs no unescaping: what is escaped (backslash,
-/// quote, line end) stands in no name.
-fn named(value: Option<&[u8]>, is_valid: fn(&str) -> bool) -> Result<&str, Unreadable> {
-    let name = value.and_then(|value| str::from_utf8(value).ok());
-    name.filter(|name| is_valid(name)).ok_or(Unreadable)
 }
