@@ -58,18 +58,18 @@ impl Connection {
         Self::default()
     }
 
-    /// Takes the open connection out if it still leads where `target` is and was made with the
-    /// credentials of today. It is closed unless it is given back by [`Connection::keep`], so a
-    /// request that is dropped midway closes it too.
+    /// Takes the open connection out if it still leads where `target` is, was made with the
+    /// credentials of today, and nothing was said on it since. It is closed unless it is given back
+    /// by [`Connection::keep`], so a request that is dropped midway closes it too.
     pub(super) fn take(&self, target: &Target, tls: Option<&Arc<Tls>>) -> Option<Open> {
-        let open = self.kept.lock().open.take()?;
+        let mut open = self.kept.lock().open.take()?;
         let same_tls = match (&open.tls, tls) {
             (Some(ours), Some(current)) => Arc::ptr_eq(ours, current),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
         let same_peer = same_peer(&open.target, target);
-        (same_tls && same_peer).then_some(open)
+        (same_tls && same_peer && open.stream.is_silent()).then_some(open)
     }
 
     /// Keeps a connection for the next request, unless the peer has closed it, or says more than
@@ -125,7 +125,8 @@ impl Open {
 }
 
 impl Stream {
-    /// Whether there is nothing to read, nor an end.
+    /// Whether there is nothing to read, nor an end, as far as the kernel has told: it is not
+    /// asked.
     fn is_silent(&mut self) -> bool {
         match self {
             Self::Plain(stream) => {

@@ -5,8 +5,11 @@
 //! holes. Here what is received stands in one buffer that all connections share, for as long as it
 //! takes to decipher it.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 
 use parking_lot::Mutex;
 use rustls::client::{ClientConfig, UnbufferedClientConnection};
@@ -14,9 +17,8 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus,
 };
 use rustls_pki_types::ServerName;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::task::coop::consume_budget;
 
 use super::http1::Wire;
 
@@ -48,8 +50,8 @@ enum State {
     Open,
 }
 
-/// The most that is received at once: two records.
-const AT_ONCE: usize = 32 << 10;
+/// The most that is received at once: four records, in which a node with 70 pods answers.
+const AT_ONCE: usize = (64 << 10) + 4 * AROUND_RECORD;
 /// The most that may be kept of what is not whole yet: rustls itself refuses handshake messages above
 /// 64 KiB.
 const UNREAD: usize = 128 << 10;
@@ -87,7 +89,9 @@ impl TlsStream {
                     stream.flush().await?;
                     stream.work(&[], &mut early)?
                 }
-                State::Handshake | State::Open => stream.wait_and_read(&mut early).await?,
+                State::Handshake | State::Open => {
+                    poll_fn(|context| stream.poll_read(context, &mut early)).await?
+                }
             };
         }
         // A server may speak first, but a kubelet has been asked nothing.
@@ -97,58 +101,53 @@ impl TlsStream {
         }
     }
 
-    /// Whether there is nothing to read, nor an end. Who says much that is no answer does not count as
-    /// silent.
+    /// Whether there is nothing to read, nor an end, as far as the kernel has told. Who says much
+    /// that is no answer does not count as silent.
     pub(super) fn is_silent(&mut self) -> bool {
         let mut said = Vec::new();
+        let mut nobody = Context::from_waker(Waker::noop());
         for _ in 0..READS {
-            match self.read(&mut said) {
+            match self.poll_read(&mut nobody, &mut said) {
                 // What is no answer, as a session to be resumed is none.
-                Ok(State::Open) if said.is_empty() && !self.ended => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.unread.is_empty() && !self.ended;
-                }
-                _ => return false,
+                Poll::Ready(Ok(State::Open)) if said.is_empty() && !self.ended => {}
+                Poll::Ready(_) => return false,
+                Poll::Pending => return self.unread.is_empty() && !self.ended,
             }
         }
         false
     }
 
-    async fn wait_and_read(&mut self, plain: &mut Vec<u8>) -> io::Result<State> {
-        loop {
-            // A peer that never lets us wait must not keep all others from their turn.
-            consume_budget().await;
-            match self.read(plain) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.tcp.readable().await?;
-                }
-                read => return read,
-            }
-        }
-    }
-
-    /// Receives what is there and works on it. `WouldBlock` when nothing is.
-    fn read(&mut self, plain: &mut Vec<u8>) -> io::Result<State> {
+    /// Receives what is there and works on it, once something is there.
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        plain: &mut Vec<u8>,
+    ) -> Poll<io::Result<State>> {
         let scratch = Arc::clone(&self.scratch);
         let mut scratch = scratch.lock();
         let kept = self.unread.len();
         if kept > UNREAD {
-            return Err(invalid("a record without an end"));
+            return Poll::Ready(Err(invalid("a record without an end")));
         }
         if scratch.len() < kept + AT_ONCE {
             scratch.resize(kept + AT_ONCE, 0);
         }
         let (before, room) = scratch.split_at_mut(kept);
-        before.copy_from_slice(&self.unread);
-        let read = self.tcp.try_read(room)?;
+        // Unlike `try_read` this knows that nothing is left when less came than there was room for,
+        // and does not ask the kernel again.
+        let mut room = ReadBuf::new(room);
+        ready!(Pin::new(&mut self.tcp).poll_read(context, &mut room))?;
+        let read = room.filled().len();
         if read == 0 {
             let cut = "the connection ended, and TLS had not";
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, cut));
+            let cut = io::Error::new(io::ErrorKind::UnexpectedEof, cut);
+            return Poll::Ready(Err(cut));
         }
+        before.copy_from_slice(&self.unread);
         let received = scratch.get_mut(..kept + read).unwrap_or_default();
         let (done, state) = self.process(received, &[], plain);
         self.unread = received.get(done..).unwrap_or_default().to_vec();
-        state.map_err(|error| self.fail(error))
+        Poll::Ready(state.map_err(|error| self.fail(error)))
     }
 
     /// Works on what was received before, and says something as soon as that is possible.
@@ -255,7 +254,7 @@ impl Wire for TlsStream {
     async fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let before = buffer.len();
         while buffer.len() == before && !self.ended {
-            let mut state = self.wait_and_read(buffer).await?;
+            let mut state = poll_fn(|context| self.poll_read(context, buffer)).await?;
             while state == State::Send {
                 self.flush().await?;
                 state = self.work(&[], buffer)?;

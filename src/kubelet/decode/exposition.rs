@@ -3,10 +3,13 @@
 //! Lenient where a kubelet or a proxy in between may differ (OpenMetrics stamps in seconds and
 //! exemplars, CRLF, blanks around tokens), strict where a wrong guess would make a wrong number.
 
+use std::str;
+
 use memchr::{memchr, memchr2};
 
+use super::lives::Key;
 use super::number::{Decimal, NotDecimal};
-use crate::domain::Timestamp;
+use crate::domain::{ContainerName, Namespace, PodName, Timestamp};
 
 /// What follows the name and labels of a sample line.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,7 +57,7 @@ pub(super) fn split_name(line: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
 
 /// What stands next among the labels of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Label<'a> {
+enum Label<'a> {
     /// One label: its name, and its value as written, still escaped.
     Pair(&'a [u8], &'a [u8]),
     /// The closing brace, and what follows it.
@@ -63,13 +66,13 @@ pub(super) enum Label<'a> {
 
 /// The labels of a line, from behind the opening brace.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Labels<'a> {
+struct Labels<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Labels<'a> {
     /// Begins behind the opening brace.
-    pub(super) const fn new(rest: &'a [u8]) -> Self {
+    const fn new(rest: &'a [u8]) -> Self {
         Self { rest }
     }
 
@@ -77,7 +80,7 @@ impl<'a> Labels<'a> {
     ///
     /// # Errors
     /// [`Unreadable`] when neither a label nor the closing brace stands here.
-    pub(super) fn next(&mut self) -> Result<Label<'a>, Unreadable> {
+    fn next(&mut self) -> Result<Label<'a>, Unreadable> {
         let rest = skip_blanks(self.rest);
         if let [b'}', after @ ..] = rest {
             return Ok(Label::End(after));
@@ -99,6 +102,54 @@ impl<'a> Labels<'a> {
         };
         Ok(Label::Pair(name, value))
     }
+}
+
+/// A sample of the node: labels are neither expected nor harmful.
+pub(super) fn node_sample(rest: &[u8]) -> Result<Sample, Unreadable> {
+    let Some(labels) = skip_blanks(rest).strip_prefix(b"{") else {
+        return sample(rest);
+    };
+    let mut labels = Labels::new(labels);
+    loop {
+        if let Label::End(rest) = labels.next()? {
+            return sample(rest);
+        }
+    }
+}
+
+/// Which container the labels speak of, and what follows the closing brace. Each of the three
+/// labels must be there once; others may be.
+pub(super) fn container_key(labels: &[u8]) -> Result<(Key<'_>, &[u8]), Unreadable> {
+    let (mut namespace, mut pod, mut container) = (None, None, None);
+    let mut labels = Labels::new(labels);
+    let rest = loop {
+        let (name, value) = match labels.next()? {
+            Label::Pair(name, value) => (name, value),
+            Label::End(rest) => break rest,
+        };
+        let place = match name {
+            b"namespace" => &mut namespace,
+            b"pod" => &mut pod,
+            b"container" => &mut container,
+            _ => continue,
+        };
+        if place.replace(value).is_some() {
+            return Err(Unreadable);
+        }
+    };
+    let key = Key {
+        namespace: named(namespace, Namespace::is_valid)?,
+        pod: named(pod, PodName::is_valid)?,
+        container: named(container, ContainerName::is_valid)?,
+    };
+    Ok((key, rest))
+}
+
+/// A label's value as a name. An escaped value needs no unescaping: what is escaped (backslash,
+/// quote, line end) stands in no name.
+fn named(value: Option<&[u8]>, is_valid: fn(&str) -> bool) -> Result<&str, Unreadable> {
+    let name = value.and_then(|value| str::from_utf8(value).ok());
+    name.filter(|name| is_valid(name)).ok_or(Unreadable)
 }
 
 /// Reads value, stamp and exemplar from behind the name and labels of a line.

@@ -56,6 +56,7 @@ pub(super) struct Lives<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Place<'a> {
     key: Key<'a>,
+    /// From behind the opening brace to the closing one.
     labels: &'a [u8],
     next_life: Option<usize>,
 }
@@ -82,12 +83,10 @@ impl<'a> Lives<'a> {
         self.next = 0;
     }
 
-    /// The container expected next, if its label text and the closing brace open `labels`; and what
-    /// follows them.
+    /// The container expected next, if `labels` begins with its label text; and what follows that.
     pub(super) fn expected(&self, labels: &'a [u8]) -> Option<(At, &'a [u8])> {
         let place = self.places.get(self.next)?;
-        let rest = labels.strip_prefix(place.labels)?.strip_prefix(b"}")?;
-        Some((At(self.next), rest))
+        Some((At(self.next), labels.strip_prefix(place.labels)?))
     }
 
     /// Adds what a line says of a container already met.
@@ -106,7 +105,8 @@ impl<'a> Lives<'a> {
         }
     }
 
-    /// Adds what a line says of the container `key`, whose label text is `labels`.
+    /// Adds what a line says of the container `key`, whose label text with the closing
+    /// brace is `labels`.
     pub(super) fn find_or_add(
         &mut self,
         key: Key<'a>,

@@ -1,5 +1,6 @@
 //! From the bytes of a kubelet's answer to a reading, in one pass.
 
+mod customary;
 mod exposition;
 mod lives;
 mod number;

@@ -1,15 +1,12 @@
 //! `/metrics/resource`: which series are wanted and what they mean.
 
-use std::str;
-
+use super::customary::{self, Opening};
 use super::exposition::{
-    Label, Labels, Sample, Unreadable, millis, next_line, sample, skip_blanks, split_name,
+    Sample, Unreadable, container_key, millis, next_line, node_sample, sample, skip_blanks,
+    split_name,
 };
-use super::lives::{Full, Key, Lives, Measurement};
-use crate::domain::{
-    Bytes, ContainerName, CounterSample, CpuTime, GaugeSample, Namespace, PodName, ResourceReading,
-    Timestamp,
-};
+use super::lives::{Full, Lives, Measurement};
+use crate::domain::{Bytes, CounterSample, CpuTime, GaugeSample, ResourceReading, Timestamp};
 
 /// Bounds on what one answer may make us hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,24 +86,54 @@ pub fn decode_resource<'a>(
     asked_at: Timestamp,
     limits: Limits,
 ) -> Result<ResourceReading<'a>, DecodeError> {
+    decode(body, asked_at, limits, Decoder::customary_line)
+}
+
+/// The same without the shortcut for lines in the customary form.
+///
+/// # Errors
+/// As [`decode_resource`].
+#[cfg(test)]
+pub(super) fn decode_generally(
+    body: &[u8],
+    asked_at: Timestamp,
+    limits: Limits,
+) -> Result<ResourceReading<'_>, DecodeError> {
+    decode(body, asked_at, limits, |_, _| Ok(None))
+}
+
+/// Reads line after line: those `shortcut` knows by it, which returns what follows the line, all
+/// others in general.
+fn decode<'a>(
+    body: &'a [u8],
+    asked_at: Timestamp,
+    limits: Limits,
+    shortcut: impl Fn(&mut Decoder<'a>, &'a [u8]) -> Result<Option<&'a [u8]>, Full>,
+) -> Result<ResourceReading<'a>, DecodeError> {
     let mut decoder = Decoder {
         reading: ResourceReading::default(),
         lives: Lives::new(limits.max_containers, body.len() / BYTES_A_CONTAINER),
         family: (b"", Series::Unknown),
+        opening: Opening::default(),
         asked_at,
     };
+    let limit = limits.max_containers;
+    let full = |Full| DecodeError::TooManyContainers { limit };
     let mut rest = body;
-    while let Some(line) = next_line(&mut rest) {
+    loop {
+        if let Some(after) = shortcut(&mut decoder, rest).map_err(full)? {
+            rest = after;
+            continue;
+        }
+        let Some(line) = next_line(&mut rest) else {
+            return decoder.finish();
+        };
         match decoder.line(line) {
             Ok(()) => {}
             Err(Skip::Unreadable) => decoder.reading.skipped_lines += 1,
-            Err(Skip::Full) => {
-                let limit = limits.max_containers;
-                return Err(DecodeError::TooManyContainers { limit });
-            }
+            Err(Skip::Full) => return Err(full(Full)),
         }
     }
-    decoder.finish()
 }
 
 struct Decoder<'a> {
@@ -114,6 +141,7 @@ struct Decoder<'a> {
     lives: Lives<'a>,
     /// The name of the series on the line before, and what it means.
     family: (&'a [u8], Series),
+    opening: Opening<'a>,
     asked_at: Timestamp,
 }
 
@@ -135,6 +163,54 @@ impl From<Full> for Skip {
 }
 
 impl<'a> Decoder<'a> {
+    /// Reads the line `rest` begins with, if it is written as kubelets write the many; returns what
+    /// follows it.
+    fn customary_line(&mut self, rest: &'a [u8]) -> Result<Option<&'a [u8]>, Full> {
+        if let [b'#', ..] = rest {
+            return Ok(Some(customary::after_line(rest)));
+        }
+        let Ok((series, labels)) = self.series(rest) else {
+            return Ok(None);
+        };
+        match series {
+            Series::Unknown => Ok(Some(customary::after_line(labels))),
+            Series::ContainerCpu
+            | Series::ContainerMemory
+            | Series::ContainerSwap
+            | Series::ContainerStart => self.customary_container(series, labels),
+            Series::NodeCpu | Series::NodeMemory | Series::NodeSwap | Series::ScrapeError => {
+                Ok(None)
+            }
+        }
+    }
+
+    fn customary_container(
+        &mut self,
+        series: Series,
+        rest: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, Full> {
+        let Some(labels) = rest.strip_prefix(b"{") else {
+            return Ok(None);
+        };
+        if let Some((at, rest)) = self.lives.expected(labels) {
+            let Some((sample, after)) = customary::sample(rest) else {
+                return Ok(None);
+            };
+            self.lives.add(at, self.measurement(series, sample))?;
+            return Ok(Some(after));
+        }
+        let Some((key, rest)) = self.opening.container(labels) else {
+            return Ok(None);
+        };
+        let Some((sample, after)) = customary::sample(rest) else {
+            return Ok(None);
+        };
+        let text = labels.get(..labels.len() - rest.len()).unwrap_or_default();
+        let measurement = self.measurement(series, sample);
+        self.lives.find_or_add(key, text, measurement)?;
+        Ok(Some(after))
+    }
+
     fn line(&mut self, line: &'a [u8]) -> Result<(), Skip> {
         if let [] | [b'#', ..] = line {
             return Ok(());
@@ -188,9 +264,7 @@ impl<'a> Decoder<'a> {
         }
         let (key, rest) = container_key(labels)?;
         let measurement = self.measurement(series, sample(rest)?);
-        let text = labels
-            .get(..labels.len() - rest.len() - 1)
-            .ok_or(Unreadable)?;
+        let text = labels.get(..labels.len() - rest.len()).unwrap_or_default();
         Ok(self.lives.find_or_add(key, text, measurement)?)
     }
 
@@ -257,52 +331,4 @@ impl Series {
             _ => Self::Unknown,
         }
     }
-}
-
-/// A sample of the node: labels are neither expected nor harmful.
-fn node_sample(rest: &[u8]) -> Result<Sample, Unreadable> {
-    let Some(labels) = skip_blanks(rest).strip_prefix(b"{") else {
-        return sample(rest);
-    };
-    let mut labels = Labels::new(labels);
-    loop {
-        if let Label::End(rest) = labels.next()? {
-            return sample(rest);
-        }
-    }
-}
-
-/// Which container the labels speak of, and what follows the closing brace. Each of the three
-/// labels must be there once; others may be.
-fn container_key(labels: &[u8]) -> Result<(Key<'_>, &[u8]), Unreadable> {
-    let (mut namespace, mut pod, mut container) = (None, None, None);
-    let mut labels = Labels::new(labels);
-    let rest = loop {
-        let (name, value) = match labels.next()? {
-            Label::Pair(name, value) => (name, value),
-            Label::End(rest) => break rest,
-        };
-        let place = match name {
-            b"namespace" => &mut namespace,
-            b"pod" => &mut pod,
-            b"container" => &mut container,
-            _ => continue,
-        };
-        if place.replace(value).is_some() {
-            return Err(Unreadable);
-        }
-    };
-    let key = Key {
-        namespace: named(namespace, Namespace::is_valid)?,
-        pod: named(pod, PodName::is_valid)?,
-        container: named(container, ContainerName::is_valid)?,
-    };
-    Ok((key, rest))
-}
-
-/// A label's value as a name. An escaped value needs no unescaping: what is escaped (backslash,
-/// quote, line end) stands in no name.
-fn named(value: Option<&[u8]>, is_valid: fn(&str) -> bool) -> Result<&str, Unreadable> {
-    let name = value.and_then(|value| str::from_utf8(value).ok());
-    name.filter(|name| is_valid(name)).ok_or(Unreadable)
 }

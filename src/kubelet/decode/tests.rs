@@ -9,7 +9,7 @@ use crate::domain::{ContainerReading, CounterSample, CpuTime, ResourceReading, T
 const ASKED_AT: Timestamp = Timestamp::from_millis(1_795_253_480_000);
 
 /// What a kubelet 1.35.4 (containerd, cgroup v1) with one pod answered, every 15 s.
-const GOLDENS: [&str; 5] = [
+pub(super) const GOLDENS: [&str; 5] = [
     include_str!("testdata/resource-0.txt"),
     include_str!("testdata/resource-1.txt"),
     include_str!("testdata/resource-2.txt"),

@@ -150,7 +150,8 @@ async fn a_pod_its_kubelet_never_shows_costs_three_scrapes_at_most() {
 #[tokio::test(start_paused = true)]
 async fn nodes_of_one_second_are_asked_together_and_a_resolution_apart() {
     let cluster = Cluster::start();
-    let nodes: Vec<_> = (0..60)
+    // Twenty a second.
+    let nodes: Vec<_> = (0..300)
         .map(|n| cluster.add(&format!("node-{n}"), Manner::Prompt))
         .collect();
     cluster.until(120.0).await;
