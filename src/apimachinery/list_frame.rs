@@ -5,8 +5,9 @@ use super::{json, yaml};
 
 /// What stands around the items of a list, and how items are written between it.
 ///
-/// Whatever pieces the items are given in, frame and pieces together are byte for byte what the whole
-/// list is when it is encoded at once. Indented JSON and YAML are derived from compact JSON here, too.
+/// Whatever pieces the items are given in, frame and pieces together are byte for byte what the
+/// whole list is when it is encoded at once. Indented JSON and YAML are derived from compact JSON
+/// here, too.
 #[derive(Clone, Debug)]
 pub struct ListFrame {
     form: Form,
@@ -27,8 +28,8 @@ enum Form {
 const CLOSE: &[u8] = b"]}";
 
 impl ListFrame {
-    /// The frame of a list that has an item or more; `empty` is the same without any, as compact JSON
-    /// in which the items stand last. Of media types without text it is that of JSON.
+    /// The frame of a list that has an item or more; `empty` is the same without any, as compact
+    /// JSON in which the items stand last. Of media types without text it is that of JSON.
     #[must_use]
     pub fn new(empty: &[u8], media_type: MediaType, pretty: bool) -> Self {
         let before = empty.strip_suffix(CLOSE).unwrap_or(empty);
@@ -66,8 +67,8 @@ impl ListFrame {
         &self.tail
     }
 
-    /// Appends the items of `list`, which is the compact list with some of the items and nothing else
-    /// different; `first` when none came before them.
+    /// Appends the items of `list`, which is the compact list with some of the items and nothing
+    /// else different; `first` when none came before them.
     pub fn write_items(&self, list: &[u8], first: bool, out: &mut Vec<u8>) {
         let end = list.len().saturating_sub(CLOSE.len());
         let items = list.get(self.before..end).unwrap_or_default();

@@ -10,8 +10,9 @@ use crate::domain::Bytes;
 
 /// The most memory the process may take.
 ///
-/// What can be given up, as the history can, asks from time to time for the room it has and gives up what is above it.
-/// What need not be made whole, as long lists, asks for [`Spare`] memory first. Nothing else is bounded by it.
+/// What can be given up, as the history can, asks from time to time for the room it has and gives
+/// up what is above it. What need not be made whole, as long lists, asks for [`Spare`] memory
+/// first. Nothing else is bounded by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimit(Bytes);
 
@@ -20,8 +21,8 @@ pub struct MemoryLimit(Bytes);
 const FILLED: u64 = 75;
 /// The part of the limit, in hundredths, up to which what can also be made otherwise is made whole.
 const SPENT: u64 = 88;
-/// The part of the limit, in hundredths, that memory once given up is believed to be free within the
-/// process although the kernel still counts it.
+/// The part of the limit, in hundredths, that memory once given up is believed to be free within
+/// the process although the kernel still counts it.
 const BELIEVED: u64 = 15;
 /// cgroup v1 writes about 2^63 where there is no limit.
 const UNLIMITED: u64 = 1 << 60;
@@ -44,8 +45,8 @@ impl MemoryLimit {
         .find_map(|path| read_limit(Path::new(path)))
     }
 
-    /// How much what now holds `held` bytes and once held `most` may hold, so that the process stays
-    /// below the limit; `None` when the kernel does not say what the process has.
+    /// How much what now holds `held` bytes and once held `most` may hold, so that the process
+    /// stays below the limit; `None` when the kernel does not say what the process has.
     #[must_use]
     pub fn room_for(self, held: u64, most: u64) -> Option<Bytes> {
         let resident = anonymous(&fs::read_to_string("/proc/self/status").ok()?)?;
@@ -55,8 +56,8 @@ impl MemoryLimit {
 
 /// What is left below a limit for what is made at once and can also be made otherwise.
 ///
-/// Clones share what they have promised. Without a limit, and where the kernel does not say what the
-/// process has, everything fits.
+/// Clones share what they have promised. Without a limit, and where the kernel does not say what
+/// the process has, everything fits.
 #[derive(Clone, Debug, Default)]
 pub struct Spare {
     limit: Option<MemoryLimit>,

@@ -26,8 +26,8 @@ pub(super) struct Streams {
     stalled: Duration,
 }
 
-/// A piece on its way to the client, and its place among those; nobody has it any more when its last
-/// byte has left for the connection.
+/// A piece on its way to the client, and its place among those; nobody has it any more when its
+/// last byte has left for the connection.
 struct OnItsWay {
     piece: Bytes,
     _place: OwnedSemaphorePermit,
@@ -38,8 +38,8 @@ struct OnItsWay {
 #[error("the answer was not made to its end")]
 struct BrokenOff;
 
-/// Pieces of one stream that are made and not yet with the connection's own buffers: one leaves while
-/// the next is made.
+/// Pieces of one stream that are made and not yet with the connection's own buffers: one leaves
+/// while the next is made.
 const AHEAD: usize = 2;
 
 impl Streams {
@@ -52,11 +52,11 @@ impl Streams {
     }
 
     /// Answers with the stream. It ends after its time, when the client leaves, and, if it is
-    /// open-ended, when the connection is to close; `admitted` is held until then. One that has to be
-    /// complete and is not is broken off.
+    /// open-ended, when the connection is to close; `admitted` is held until then. One that has to
+    /// be complete and is not is broken off.
     ///
-    /// Two pieces wait for the connection at most, however many bytes it would buffer, and no other is
-    /// made before one of them has left. A client that takes none for the stall limit loses its
+    /// Two pieces wait for the connection at most, however many bytes it would buffer, and no other
+    /// is made before one of them has left. A client that takes none for the stall limit loses its
     /// connection, as soon as others that use it had their chance to leave.
     pub(super) fn answer(
         &self,
