@@ -28,7 +28,10 @@ fn many(pods: usize) -> Vec<PodView> {
             ["a", "b", "c"][n % 3],
             &name,
             "n1",
-            &[("n", &*name), ("odd", if n % 2 == 0 { "" } else { &text })],
+            &[
+                ("n", &*name),
+                ("odd", if n.is_multiple_of(2) { "" } else { &text }),
+            ],
         );
         let swap = (n % 500 == 499).then(|| Amount::new(n as u64));
         let usage = Usage {
@@ -54,18 +57,23 @@ fn of_size(pods: usize) -> Served {
 }
 
 fn begin<T: Watched>(served: &Served, asked: Asked) -> Stream {
-    match streamed::begin::<T>(&served.api.sources, asked, 0) {
-        Reply::Later(later) => at_once(later).unwrap(),
-        other => panic!("{other:?}"),
-    }
+    at_once(asked_for::<T>(served, asked, 0)).unwrap()
+}
+
+/// Asks for a list of a view of so many entries.
+fn asked_for<T: Watched>(served: &Served, asked: Asked, entries: usize) -> Later {
+    let Reply::Later(later) = streamed::begin::<T>(&served.api.sources, asked, entries) else {
+        panic!("no list in pieces");
+    };
+    later
 }
 
 /// The stream, if there is room for it.
 pub(super) fn at_once(later: Later) -> Option<Stream> {
-    match Box::pin(later.answer()).now_or_never()? {
-        Reply::Stream(stream) => Some(stream),
-        other => panic!("{other:?}"),
-    }
+    let Reply::Stream(stream) = Box::pin(later.answer()).now_or_never()? else {
+        panic!("no list in pieces");
+    };
+    Some(stream)
 }
 
 fn piece(stream: &mut Stream) -> Option<Bytes> {
@@ -209,9 +217,11 @@ fn a_long_list_is_whole_only_where_it_is_shared_and_there_is_memory() {
     let bytes = 256 << 10;
     assert_eq!(way(bytes / 300, 300, false), Way::Whole);
     assert_eq!(way(bytes / 300 + 1, 300, false), Way::Streamed);
-    let within = |items, least| match way(items, least, true) {
-        Way::WholeWithin(bytes) => bytes.get() >> 20,
-        other => panic!("{other:?}"),
+    let within = |items, least| {
+        let Way::WholeWithin(bytes) = way(items, least, true) else {
+            panic!("whatever it takes");
+        };
+        bytes.get() >> 20
     };
     // 150,000 pods of two containers are 60 MB of JSON.
     assert_eq!((within(150_000, 300), within(150_000, 200)), (171, 114));
@@ -276,10 +286,7 @@ fn a_list_is_of_the_instant_it_begins_in_and_made_as_it_is_read() {
 fn lists_that_are_not_read_have_a_room_together_and_others_wait_in_line() {
     let mut served = served();
     served.api = served.api.with_memory_limit(NOTHING_LEFT);
-    let ask = || match streamed::begin::<PodView>(&served.api.sources, everything(true), 1500) {
-        Reply::Later(later) => later,
-        other => panic!("{other:?}"),
-    };
+    let ask = || asked_for::<PodView>(&served, everything(true), 1500);
     // An eighth of the limit is 2048 KiB, and each takes 256 + 1500/4 of them.
     let mut read: Vec<_> = (0..3).map(|_| at_once(ask()).unwrap()).collect();
     let mut waiting = Box::pin(ask().answer());
@@ -293,12 +300,8 @@ fn lists_that_are_not_read_have_a_room_together_and_others_wait_in_line() {
 #[test]
 fn two_lists_find_room_however_long_they_are() {
     let served = served();
-    let ask = || streamed::begin::<PodView>(&served.api.sources, everything(false), 10_000_000);
-    let at_once = |reply| match reply {
-        Reply::Later(later) => at_once(later),
-        other => panic!("{other:?}"),
-    };
-    let read = [at_once(ask()), at_once(ask())];
+    let ask = || at_once(asked_for::<PodView>(&served, everything(false), 10_000_000));
+    let read = [ask(), ask()];
     assert!(read.iter().all(Option::is_some));
-    assert!(at_once(ask()).is_none());
+    assert!(ask().is_none());
 }
