@@ -44,6 +44,8 @@ pub struct Process {
 pub struct Footprint {
     /// Resident memory in bytes.
     pub resident: u64,
+    /// What of that is in no file, in bytes.
+    pub anonymous: u64,
     /// The most resident memory it ever had, in bytes.
     pub peak: u64,
     /// CPU time, user and system.
@@ -171,6 +173,7 @@ impl Footprint {
             .sum();
         Ok(Self {
             resident: kibibytes(&status, "VmRSS:") << 10,
+            anonymous: kibibytes(&status, "RssAnon:") << 10,
             peak: kibibytes(&status, "VmHWM:") << 10,
             // Linux counts in hundredths of a second wherever it shows them to programs.
             cpu: Duration::from_millis(ticks * 10),

@@ -61,8 +61,8 @@ pub(super) fn mark_as_gzip(headers: &mut HeaderMap) {
 /// gzip at level 1, as Kubernetes does it, by several threads where that is worth it; `None` if it
 /// failed, which it does not in memory.
 ///
-/// It is one stream of one member, which every reader understands: each part is compressed by itself,
-/// ends at a byte, and refers to nothing before it (RFC 1951, 3.2.4 and 3.3).
+/// It is one stream of one member, which every reader understands: each part is compressed by
+/// itself, ends at a byte, and refers to nothing before it (RFC 1951, 3.2.4 and 3.3).
 #[must_use]
 pub(super) fn gzip(body: &[u8]) -> Option<Bytes> {
     let head = Part {
@@ -81,10 +81,46 @@ pub(super) fn gzip(body: &[u8]) -> Option<Bytes> {
         check,
         failed,
     } = whole;
+    end(&mut compressed, &check);
+    (!failed).then(|| compressed.into())
+}
+
+/// The same of a body that is made piece by piece. Nothing is kept between two pieces but their
+/// checksum: a compressor takes some 300 KiB.
+#[derive(Debug, Default)]
+pub(super) struct GzipPieces {
+    check: Crc,
+    begun: bool,
+}
+
+impl GzipPieces {
+    /// The next piece, compressed, and the end after it if it is the last. Should compressing it
+    /// have failed, which it does not in memory, the checksum tells the reader.
+    pub(super) fn piece(&mut self, body: &[u8], last: bool) -> Bytes {
+        let head = if self.begun { &[][..] } else { HEADER };
+        self.begun = true;
+        let part = Part {
+            compressed: head.to_vec(),
+            ..Part::default()
+        };
+        let Part {
+            mut compressed,
+            check,
+            ..
+        } = part.with(body);
+        self.check.combine(&check);
+        if last {
+            end(&mut compressed, &self.check);
+        }
+        compressed.into()
+    }
+}
+
+/// What stands behind the last part.
+fn end(compressed: &mut Vec<u8>, check: &Crc) {
     compressed.extend_from_slice(LAST_BLOCK);
     compressed.extend_from_slice(&check.sum().to_le_bytes());
     compressed.extend_from_slice(&check.amount().to_le_bytes());
-    (!failed).then(|| compressed.into())
 }
 
 /// Nothing is known of the file, the compressor was the fastest, the system is unknown (RFC 1952).
@@ -176,6 +212,24 @@ mod tests {
             decoder.read_to_end(&mut read).unwrap();
             assert_eq!(read, body, "{size}");
             assert!(decoder.into_inner().is_empty(), "{size}");
+        }
+    }
+
+    #[test]
+    fn pieces_are_one_stream_together() {
+        let text: String = (0..50_000).map(|n| format!("{n},")).collect();
+        for cuts in [1, 2, 7] {
+            let mut pieces = GzipPieces::default();
+            let size = text.len().div_ceil(cuts);
+            let parts: Vec<_> = text.as_bytes().chunks(size).collect();
+            let last = parts.len() - 1;
+            let each = parts.iter().enumerate();
+            let each = each.map(|(at, part)| pieces.piece(part, at == last));
+            let compressed: Vec<u8> = each.flatten().collect();
+            let mut decoder = GzDecoder::new(compressed.as_slice());
+            let mut read = String::new();
+            decoder.read_to_string(&mut read).unwrap();
+            assert!(read == text && decoder.into_inner().is_empty(), "{cuts}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! The Kubernetes APIs we serve: groups of resources, discovery of them, and their description in
 //! OpenAPI.
 //!
-//! Pure functions from a request's head to a response, whole or bit by bit. Authentication, authorization, limits
-//! and the headers every response has lie in front of this.
+//! Pure functions from a request's head to a response, whole or bit by bit. Authentication,
+//! authorization, limits and the headers every response has lie in front of this.
 
 mod compress;
 mod conditional;
@@ -24,6 +24,7 @@ use http::request::Parts;
 use crate::apimachinery::{Reply, RequestInfo};
 use crate::coverage::Coverage;
 use crate::domain::{Clock, Inventory};
+use crate::lifecycle::MemoryLimit;
 use crate::telemetry::Registry;
 use coverage::CoverageApi;
 use discovery::Discovery;
@@ -45,8 +46,8 @@ pub struct Api {
 const GROUPS: [Group; 2] = [metrics::GROUP, coverage::GROUP];
 
 impl Api {
-    /// Serves what `views` show, of which `commits` tells when it is new; `release` is the version of this program, and what it
-    /// says of itself goes to `registry`.
+    /// Serves what `views` show, of which `commits` tells when it is new; `release` is the version
+    /// of this program, and what it says of itself goes to `registry`.
     #[must_use]
     pub fn new(
         views: Arc<dyn Views>,
@@ -71,6 +72,14 @@ impl Api {
     pub fn with_shortest_watch(mut self, shortest: Duration) -> Self {
         self.metrics = self.metrics.with_shortest_watch(shortest);
         self.coverage = self.coverage.with_shortest_watch(shortest);
+        self
+    }
+
+    /// The same in a process that may take so much memory, `--memory-limit`: near it, long lists
+    /// are made piece by piece.
+    #[must_use]
+    pub fn with_memory_limit(mut self, limit: Option<MemoryLimit>) -> Self {
+        self.metrics = self.metrics.with_memory_limit(limit);
         self
     }
 

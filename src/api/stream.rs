@@ -30,14 +30,20 @@ pub(super) fn reply(
     lasts: Duration,
     watch: impl Pieces + 'static,
 ) -> Reply {
+    Reply::Stream(Stream {
+        head: head(content_type),
+        lasts,
+        open_ended: true,
+        pieces: Box::new(watch),
+    })
+}
+
+/// What stands before a body of this type.
+pub(super) fn head(content_type: &'static str) -> Response<()> {
     let mut head = Response::new(());
     let content_type = HeaderValue::from_static(content_type);
     head.headers_mut().insert(CONTENT_TYPE, content_type);
-    Reply::Stream(Stream {
-        head,
-        lasts,
-        pieces: Box::new(watch),
-    })
+    head
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod audit_id;
 mod duration;
 mod human_duration;
 pub mod json;
+mod list_frame;
 mod list_options;
 mod meta;
 mod negotiate;
@@ -30,6 +31,7 @@ pub mod yaml;
 pub use audit_id::{AUDIT_ID, audit_id};
 pub use duration::{GoDuration, InvalidDuration};
 pub use human_duration::HumanDuration;
+pub use list_frame::ListFrame;
 pub use list_options::ListOptions;
 pub use meta::{Creation, ListMeta, ObjectMeta};
 pub use negotiate::{

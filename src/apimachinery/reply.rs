@@ -14,13 +14,13 @@ pub enum Reply {
     Whole(Response<Bytes>),
     /// Bit by bit, as things happen.
     Stream(Stream),
-    /// Once somebody else has answered.
+    /// Once somebody else has answered, or there is room.
     Later(Later),
 }
 
-/// An answer that has to wait for somebody else, and computes nothing meanwhile: whoever bounds how
+/// An answer that has to wait, and computes nothing meanwhile: whoever bounds how
 /// much is computed at a time need not count it. Dropping it gives up.
-pub struct Later(BoxFuture<'static, Response<Bytes>>);
+pub struct Later(BoxFuture<'static, Reply>);
 
 /// An answer whose body goes on.
 pub struct Stream {
@@ -28,6 +28,9 @@ pub struct Stream {
     pub head: Response<()>,
     /// After which time the body ends, if it did not before.
     pub lasts: Duration,
+    /// Whether the body may end anywhere, as that of a watch may. Any other that is not made to its
+    /// end is broken off, so that nobody takes it for complete.
+    pub open_ended: bool,
     /// The body.
     pub pieces: Box<dyn Pieces>,
 }
@@ -57,12 +60,12 @@ pub enum Piece {
 impl Later {
     /// What `answer` will be.
     #[must_use]
-    pub fn new(answer: impl Future<Output = Response<Bytes>> + Send + 'static) -> Self {
+    pub fn new(answer: impl Future<Output = Reply> + Send + 'static) -> Self {
         Self(Box::pin(answer))
     }
 
     /// Waits for it.
-    pub async fn answer(self) -> Response<Bytes> {
+    pub async fn answer(self) -> Reply {
         self.0.await
     }
 }

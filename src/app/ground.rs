@@ -1,7 +1,6 @@
 //! How each room is built from its part of the settings.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tracing::warn;
@@ -108,7 +107,7 @@ impl Ground {
         live: Arc<Live>,
         inventory: Arc<Inventory>,
         coverage: Arc<Coverage>,
-        shortest_watch: Duration,
+        settings: &Settings,
     ) -> Arc<Api> {
         let commits = live.commits();
         let (clock, release) = (Arc::clone(&self.clock), env!("CARGO_PKG_VERSION"));
@@ -121,7 +120,9 @@ impl Ground {
             release,
             &mut self.registry,
         );
-        Arc::new(api.with_shortest_watch(shortest_watch))
+        let limit = settings.history.process_limit.of_process();
+        let api = api.with_shortest_watch(settings.limits.shortest_watch);
+        Arc::new(api.with_memory_limit(limit))
     }
 
     pub(super) async fn lookup(

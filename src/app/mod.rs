@@ -121,7 +121,7 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
     let known = (&cluster, &inventory, &live);
     let replicas = Replicas::new(&settings, &mut ground, known, &over_time);
     let on_disk = OnDisk::new(&over_time, &inventory, replicas::synced(&cluster));
-    let api = ground.api(live, inventory, coverage, settings.limits.shortest_watch);
+    let api = ground.api(live, inventory, coverage, &settings);
     let reviews = ground.reviews(&settings, trust, &client).await?;
     let (tasks, stop) = (ground.tasks.clone(), ground.stop.clone());
     let peers = replicas.as_ref();

@@ -91,7 +91,7 @@ const PROCESS_LIMIT: Flag = Flag::new(
     "memory-limit",
     Kind::Text,
     "",
-    "Memory the whole process may take, as in 512Mi; near it the oldest sums go; the container's limit unless given, 0 for none",
+    "Memory the whole process may take, as in 512Mi; near it the oldest sums go and long lists come piece by piece; the container's limit unless given, 0 for none",
 );
 const METRICS: Flag = Flag::new(
     "rollup-metrics",

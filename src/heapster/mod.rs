@@ -158,7 +158,7 @@ impl Heapster {
             let response = answer.await;
             let finish = move || heapster.finish(&headers, response);
             let finished = tokio::task::spawn_blocking(finish).await;
-            finished.unwrap_or_else(|_| nobody_waits())
+            finished.unwrap_or_else(|_| nobody_waits()).into()
         }))
     }
 

@@ -2,21 +2,27 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::domain::Bytes;
 
 /// The most memory the process may take.
 ///
-/// What can be given up, as the history can, asks from time to time for the room it has and gives up what is above it.
-/// Nothing else is bounded by it: lists and their encodings are as large as the cluster is.
+/// What can be given up, as the history can, asks from time to time for the room it has and gives
+/// up what is above it. What need not be made whole, as long lists, asks for [`Spare`] memory
+/// first. Nothing else is bounded by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimit(Bytes);
 
 /// The part of the limit, in hundredths, that is filled. The rest is for what comes at once: lists,
 /// answers of kubelets, a new column.
 const FILLED: u64 = 75;
-/// The part of the limit, in hundredths, that memory once given up is believed to be free within the
-/// process although the kernel still counts it.
+/// The part of the limit, in hundredths, up to which what can also be made otherwise is made whole.
+const SPENT: u64 = 88;
+/// The part of the limit, in hundredths, that memory once given up is believed to be free within
+/// the process although the kernel still counts it.
 const BELIEVED: u64 = 15;
 /// cgroup v1 writes about 2^63 where there is no limit.
 const UNLIMITED: u64 = 1 << 60;
@@ -39,13 +45,78 @@ impl MemoryLimit {
         .find_map(|path| read_limit(Path::new(path)))
     }
 
-    /// How much what now holds `held` bytes and once held `most` may hold, so that the process stays
-    /// below the limit; `None` when the kernel does not say what the process has.
+    /// How much what now holds `held` bytes and once held `most` may hold, so that the process
+    /// stays below the limit; `None` when the kernel does not say what the process has.
     #[must_use]
     pub fn room_for(self, held: u64, most: u64) -> Option<Bytes> {
         let resident = anonymous(&fs::read_to_string("/proc/self/status").ok()?)?;
         Some(Bytes::new(room(self.0.get(), resident, held, most)))
     }
+}
+
+/// What is left below a limit for what is made at once and can also be made otherwise.
+///
+/// Clones share what they have promised. Without a limit, and where the kernel does not say what
+/// the process has, everything fits.
+#[derive(Clone, Debug, Default)]
+pub struct Spare {
+    limit: Option<MemoryLimit>,
+    promised: Arc<Mutex<u64>>,
+}
+
+/// Memory that was promised; until it is dropped, when it is the process's or free, nobody else is
+/// promised the same.
+#[derive(Debug, Default)]
+pub struct Promise {
+    bytes: u64,
+    promised: Arc<Mutex<u64>>,
+}
+
+impl Spare {
+    /// What is left below this limit.
+    #[must_use]
+    pub fn below(limit: Option<MemoryLimit>) -> Self {
+        Self {
+            limit,
+            promised: Arc::default(),
+        }
+    }
+
+    /// The limit, if there is one.
+    #[must_use]
+    pub fn limit(&self) -> Option<Bytes> {
+        self.limit.map(|limit| limit.0)
+    }
+
+    /// Promises so many bytes; `None` where they would lead to more than nine tenths, about, of the
+    /// limit.
+    #[must_use]
+    pub fn promise(&self, bytes: Bytes) -> Option<Promise> {
+        let mut promised = self.promised.lock();
+        let taken = promised.saturating_add(bytes.get());
+        let resident = || anonymous(&fs::read_to_string("/proc/self/status").ok()?);
+        let known = self.limit.and_then(|limit| Some((limit, resident()?)));
+        if known.is_some_and(|(limit, resident)| !fits(limit.0.get(), resident, taken)) {
+            return None;
+        }
+        *promised = taken;
+        Some(Promise {
+            bytes: bytes.get(),
+            promised: Arc::clone(&self.promised),
+        })
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        let mut promised = self.promised.lock();
+        *promised = promised.saturating_sub(self.bytes);
+    }
+}
+
+/// Whether a process that has `resident` bytes may take so many more.
+const fn fits(limit: u64, resident: u64, more: u64) -> bool {
+    resident.saturating_add(more) <= limit / 100 * SPENT
 }
 
 /// An allocator keeps what is freed for what comes next, so the process does not shrink when
@@ -107,6 +178,30 @@ mod tests {
         let limit = MemoryLimit::new(Bytes::new(1 << 50));
         let room = limit.room_for(0, 0).unwrap();
         assert!(room < Bytes::new((1 << 50) / 4 * 3) && room > Bytes::new(1 << 49));
+    }
+
+    #[test]
+    fn what_is_promised_is_promised_once() {
+        // More than this process has, by far, and not so much that nothing is left.
+        let spare = Spare::below(Some(MemoryLimit::new(Bytes::new(1 << 40))));
+        let half = Bytes::new((1 << 40) / 2);
+        let first = spare.promise(half).unwrap();
+        assert!(spare.clone().promise(half).is_none());
+        drop(first);
+        let second = spare.clone().promise(half);
+        assert!(second.is_some() && spare.promise(half).is_none());
+    }
+
+    #[test]
+    fn what_would_lead_to_nine_tenths_of_the_limit_does_not_fit() {
+        let mebibytes =
+            |limit: u64, resident: u64, more: u64| fits(limit << 20, resident << 20, more << 20);
+        assert!(mebibytes(100, 40, 47));
+        assert!(!mebibytes(100, 40, 49));
+        assert!(!mebibytes(100, 200, 0));
+        let none = Spare::below(None);
+        let all = Bytes::new(u64::MAX);
+        assert!(none.promise(all).is_some() && Spare::default().limit().is_none());
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod volume;
 pub use backoff::{Backoff, Jitter, random};
 pub use folder_lock::FolderLock;
 pub use health::{Check, CheckReport, CheckResult, Health, Probe};
-pub use memory::MemoryLimit;
+pub use memory::{MemoryLimit, Promise, Spare};
 pub use parts::in_parts;
 pub use stop::{Stop, StopSender};
 pub use tasks::Tasks;

@@ -119,6 +119,7 @@ impl Giver {
         Some(Reply::Stream(Stream {
             head: Response::new(()),
             lasts: LASTS,
+            open_ended: false,
             pieces: Box::new(Body {
                 next,
                 content,

@@ -66,7 +66,7 @@ const MAX_HEADER_LINES: usize = 4096;
 const WINDOW: u32 = 65_535;
 
 impl Connection {
-    fn new(chain: Vec<CertificateDer<'static>>, seat: Arc<Seat>) -> Arc<Self> {
+    pub(super) fn new(chain: Vec<CertificateDer<'static>>, seat: Arc<Seat>) -> Arc<Self> {
         Arc::new(Self {
             peer: Peer::new(chain),
             seat,

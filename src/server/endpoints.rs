@@ -67,11 +67,11 @@ impl Endpoints {
     /// letter.
     pub(super) async fn answer(&self, info: Arc<RequestInfo>, mut parts: Parts) -> Response<Body> {
         let connection = parts.extensions.get::<Arc<Connection>>().cloned();
-        let admitted = parts.extensions.get::<Arc<Admitted>>().cloned();
+        let admitted = parts.extensions.remove::<Arc<Admitted>>();
         let handshake = Handshake::take(&mut parts);
         match (self.reply(info, parts).await, connection, handshake) {
             // A watch alone is something to go on with over a WebSocket.
-            (Reply::Stream(stream), Some(connection), Some(handshake)) => {
+            (Reply::Stream(stream), Some(connection), Some(handshake)) if stream.open_ended => {
                 let streams = &self.streams;
                 streams.answer_by_websocket(stream, connection, admitted, handshake)
             }
@@ -99,15 +99,18 @@ impl Endpoints {
         connection: Option<Arc<Connection>>,
         admitted: Option<Arc<Admitted>>,
     ) -> Response<Body> {
+        let mut reply = reply;
+        // Whoever computed before has given its place back.
+        while let Reply::Later(later) = reply {
+            reply = later.answer().await;
+        }
         match (reply, connection) {
             (Reply::Whole(response), _) => finished(response),
-            // Whoever computed before has given its place back.
-            (Reply::Later(later), _) => finished(later.answer().await),
             (Reply::Stream(stream), Some(connection)) => {
                 self.streams.answer(stream, connection, admitted)
             }
             // Every request came by a connection.
-            (Reply::Stream(_), None) => finished(plain::panicked()),
+            (Reply::Stream(_) | Reply::Later(_), _) => finished(plain::panicked()),
         }
     }
 

@@ -17,6 +17,7 @@ mod heapster;
 mod identity;
 mod keeps;
 mod load;
+mod memory;
 mod outages;
 mod peers;
 mod pinning;
@@ -88,10 +89,11 @@ impl Check {
 /// All checks, the long ones first so that the lane ends soon.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups: [(&str, &[Check]); 23] = [
+    let groups: [(&str, &[Check]); 24] = [
         ("promise 1: ", keeps::CHECKS),
         ("promise 2: ", bounds::CHECKS),
         ("promise 2: ", summaries::CHECKS),
+        ("promise 2: ", memory::CHECKS),
         ("promise 3: ", rates::CHECKS),
         ("promise 4: ", forms::CHECKS),
         ("promise 6: ", privilege::CHECKS),

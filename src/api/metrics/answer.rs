@@ -5,17 +5,20 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::GROUP;
-use super::freshness::Freshness;
 use super::item::Item;
-use super::object::{List, One};
+use super::object::One;
+use super::room::{Way, way};
+use super::shape::Shape;
 use super::snapshot::{Encoded, ListForm, Snapshot};
+use super::streamed::{self, Asked};
 use super::table::TableForm;
-use super::watch::{Form, Watched};
+use super::watch::{Form, Sources, Watched};
 use crate::api::compress;
 use crate::apimachinery::{
-    IncludeObject, ListOptions, MetaVersion, Negotiated, Object, PartialObjectMetadata,
-    PartialObjectMetadataList, Query, Status, Transform, encode, respond, response,
+    IncludeObject, ListOptions, MetaVersion, Negotiated, Object, PartialObjectMetadata, Query,
+    Reply, Status, Transform, respond, response,
 };
+use crate::lifecycle::Promise;
 
 /// What a request wants, apart from what it is about.
 pub(super) struct Answer<'r> {
@@ -24,14 +27,14 @@ pub(super) struct Answer<'r> {
     negotiated: Negotiated,
     api_version: String,
     preferred_version: bool,
-    freshness: &'r Freshness,
+    sources: &'r Sources,
 }
 
 impl<'r> Answer<'r> {
     pub(super) fn new(
         version: &str,
         parts: &'r Parts,
-        freshness: &'r Freshness,
+        sources: &'r Sources,
     ) -> Result<Self, Status> {
         Ok(Self {
             parts,
@@ -39,7 +42,7 @@ impl<'r> Answer<'r> {
             negotiated: Negotiated::for_resource(parts).map_err(Status::not_acceptable)?,
             api_version: GROUP.api_version(version),
             preferred_version: GROUP.versions.first() == Some(&version),
-            freshness,
+            sources,
         })
     }
 
@@ -74,7 +77,7 @@ impl<'r> Answer<'r> {
         item: &T,
     ) -> Result<Response<Bytes>, Status> {
         let stamp = item.interval().0;
-        self.freshness.served(std::iter::once(stamp));
+        self.sources.freshness.served(std::iter::once(stamp));
         let one = One {
             api_version: &self.api_version,
             creation: snapshot.creation(),
@@ -95,57 +98,74 @@ impl<'r> Answer<'r> {
     }
 
     /// Answers those that are selected of all there are, or of one namespace.
-    pub(super) fn list<T: Item>(
+    pub(super) fn list<T: Watched>(
         &self,
-        snapshot: &Snapshot<T>,
         namespace: Option<&str>,
-        options: &ListOptions,
-    ) -> Result<Response<Bytes>, Status> {
-        let selected = || {
-            let items = snapshot.of(namespace);
-            items.filter(|item| is_selected(*item, options))
+        options: ListOptions,
+    ) -> Result<Reply, Status> {
+        let shape = self.shape::<T>()?;
+        let snapshot = self.sources.snapshots.showing::<T>(namespace);
+        let asked = Asked {
+            namespace: namespace.map(str::to_owned),
+            options,
+            api_version: self.api_version.clone(),
+            shape,
+            media_type: self.negotiated.media_type,
+            pretty: self.negotiated.pretty,
+            gzip: compress::accepts_gzip(self.parts),
         };
-        self.freshness
-            .served(selected().map(|item| item.interval().0));
-        let list = || List {
-            api_version: &self.api_version,
-            metadata: snapshot.list_meta(),
-            creation: snapshot.creation(),
-            items: selected().collect(),
+        let shared = self.shared_form(&asked);
+        let shared = shared.and_then(|form| snapshot.list(form));
+        // What is selected is looked for once.
+        let chosen = asked.selects();
+        let chosen: Option<Vec<&T>> = chosen.then(|| asked.selected(&snapshot).collect());
+        let all = || snapshot.count(namespace);
+        let items = chosen.as_ref().map_or_else(all, Vec::len);
+        let least = shape.least(asked.media_type);
+        let fits = match way(items, least, shared.is_some()) {
+            Way::Whole => Some(Promise::default()),
+            Way::WholeWithin(_) if shared.is_some_and(|shared| shared.has(asked.gzip)) => {
+                Some(Promise::default())
+            }
+            Way::WholeWithin(bytes) => self.sources.spare.promise(bytes),
+            Way::Streamed => None,
         };
-        match self.negotiated.transform {
-            Transform::None => {
-                let selects = !options.label_selector.is_empty()
-                    || !options.field_selector.requirements().is_empty();
-                let form = self
-                    .shared_form()
-                    .filter(|_| namespace.is_none() && !selects);
-                let media_type = self.negotiated.media_type;
-                let encode = || encode(&list(), media_type, false);
-                match form.and_then(|form| snapshot.list(form)) {
-                    Some(shared) => Ok(self.share(shared, encode)),
-                    None => Ok(self.respond(&list())),
-                }
+        // Held until it is made.
+        let Some(_promised) = fits else {
+            let entries = snapshot.view.len();
+            return Ok(streamed::begin::<T>(self.sources, asked, entries));
+        };
+        let stamp = |item: &T| item.interval().0;
+        let freshness = &self.sources.freshness;
+        Ok(Reply::Whole(if let Some(shared) = shared {
+            freshness.served(snapshot.of(namespace).map(stamp));
+            self.share(shared, || asked.whole(&snapshot))
+        } else {
+            let items = chosen.unwrap_or_else(|| snapshot.of(namespace).collect());
+            freshness.served(items.iter().map(|item| stamp(item)));
+            let content_type = self.negotiated.media_type.as_str();
+            let body = asked.made_of(&snapshot, &items);
+            compress::compress(self.parts, response(StatusCode::OK, content_type, body))
+        }))
+    }
+
+    /// What the list is made into.
+    fn shape<T: Item>(&self) -> Result<Shape, Status> {
+        Ok(match self.negotiated.transform {
+            Transform::None => Shape::List,
+            Transform::Table(version) => Shape::Table {
+                version,
+                include: IncludeObject::from_query(&self.query)?,
+                swap: false,
+            },
+            Transform::PartialObjectMetadataList(version) => Shape::Metadata(version),
+            Transform::PartialObjectMetadata(_) => {
+                return Err(Status::wrong_form(format!(
+                    "you requested PartialObjectMetadata, but the requested object is a list ({})",
+                    T::LIST_KIND
+                )));
             }
-            Transform::Table(version) => {
-                let resource_version = snapshot.view.version();
-                self.table(snapshot, version, &list().items, resource_version)
-            }
-            Transform::PartialObjectMetadataList(version) => {
-                let items = list().items.into_iter();
-                Ok(self.respond(&PartialObjectMetadataList {
-                    version,
-                    metadata: snapshot.list_meta(),
-                    items: items
-                        .map(|item| item.metadata(snapshot.creation()))
-                        .collect(),
-                }))
-            }
-            Transform::PartialObjectMetadata(_) => Err(Status::wrong_form(format!(
-                "you requested PartialObjectMetadata, but the requested object is a list ({})",
-                T::LIST_KIND
-            ))),
-        }
+        })
     }
 
     fn table<T: Item>(
@@ -170,11 +190,14 @@ impl<'r> Answer<'r> {
         compress::compress(self.parts, response)
     }
 
-    fn shared_form(&self) -> Option<ListForm> {
-        if self.negotiated.pretty {
+    /// The form of a whole list that many ask for.
+    fn shared_form(&self, asked: &Asked) -> Option<ListForm> {
+        let everything = asked.namespace.is_none() && !asked.selects();
+        let usual = matches!(asked.shape, Shape::List) && !asked.pretty;
+        if !everything || !usual {
             return None;
         }
-        ListForm::new(self.preferred_version, self.negotiated.media_type)
+        ListForm::new(self.preferred_version, asked.media_type)
     }
 
     fn share(&self, shared: &Encoded, encode: impl Fn() -> Bytes) -> Response<Bytes> {

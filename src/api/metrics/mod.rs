@@ -8,7 +8,10 @@ mod freshness;
 mod group;
 mod item;
 mod object;
+mod room;
+mod shape;
 mod snapshot;
+mod streamed;
 mod table;
 mod watch;
 #[cfg(test)]
@@ -25,10 +28,12 @@ use super::route::Target;
 use super::stream;
 use crate::apimachinery::{GroupResource, Reply, RequestInfo, Status};
 use crate::domain::{Clock, Inventory, PodPhase};
+use crate::lifecycle::{MemoryLimit, Spare};
 use crate::live::{NodeView, PodView};
 use crate::telemetry::Registry;
 use answer::Answer;
 use freshness::Freshness;
+use room::Streaming;
 use snapshot::{Snapshot, Snapshots};
 use watch::{Sources, Watched};
 
@@ -60,6 +65,8 @@ impl MetricsApi {
             snapshots: Arc::new(Snapshots::new(views, Arc::clone(&clock))),
             commits,
             clock,
+            spare: Spare::default(),
+            streaming: Streaming::within(None),
             shortest: stream::SHORTEST,
         };
         Self { sources, inventory }
@@ -71,12 +78,20 @@ impl MetricsApi {
         self
     }
 
+    /// The same in a process that may take so much memory: near it, long lists are streamed.
+    pub(super) fn with_memory_limit(mut self, limit: Option<MemoryLimit>) -> Self {
+        self.sources.spare = Spare::below(limit);
+        self.sources.streaming = Streaming::within(self.sources.spare.limit());
+        self
+    }
+
     /// Answers a request for a path below `/apis/metrics.k8s.io/VERSION/`; `None` for every other
     /// path.
     ///
     /// Authentication and authorization lie behind. Bodies are compressed already where that is
     /// due. A whole list of a large cluster takes tens of milliseconds of work, so this does not
-    /// belong on a thread that must stay responsive.
+    /// belong on a thread that must stay responsive. Long lists that are one client's alone, and any
+    /// for which memory is short, come piece by piece.
     #[must_use]
     pub fn respond(&self, info: &RequestInfo, parts: &Parts) -> Option<Reply> {
         let (version, path) = GROUP.split_path(&info.path)?;
@@ -89,7 +104,7 @@ impl MetricsApi {
         if parts.method != Method::GET {
             return Err(Status::method_not_allowed());
         }
-        let answer = Answer::new(version, parts, &self.sources.freshness)?;
+        let answer = Answer::new(version, parts, &self.sources)?;
         let pods = target.resource.name == PODS.name;
         let Some(name) = target.name else {
             return if pods {
@@ -121,9 +136,7 @@ impl MetricsApi {
             let form = answer.form::<T>()?;
             return watch::begin::<T>(self.sources.clone(), form, namespace, options);
         }
-        let snapshot = self.sources.snapshots.showing::<T>(namespace);
-        let list = answer.list(&snapshot, namespace, &options);
-        list.map(Reply::Whole)
+        answer.list::<T>(namespace, options)
     }
 
     fn node<'s>(

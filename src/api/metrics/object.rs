@@ -27,7 +27,7 @@ pub(super) struct List<'a, T> {
     pub(super) api_version: &'a str,
     pub(super) metadata: ListMeta,
     pub(super) creation: Creation,
-    pub(super) items: Vec<&'a T>,
+    pub(super) items: &'a [&'a T],
 }
 
 impl<T: Item> Object for One<'_, T> {
@@ -65,7 +65,7 @@ impl<T: Item> Object for List<'_, T> {
         self.metadata.write_json(out);
         out.extend_from_slice(b",\"items\":[");
         let head = std::mem::take(out);
-        let parts = in_parts(&self.items, ENCODED_BY_ONE, head, |mut out, items| {
+        let parts = in_parts(self.items, ENCODED_BY_ONE, head, |mut out, items| {
             // About what an item of two containers and four labels takes. Room that is not written
             // to is no memory, and to move what is written is to touch as much memory anew.
             out.reserve(items.len() * 520);

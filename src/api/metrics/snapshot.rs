@@ -190,6 +190,12 @@ impl<T: Item> Snapshot<T> {
         all.into_iter().flatten().chain(some)
     }
 
+    /// How many there are, or are in one namespace.
+    pub(super) fn count(&self, namespace: Option<&str>) -> usize {
+        let some = |namespace| self.view.of_namespace(namespace).len();
+        namespace.map_or_else(|| self.view.len(), some)
+    }
+
     /// The encodings of a whole list that are shared.
     pub(super) fn list(&self, form: ListForm) -> Option<&Encoded> {
         let bits = [form.preferred_version, form.protobuf];
@@ -216,6 +222,11 @@ impl ListForm {
 }
 
 impl Encoded {
+    /// Tells whether the body is made, or all but compressed if gzip is wanted.
+    pub(super) fn has(&self, gzip: bool) -> bool {
+        self.plain.get().is_some() || gzip && matches!(self.gzip.get(), Some(Some(_)))
+    }
+
     /// The body as it is, made by `encode` if nobody asked before. Who asks meanwhile waits for it.
     pub(super) fn plain(&self, encode: impl FnOnce() -> Bytes) -> Bytes {
         self.plain.get_or_init(encode).clone()

@@ -131,7 +131,8 @@ impl Writer {
         Bytes::from(self.buffer).slice(self.start..)
     }
 
-    fn length(&mut self, field: u32, len: usize) {
+    /// What stands before the content, of this length, of a field that holds bytes or a message.
+    pub(super) fn length(&mut self, field: u32, len: usize) {
         self.push_varint(len as u64);
         self.key(field, LENGTH_DELIMITED);
     }

@@ -120,7 +120,9 @@ async fn whoever_computes_does_not_wait_for_a_store() {
         let Reply::Later(later) = reply(&remote) else {
             panic!("{path} has its answer at once");
         };
-        let answer = later.answer().await;
+        let Reply::Whole(answer) = later.answer().await else {
+            panic!("an answer of several pieces");
+        };
         assert_eq!(
             (answer.status(), answer.body()),
             (expected.status(), expected.body())

@@ -21,7 +21,7 @@ pub(super) struct InFlight {
     metrics: Arc<Metrics>,
 }
 
-/// A request that was let in; held until it is answered, a watch until it ends.
+/// A request that was let in; held until it is answered, a body that goes on until it ends.
 pub(in crate::server) struct Admitted {
     _permit: Option<OwnedSemaphorePermit>,
     _counted: Counted,
@@ -43,9 +43,7 @@ pub(super) async fn limit(
         return finished(plain::too_many_requests());
     };
     let admitted = Arc::new(admitted);
-    if goes_on(&info) {
-        request.extensions_mut().insert(Arc::clone(&admitted));
-    }
+    request.extensions_mut().insert(Arc::clone(&admitted));
     let response = next.run(request).await;
     drop(admitted);
     response

@@ -30,7 +30,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::apimachinery::Reply as Answer;
+use crate::apimachinery::{Later, Reply as Answer};
 use crate::auth::testing::{
     Authority, FakeAccess, FakeTokens, Identity, Subject, TestClock, config_map,
 };
@@ -357,12 +357,20 @@ fn handle(
     feeds: &streams::Feeds,
 ) -> Option<Answer> {
     let stream = |lasts| Some(Answer::Stream(streams::stream(feeds, lasts)));
+    let complete = |lasts| Some(Answer::Stream(streams::complete(feeds, lasts)));
     match info.path.as_str() {
         "/apis/held" => gate.wait(),
         "/apis/panic" => panic!("as the test wants"),
         "/apis/unknown" => return None,
         "/apis/g/v1/things" => return stream(Duration::from_secs(3600)),
         "/apis/g/v1/short" => return stream(Duration::from_millis(50)),
+        "/apis/g/v1/lists" => return complete(Duration::from_secs(3600)),
+        "/apis/g/v1/hasty" => return complete(Duration::from_millis(50)),
+        "/apis/g/v1/later" => {
+            let stream = streams::complete(feeds, Duration::from_secs(3600));
+            let reply = async { Answer::Stream(stream) };
+            return Some(Answer::Later(Later::new(reply)));
+        }
         _ => {}
     }
     let user = parts.extensions.get::<Arc<User>>().unwrap();

@@ -2,10 +2,13 @@
 
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
 use crate::apimachinery::{Piece, Pieces, Stream};
+use crate::server::connection::Connection;
+use crate::server::seats::Seats;
+use crate::server::stream::Streams;
 
 pub(super) const WATCH: &str = "/apis/g/v1/things?watch=1";
 pub(super) const LONG: Duration = Duration::from_secs(30);
@@ -53,11 +56,20 @@ pub(super) fn stream(feeds: &Feeds, lasts: Duration) -> Stream {
     Stream {
         head: Response::new(()),
         lasts,
+        open_ended: true,
         pieces: Box::new(Fed {
             receiver,
             next: None,
             _alive: kept,
         }),
+    }
+}
+
+/// The same that has to be complete.
+pub(super) fn complete(feeds: &Feeds, lasts: Duration) -> Stream {
+    Stream {
+        open_ended: false,
+        ..stream(feeds, lasts)
     }
 }
 
@@ -213,4 +225,106 @@ async fn a_client_that_reads_nothing_loses_its_connection() {
         };
         tokio::time::timeout(LONG, gone).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_has_to_be_complete_ends_well_or_is_broken_off() {
+    let running = Running::start().await;
+    let bob = running.identity("bob");
+    for http1 in [true, false] {
+        let dial = || Dial {
+            identity: Some(&bob),
+            http1,
+            ..Dial::default()
+        };
+        let mut conversation = running.talk(dial()).await;
+        for path in ["/apis/g/v1/lists", "/apis/g/v1/later"] {
+            let (mut body, feed) = begin(&running, &mut conversation, path).await;
+            feed.pieces.send(b"all of it").await.unwrap();
+            assert_eq!(piece(&mut body).await.unwrap(), b"all of it".as_slice());
+            drop(feed);
+            assert_eq!(piece(&mut body).await, None);
+        }
+        let (mut body, feed) = begin(&running, &mut conversation, "/apis/g/v1/hasty").await;
+        let broken = async {
+            loop {
+                match body.frame().await {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => return true,
+                    None => return false,
+                }
+            }
+        };
+        let broken = tokio::time::timeout(LONG, broken).await.unwrap();
+        assert!(broken, "it ended as if it were complete");
+        feed.alive.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn draining_lets_what_has_to_be_complete_come_to_its_end() {
+    let running = Running::start().await;
+    let bob = running.identity("bob");
+    let mut conversation = running.as_user(&bob).await;
+    let (mut body, feed) = begin(&running, &mut conversation, "/apis/g/v1/lists").await;
+    running.stop.stop();
+    for one in [b"one".as_slice(), b"two"] {
+        feed.pieces.send(one).await.unwrap();
+        assert_eq!(piece(&mut body).await.unwrap(), one);
+    }
+    drop(feed);
+    assert_eq!(piece(&mut body).await, None);
+}
+
+#[tokio::test]
+async fn a_body_that_goes_on_is_under_way_until_its_end() {
+    let limits = |config: &mut Config| config.limits.reads_in_flight = 1;
+    let running = Running::with(FakeAccess::allowing(), limits).await;
+    let bob = running.identity("bob");
+    let mut conversation = running.as_user(&bob).await;
+    let (mut body, feed) = begin(&running, &mut conversation, "/apis/g/v1/lists").await;
+    assert_eq!(conversation.get("/apis/g/v1/other").await.code, 429);
+    drop(feed);
+    assert_eq!(piece(&mut body).await, None);
+    let free = async { while conversation.get("/apis/g/v1/other").await.code != 200 {} };
+    tokio::time::timeout(LONG, free).await.unwrap();
+}
+
+/// A connection that nobody is at the other end of.
+fn unconnected() -> Arc<Connection> {
+    let certificate = ServingCertificate::SelfSigned {
+        services: vec![],
+        namespace: "a".into(),
+    };
+    let limits = Config::new(([127, 0, 0, 1], 0).into(), certificate).limits;
+    let metrics = Metrics::register(&mut Registry::default());
+    let seats = Seats::new(&limits, metrics);
+    let seat = seats.take([127, 0, 0, 1].into()).unwrap();
+    Connection::new(vec![], Arc::new(seat))
+}
+
+/// Time passes only when nothing is left to do.
+#[tokio::test(start_paused = true)]
+async fn no_more_than_two_pieces_are_ahead_of_the_connection() {
+    let feeds = Feeds::default();
+    let stream = complete(&feeds, LONG);
+    let feed = feeds.lock().pop().unwrap();
+    for _ in 0..10 {
+        feed.pieces.send(b"piece").await.unwrap();
+    }
+    let (stop, _stopped) = Stop::channel();
+    let streams = Streams::new(Tasks::new(stop), Arc::new(Semaphore::new(1)), LONG * 2);
+    let mut body = streams.answer(stream, unconnected(), None).into_body();
+    let next = async |body: &mut axum::body::Body| {
+        let frame = tokio::time::timeout(LONG / 3, body.frame()).await;
+        frame.map(|frame| frame.unwrap().unwrap().into_data().unwrap())
+    };
+    let held = [
+        next(&mut body).await.unwrap(),
+        next(&mut body).await.unwrap(),
+    ];
+    assert!(next(&mut body).await.is_err(), "a third piece was made");
+    assert_eq!(feed.pieces.capacity(), 1000 - 8);
+    drop(held);
+    assert_eq!(next(&mut body).await.unwrap(), b"piece".as_slice());
 }

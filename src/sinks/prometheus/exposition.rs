@@ -115,6 +115,7 @@ impl Exposition {
         Reply::Stream(Stream {
             head,
             lasts: LASTS,
+            open_ended: false,
             pieces: Box::new(pieces),
         })
     }

@@ -2,6 +2,7 @@ mod content;
 mod errors;
 mod lists;
 mod protobuf;
+mod streamed;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -125,6 +126,12 @@ impl Served {
         let info = RequestInfo::new(&parts.method, parts.uri.path(), parts.uri.query()).unwrap();
         match self.api.respond(&info, &parts) {
             Some(Reply::Whole(response)) => response,
+            // Read to its end.
+            Some(Reply::Later(later)) => {
+                let mut stream = streamed::at_once(later).unwrap();
+                let body = streamed::rest(&mut stream);
+                stream.head.map(|()| body.into())
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -193,7 +193,7 @@ impl Form {
                     api_version: &self.api_version,
                     metadata: ListMeta::default(),
                     creation,
-                    items: Vec::new(),
+                    items: &[],
                 };
                 encode(&list, media_type, false)
             }

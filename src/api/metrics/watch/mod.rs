@@ -24,16 +24,18 @@ use tokio::sync::watch;
 use super::GROUP;
 use super::answer::is_selected;
 use super::freshness::Freshness;
+use super::room::Streaming;
 use super::snapshot::{Snapshot, Snapshots};
 use crate::api::stream;
 use crate::apimachinery::{EventType, GroupResource, ListOptions, Piece, Pieces, Reply, Status};
 use crate::domain::{Clock, Timestamp};
+use crate::lifecycle::Spare;
 
 pub(super) use changes::Changes;
 pub(super) use form::Form;
 pub(super) use watched::Watched;
 
-/// What every watch reads from.
+/// What every list and watch reads from.
 #[derive(Clone)]
 pub(super) struct Sources {
     pub(super) snapshots: Arc<Snapshots>,
@@ -41,6 +43,10 @@ pub(super) struct Sources {
     pub(super) commits: watch::Receiver<u64>,
     pub(super) freshness: Freshness,
     pub(super) clock: Arc<dyn Clock>,
+    /// What is left for lists that are made whole.
+    pub(super) spare: Spare,
+    /// What other lists are streamed with.
+    pub(super) streaming: Streaming,
     /// How long a watch goes on at least that does not say.
     pub(super) shortest: Duration,
 }

@@ -44,6 +44,8 @@ impl World {
             snapshots: Arc::new(Snapshots::new(source, Arc::clone(&time))),
             commits,
             freshness: Freshness::register(&mut Registry::default(), Arc::clone(&time)),
+            spare: Spare::default(),
+            streaming: Streaming::within(None),
             shortest: Duration::from_secs(1800),
             clock: time,
         };
