@@ -623,6 +623,10 @@ fn who_asks_for_one_namespace_joins_that_one_alone() {
     assert_eq!(kept.versions.changed, version);
     let all = world.after(1).live.pods(None);
     assert_eq!((whole(&all), all.version()), ([45, 45], version + 1));
+    let alone = all.only("other");
+    assert_eq!((alone.len(), alone.version()), (1, version + 1));
+    assert!(alone.get("other", "db").is_some());
+    assert!(all.only("none").is_empty());
 }
 
 #[test]

@@ -181,13 +181,27 @@ impl<E: Entry> View<E> {
         piece.map_or(&[], |piece| &piece.entries)
     }
 
+    /// The same of one namespace alone: whoever keeps that keeps nothing of the others.
+    #[must_use]
+    pub fn only(&self, namespace: &str) -> Self {
+        Self {
+            pieces: self.place_of(namespace).cloned().into_iter().collect(),
+            removed: Arc::clone(&self.removed),
+            ..*self
+        }
+    }
+
     /// What was joined of one namespace.
     pub(super) fn piece_of(&self, namespace: &str) -> Option<&Piece<E>> {
+        self.place_of(namespace).map(AsRef::as_ref)
+    }
+
+    fn place_of(&self, namespace: &str) -> Option<&Arc<Piece<E>>> {
         let at = self
             .pieces
             .binary_search_by(|piece| piece.namespace().cmp(namespace))
             .ok()?;
-        self.pieces.get(at).map(AsRef::as_ref)
+        self.pieces.get(at)
     }
 
     /// The entries that come after this namespace and name.

@@ -133,12 +133,13 @@ impl Snapshots {
         snapshot
     }
 
-    /// A snapshot that shows this namespace as it is now, or everything without one.
+    /// A snapshot of this namespace alone as it is now, or of everything without one.
     pub(super) fn showing<T: Whole>(&self, namespace: Option<&str>) -> Arc<Snapshot<T>> {
-        match namespace {
-            None => self.current(),
-            Some(_) => Arc::new(Snapshot::new(T::view(&*self.views, namespace))),
-        }
+        let Some(namespace) = namespace else {
+            return self.current();
+        };
+        let view = T::view(&*self.views, Some(namespace));
+        Arc::new(Snapshot::new(Arc::new(view.only(namespace))))
     }
 }
 
