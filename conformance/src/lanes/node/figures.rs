@@ -37,9 +37,12 @@ pub(super) async fn freshness(lane: &Lane, scene: &Scene) {
     .await;
 }
 
-/// Prints what Loadline used since `before`.
+/// What may be resident of Loadline on one node, in MiB.
+const RESIDENT: f64 = 10.0;
+
+/// Prints what Loadline used since `before`, and holds it to what is promised of its memory.
 pub(super) async fn cost(lane: &Lane, scene: &Scene, before: Result<Cost>) {
-    lane.check("loadline's own use is read from its control group", CALL, async {
+    lane.check("loadline is resident with 10 MiB at most", CALL, async {
         let (before, now) = (before?, Cost::read(scene).await?);
         let seconds = now.at.duration_since(before.at).as_secs_f64();
         let millicores = (now.cpu - before.cpu) / seconds * 1000.0;
@@ -48,6 +51,10 @@ pub(super) async fn cost(lane: &Lane, scene: &Scene, before: Result<Cost>) {
         lane.note(&format!(
             "loadline: {millicores:.1} mcore over {seconds:.0} s, {resident:.1} MiB resident, {peak:.1} MiB peak"
         ));
+        ensure!(
+            resident <= RESIDENT,
+            "{resident:.1} MiB: if what it uses every day has changed, run deploy/image/learn"
+        );
         Ok(())
     })
     .await;
