@@ -119,7 +119,7 @@ impl<'r> Answer<'r> {
         // What is selected is looked for once.
         let chosen = asked.selects();
         let chosen: Option<Vec<&T>> = chosen.then(|| asked.selected(&snapshot).collect());
-        let all = || snapshot.count(namespace);
+        let all = || snapshot.view.len();
         let items = chosen.as_ref().map_or_else(all, Vec::len);
         let least = shape.least(asked.media_type);
         let fits = match way(items, least, shared.is_some()) {
@@ -138,10 +138,10 @@ impl<'r> Answer<'r> {
         let stamp = |item: &T| item.interval().0;
         let freshness = &self.sources.freshness;
         Ok(Reply::Whole(if let Some(shared) = shared {
-            freshness.served(snapshot.of(namespace).map(stamp));
+            freshness.served(snapshot.view.iter().map(stamp));
             self.share(shared, || asked.whole(&snapshot))
         } else {
-            let items = chosen.unwrap_or_else(|| snapshot.of(namespace).collect());
+            let items = chosen.unwrap_or_else(|| snapshot.view.iter().collect());
             freshness.served(items.iter().map(|item| stamp(item)));
             let content_type = self.negotiated.media_type.as_str();
             let body = asked.made_of(&snapshot, &items);

@@ -41,9 +41,10 @@ pub(super) const fn way(items: usize, least: usize, shared: bool) -> Way {
 /// What lists are streamed with, all of them together.
 ///
 /// Bounds: a streamed list is counted as the view it keeps, a quarter of a KiB for each node or
-/// pod there (in one namespace, of those alone), and 256 KiB for its pieces, and all together as 64 MiB at most, or an eighth of the memory
-/// limit if that is less; one that would be more than half of it as that half. Who comes when there
-/// is no room waits in line, within the time a request may take. A list has a minute to be read.
+/// pod there (in one namespace, of those alone), and 256 KiB for its pieces, and all together as
+/// 64 MiB at most, or an eighth of the memory limit if that is less; one that would be more than
+/// half of it as that half. Who comes when there is no room waits in line, within the time a
+/// request may take. A list has a minute to be read.
 #[derive(Clone, Debug)]
 pub(super) struct Streaming {
     /// In KiB.

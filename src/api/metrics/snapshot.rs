@@ -184,19 +184,6 @@ impl<T: Item> Snapshot<T> {
         }
     }
 
-    /// All there are, or those of one namespace, sorted.
-    pub(super) fn of(&self, namespace: Option<&str>) -> impl Iterator<Item = &T> + Clone {
-        let all = namespace.is_none().then(|| self.view.iter());
-        let some = namespace.map_or(&[][..], |namespace| self.view.of_namespace(namespace));
-        all.into_iter().flatten().chain(some)
-    }
-
-    /// How many there are, or are in one namespace.
-    pub(super) fn count(&self, namespace: Option<&str>) -> usize {
-        let some = |namespace| self.view.of_namespace(namespace).len();
-        namespace.map_or_else(|| self.view.len(), some)
-    }
-
     /// The encodings of a whole list that are shared.
     pub(super) fn list(&self, form: ListForm) -> Option<&Encoded> {
         let bits = [form.preferred_version, form.protobuf];

@@ -185,12 +185,12 @@ impl Asked {
         encode(&list, self.media_type, self.pretty)
     }
 
-    /// Those that are asked for, sorted.
+    /// Those that are asked for of a snapshot of their namespace, sorted.
     pub(super) fn selected<'s, T: Whole>(
         &self,
         snapshot: &'s Snapshot<T>,
     ) -> impl Iterator<Item = &'s T> {
-        let items = snapshot.of(self.namespace.as_deref());
+        let items = snapshot.view.iter();
         items.filter(|item| is_selected(*item, &self.options))
     }
 
@@ -232,14 +232,9 @@ impl Asked {
 impl Cursor {
     /// The next items, as many as are written at a time; none at the end.
     fn take<'v, T: Whole>(&mut self, view: &'v View<T>, asked: &Asked) -> Vec<&'v T> {
-        let (only, pieces) = match &asked.namespace {
-            Some(namespace) => (Some(view.of_namespace(namespace)), 1),
-            None => (None, view.pieces().len()),
-        };
         let mut items = Vec::with_capacity(STEP);
-        while self.piece < pieces {
-            let entries = only.unwrap_or_else(|| view.piece(self.piece));
-            for item in entries.iter().skip(self.entry) {
+        while self.piece < view.pieces().len() {
+            for item in view.piece(self.piece).iter().skip(self.entry) {
                 self.entry += 1;
                 if is_selected(item, &asked.options) {
                     items.push(item);
