@@ -356,7 +356,7 @@ mod tests {
         let began = Instant::now();
         let at = |millis: i64| began + Duration::from_millis(millis.unsigned_abs());
         let mut pace = Pace::going_on(phase(14_600));
-        let mut finished = |pace: &mut Pace, now: i64, due: i64| {
+        let finished = |pace: &mut Pace, now: i64, due: i64| {
             pace.started(at(now), at(due));
             pace.finished(at(now + 50), Timestamp::from_millis(now + 50), SETTLED)
         };
