@@ -10,6 +10,7 @@ mod front_proxy;
 mod kubelets;
 mod registrations;
 mod rights;
+mod serving;
 
 use std::fmt;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ impl Preflight {
         if self.lookup {
             front_proxy::check(self, &mut report).await;
         }
+        serving::check(self, &mut report).await;
         kubelets::check(self, &mut report).await;
         registrations::check(self, &mut report).await;
         report

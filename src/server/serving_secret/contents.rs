@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::authority::{Authority, AuthorityCertificate, Issued, Life, to_pem};
+use super::ServiceName;
 use super::plan::Flaw;
 use crate::domain::Timestamp;
 
@@ -59,6 +61,24 @@ impl Contents {
             serving: Serving::read(data, provider),
             trusted,
         }
+    }
+
+    /// Reads a Secret, whosever it is.
+    pub(super) fn of(secret: &Secret, provider: &CryptoProvider) -> Self {
+        let data = secret.data.as_ref();
+        data.map_or_else(Self::absent, |data| Self::read(data, provider))
+    }
+
+    /// What is served, if the API server, which asks for `service`, would take it by now.
+    pub(super) fn servable(&self, service: &ServiceName, now: Timestamp) -> Result<Serving, Flaw> {
+        let serving = self.serving.clone()?;
+        if serving.life.is_over(now) {
+            return Err(Flaw::Expired);
+        }
+        if !serving.is_for(service) {
+            return Err(Flaw::OtherNames);
+        }
+        Ok(serving)
     }
 
     /// A Secret that is not there, or holds nothing.
@@ -146,6 +166,15 @@ impl Serving {
     pub(super) fn has_names(&self, names: &[String]) -> bool {
         let dns = |name: &&String| name.parse::<std::net::IpAddr>().is_err();
         names.iter().filter(dns).all(|n| self.names.contains(n))
+    }
+
+    /// Tells whether the API server, which asks for this Service, would take it.
+    fn is_for(&self, service: &ServiceName) -> bool {
+        let name = format!("{}.{}.svc", service.name, service.namespace);
+        let leaf = self.key.cert.first();
+        let leaf = leaf.and_then(|leaf| webpki::EndEntityCert::try_from(leaf).ok());
+        leaf.zip(ServerName::try_from(name).ok())
+            .is_some_and(|(leaf, name)| leaf.verify_is_valid_for_subject_name(&name).is_ok())
     }
 
     /// Tells whether `authority` vouches for it. A certificate from the future is not held against

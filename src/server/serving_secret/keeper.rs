@@ -39,8 +39,18 @@ pub struct SecretKeeper {
     /// What was complained of last, by where.
     pub(super) secret_trouble: Option<KeepError>,
     pub(super) trust_trouble: Option<AskError>,
-    looked: Arc<AtomicBool>,
+    standing: Arc<Standing>,
     introduction: Option<Introduction>,
+}
+
+/// What readiness is told of.
+#[derive(Debug, Default)]
+struct Standing {
+    /// The Secret has been looked at.
+    looked: AtomicBool,
+    /// What is shown is a certificate made in memory, while the APIServices trust others: the API
+    /// server refuses it.
+    refused: AtomicBool,
 }
 
 /// What is shown from the Secret.
@@ -49,6 +59,7 @@ struct Shown {
     issuer: Option<AuthorityCertificate>,
 }
 
+const REFUSED: &str = "the serving Secret cannot be used (the log says why), and the API server refuses the certificate made in memory";
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
@@ -100,7 +111,7 @@ impl SecretKeeper {
             shown: None,
             secret_trouble: None,
             trust_trouble: None,
-            looked: Arc::default(),
+            standing: Arc::default(),
             introduction: None,
         }
     }
@@ -116,15 +127,20 @@ impl SecretKeeper {
 
     /// The readiness check `serving-certificate`: fails until the Secret has been looked at once, so
     /// that nobody is sent here before the certificate is the one that is trusted. It passes also
-    /// when that look failed.
+    /// when that look failed, but where an APIService has a `caBundle`: nobody could use a replica
+    /// with a certificate made in memory then, and a rollout must not put it in the place of one
+    /// that serves.
     #[must_use]
     pub fn check(&self) -> Check {
-        let looked = Arc::clone(&self.looked);
+        let standing = Arc::clone(&self.standing);
         Check::new("serving-certificate", &[Probe::Readyz], move || {
-            let looked = looked.load(Ordering::Relaxed);
-            looked
-                .then_some(())
-                .ok_or_else(|| "the serving Secret has not been looked at yet".to_owned())
+            if !standing.looked.load(Ordering::Relaxed) {
+                return Err("the serving Secret has not been looked at yet".to_owned());
+            }
+            if standing.refused.load(Ordering::Relaxed) {
+                return Err(REFUSED.to_owned());
+            }
+            Ok(())
         })
     }
 
@@ -153,6 +169,8 @@ impl SecretKeeper {
         let carried = seen.as_deref().map_or_else(|_| Vec::new(), carried);
         let kept = self.secret.settle(now, &self.trust, &carried).await;
         self.introduce(&kept, now.0);
+        let refused = kept.is_err() && self.shown.is_none() && !carried.is_empty();
+        self.standing.refused.store(refused, Ordering::Relaxed);
         let well = match kept {
             Ok(kept) => {
                 self.note_secret(None);
@@ -167,7 +185,7 @@ impl SecretKeeper {
                 false
             }
         };
-        self.looked.store(true, Ordering::Relaxed);
+        self.standing.looked.store(true, Ordering::Relaxed);
         well
     }
 

@@ -26,11 +26,17 @@ mod trust;
 use std::fmt;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Secret;
+
 pub use keeper::SecretKeeper;
 pub use metrics::KeeperMetrics;
 pub use objects::APISERVICES;
 
+use contents::Contents;
+use objects::Owner;
 use plan::Lifetimes;
+
+use crate::domain::Timestamp;
 
 /// The Secret, as in `kube-system/loadline-serving`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +83,25 @@ impl KeeperConfig {
 
     fn pause(&self) -> Duration {
         LONGEST_PAUSE.min(self.lifetime / 20)
+    }
+}
+
+/// Whether a server for `service` could serve from this Secret at `now`, and whom it is kept by.
+///
+/// # Errors
+/// What is wrong with it, where nobody but who keeps it may mend it: ours is made anew.
+pub fn judge(
+    secret: &Secret,
+    service: &ServiceName,
+    now: Timestamp,
+) -> Result<&'static str, String> {
+    if Owner::of(secret) == Owner::Us {
+        return Ok("kept by Loadline");
+    }
+    let contents = Contents::of(secret, &rustls::crypto::aws_lc_rs::default_provider());
+    match contents.servable(service, now) {
+        Ok(_) => Ok("given by somebody else, and can be served"),
+        Err(flaw) => Err(flaw.to_string()),
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::Secret;
-use rustls_pki_types::ServerName;
 use tracing::{debug, info};
 
 use super::super::authority::AuthorityCertificate;
@@ -146,16 +145,8 @@ impl SharedSecret {
             secret: self.name.clone(),
             flaw,
         };
-        let absent = super::contents::Data::new();
-        let data = secret.data.as_ref().unwrap_or(&absent);
-        let contents = Contents::read(data, &self.maker.provider);
-        let serving = contents.serving.clone().map_err(foreign)?;
-        if serving.life.is_over(now) {
-            return Err(foreign(Flaw::Expired));
-        }
-        if !serving.is_for(&self.service) {
-            return Err(foreign(Flaw::OtherNames));
-        }
+        let contents = Contents::of(secret, &self.maker.provider);
+        let serving = contents.servable(&self.service, now).map_err(foreign)?;
         let issuer = contents.issuer(now).cloned();
         self.last = None;
         self.metrics
@@ -168,17 +159,6 @@ impl SharedSecret {
             },
             issuer,
         })
-    }
-}
-
-impl Serving {
-    /// Tells whether the API server, which asks for this Service, would take it.
-    fn is_for(&self, service: &ServiceName) -> bool {
-        let name = format!("{}.{}.svc", service.name, service.namespace);
-        let leaf = self.key.cert.first();
-        let leaf = leaf.and_then(|leaf| webpki::EndEntityCert::try_from(leaf).ok());
-        leaf.zip(ServerName::try_from(name).ok())
-            .is_some_and(|(leaf, name)| leaf.verify_is_valid_for_subject_name(&name).is_ok())
     }
 }
 

@@ -339,6 +339,22 @@ async fn somebody_elses_secret_is_followed_and_never_written() {
 }
 
 #[tokio::test]
+async fn a_replica_that_starts_with_a_certificate_the_api_server_refuses_is_not_ready() {
+    let cluster = Cluster::new();
+    let mut first = cluster.replica();
+    assert!(first.round().await);
+    let authority = Authority::new("corporate");
+    give(&cluster, &identity(&authority, &["elsewhere"]), None);
+    let mut next = cluster.replica();
+    assert!(!first.round().await && !next.round().await);
+    assert!(first.is_ready(), "it shows what is trusted");
+    assert!(!next.is_ready());
+    give(&cluster, &identity(&authority, &[SERVER]), Some(&authority));
+    assert!(next.round().await);
+    assert!(next.is_ready());
+}
+
+#[tokio::test]
 async fn who_gives_a_certificate_without_its_authority_looks_after_the_bundle() {
     let cluster = Cluster::new();
     let given = identity(&Authority::new("public"), &[SERVER]);
