@@ -11,10 +11,20 @@ const METRICS: &str = ".metrics.k8s.io";
 
 pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
     let api = Api::<APIService>::all(preflight.client.clone());
+    let ours = &preflight.service;
+    let mut asked = Vec::new();
     for name in APISERVICES {
-        let needed = name.ends_with(METRICS);
-        report.add(match ask(api.get_opt(name)).await {
-            Ok(found) => judge(name, needed, found.as_ref(), &preflight.service),
+        asked.push((name, ask(api.get_opt(name)).await));
+    }
+    let found = || {
+        asked
+            .iter()
+            .filter_map(|(_, found)| found.as_ref().ok()?.as_ref())
+    };
+    let elsewhere = found().any(|found| leads_to(found).is_some_and(|to| to != *ours));
+    for (name, found) in &asked {
+        report.add(match found {
+            Ok(found) => judge(name, elsewhere, found.as_ref(), ours),
             Err(error) => Finding::warning(
                 "apiservice",
                 name,
@@ -25,30 +35,44 @@ pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
     }
 }
 
-fn judge(name: &str, needed: bool, found: Option<&APIService>, ours: &ObjectName) -> Finding {
+/// The Service that answers it; none where the API server does itself.
+fn leads_to(found: &APIService) -> Option<ObjectName> {
+    let service = found.spec.as_ref()?.service.as_ref()?;
+    Some(ObjectName {
+        namespace: service.namespace.clone().unwrap_or_default(),
+        name: service.name.clone().unwrap_or_default(),
+    })
+}
+
+/// Registering while somebody else serves the numbers costs those who read them an outage: our
+/// `caBundle` comes after the Service.
+const TAKE_OVER: &str = "loadline take-over leads it here once Loadline has the numbers (docs/migrate-from-metrics-server.md); \
+     or name the Service with --service-name";
+
+/// `elsewhere` when one of them leads to another Service than `ours`.
+fn judge(name: &str, elsewhere: bool, found: Option<&APIService>, ours: &ObjectName) -> Finding {
+    let needed = name.ends_with(METRICS);
     let warning =
         |message: String, remedy: &str| Finding::warning("apiservice", name, message, remedy);
     let Some(spec) = found.and_then(|found| found.spec.as_ref()) else {
-        return warning(
-            "it is not there (yet)".to_owned(),
-            "kubectl apply -k apiservice registers it",
-        );
+        let remedy = if needed && elsewhere {
+            TAKE_OVER
+        } else {
+            "kubectl apply -k apiservice registers it"
+        };
+        return warning("it is not there (yet)".to_owned(), remedy);
     };
-    let Some(service) = &spec.service else {
+    let Some(to) = found.and_then(leads_to) else {
         return warning(
             "the API server answers it itself, from a CustomResourceDefinition or a built-in group"
                 .to_owned(),
             "remove what claims the group",
         );
     };
-    let to = ObjectName {
-        namespace: service.namespace.clone().unwrap_or_default(),
-        name: service.name.clone().unwrap_or_default(),
-    };
     if to != *ours {
         return warning(
             format!("it leads to the Service {to}, not to {ours}"),
-            "kubectl apply -k apiservice takes it over, once Loadline is ready; or name the Service with --service-name",
+            TAKE_OVER,
         );
     }
     let verified = spec
@@ -95,8 +119,9 @@ fn remedy(reason: &str, message: &str, verified: bool) -> &'static str {
             "the Service has no such port: let spec.service.port be a port of the Service"
         }
         "EndpointsNotFound" | "MissingEndpoints" => {
-            "no ready pod stands behind the Service: look at kubectl -n kube-system get pods and at \
-             kubectl get --raw /readyz of Loadline; do the Service's selector and the pod's labels match?"
+            "no ready pod stands behind the Service: look at its pods, and at what one says itself: kubectl get --raw \
+             '/api/v1/namespaces/NAMESPACE/pods/https:POD:PORT/proxy/readyz?verbose'; do the Service's selector and the \
+             pod's labels match?"
         }
         _ if message.contains("x509") && !verified => {
             "the API server knows nobody who vouches for our certificate: let Loadline write caBundle (--serving-secret \
@@ -153,7 +178,7 @@ mod tests {
             (
                 Some(apiservice("metrics-server", false, good)),
                 Verdict::Warning,
-                "kube-system/metrics-server",
+                "loadline take-over",
             ),
             (
                 Some(apiservice("loadline", false, good)),
@@ -189,7 +214,7 @@ mod tests {
                 "hostNetwork",
             ),
         ] {
-            let finding = judge("v1.metrics.k8s.io", true, found.as_ref(), &ours);
+            let finding = judge("v1.metrics.k8s.io", false, found.as_ref(), &ours);
             assert_eq!(finding.verdict, verdict, "{finding:?}");
             let all = format!("{} {}", finding.message, finding.remedy);
             assert!(all.contains(says), "{says}: {finding:?}");
@@ -197,5 +222,9 @@ mod tests {
         let own = apiservice("loadline", false, away);
         let finding = judge("v1alpha1.loadline.io", false, Some(&own), &ours);
         assert_eq!(finding.verdict, Verdict::Warning);
+        // Who registers v1 while v1beta1 leads to somebody else takes numbers from those who read them.
+        let missing = |name| judge(name, true, None, &ours).remedy;
+        assert!(missing("v1.metrics.k8s.io").contains("take-over"));
+        assert!(missing("v1alpha1.loadline.io").contains("apply -k apiservice"));
     }
 }
