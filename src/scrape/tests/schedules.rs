@@ -148,9 +148,9 @@ async fn a_pod_its_kubelet_never_shows_costs_three_scrapes_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nodes_of_one_second_are_asked_together_and_a_resolution_apart() {
+async fn nodes_of_five_seconds_are_asked_together_and_a_resolution_apart() {
     let cluster = Cluster::start();
-    // Twenty a second.
+    // A hundred in each third of the resolution, so two groups.
     let nodes: Vec<_> = (0..300)
         .map(|n| cluster.add(&format!("node-{n}"), Manner::Prompt))
         .collect();
@@ -167,5 +167,5 @@ async fn nodes_of_one_second_are_asked_together_and_a_resolution_apart() {
         let last = moment.iter().rfind(|(name, _)| name == node).unwrap().1;
         moments.insert(last.as_millis() % 15_000);
     }
-    assert!(moments.len() <= 20, "{moments:?}");
+    assert!(moments.len() <= 8, "{moments:?}");
 }
