@@ -161,6 +161,16 @@ async fn every_status_but_200_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_error_without_words_does_not_end_in_a_colon() {
+    let client = client(Config::new(Trust::CompletelyInsecure)).await;
+    let server = Server::plain(always("HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n\r\n")).await;
+    let mut connection = Connection::new();
+    let error = get(&client, &target(&server, "node-1"), &mut connection).await;
+    let story = error.unwrap_err().story();
+    assert_eq!(story, "the kubelet answered 500: nothing is said of it");
+}
+
+#[tokio::test]
 async fn a_body_over_the_bound_is_refused() {
     let server = Server::plain(always(&ok(&"x".repeat(5000)))).await;
     let config = Config {
