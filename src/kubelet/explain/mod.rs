@@ -85,7 +85,9 @@ fn fault(error: &Error) -> Fault {
             Fault::TooLarge
         }
         Error::Malformed { .. }
-        | Error::Decode(DecodeError::Malformed | DecodeError::NoSummary) => Fault::Garbled,
+        | Error::Decode(
+            DecodeError::Malformed | DecodeError::NoExposition | DecodeError::NoSummary,
+        ) => Fault::Garbled,
         Error::Broken { .. } => Fault::Broken,
         Error::Decode(DecodeError::Empty { .. }) => Fault::Empty,
     }
