@@ -139,7 +139,9 @@ pub(super) const TABLE: [Advice; 28] = [
         Fault::NameUnknown,
         "connect",
         "The node's host name cannot be resolved",
-        "put InternalIP first in --kubelet-preferred-address-types: node names are often not in the cluster's DNS",
+        "put InternalIP first in --kubelet-preferred-address-types: node names are often not in the cluster's DNS; a node \
+         without an IP address (kubectl get node -o wide) needs one (the kubelet's --node-ip), or its name in the DNS \
+         that is asked here",
     ),
     advice(
         Fault::Ourselves,
