@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::ground::client_for;
 use super::settings;
 use crate::check::Preflight;
-use crate::cluster;
+use crate::cluster::{self, Credentials};
 use crate::config::{self, KubeletTls, Output, Settings, Subject, SubjectKind};
 use crate::domain::{Clock, SystemClock};
 use crate::kubelet::KubeletClient;
@@ -26,23 +26,18 @@ pub struct Outcome {
 /// Tries every precondition of a server with these settings.
 ///
 /// # Errors
-/// When a file that a flag names cannot be used, or there are no credentials for the API server.
+/// When there are no credentials for the API server, or a file of those for
+/// `--authentication-kubeconfig` or `--authorization-kubeconfig` cannot be used.
 pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
-    let config = settings::kubelet(&settings, &credentials, &client)?;
-    if let Some(pins) = config.pins() {
-        pins.load().await;
-    }
-    let kubelet = KubeletClient::new(config, Arc::clone(&clock))
-        .await
-        .context("cannot set up the kubelet client (see the --kubelet-* flags)")?;
+    let kubelet = kubelet(&settings, &credentials, &client, &clock).await;
     let (service, secret) = settings::objects(&settings.serving);
     let preflight = Preflight {
         authentication: client_for(&settings.authentication.kubeconfig, &client).await?,
         authorization: client_for(&settings.authorization.kubeconfig, &client).await?,
         client,
-        kubelet,
+        kubelet: kubelet.map_err(|error| format!("{error:#}")),
         selects: settings::scrape(&settings).selects,
         service,
         secret,
@@ -59,6 +54,19 @@ pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
             Output::Json => report.json(),
         },
     })
+}
+
+async fn kubelet(
+    settings: &Settings,
+    credentials: &Credentials,
+    client: &kube::Client,
+    clock: &Arc<dyn Clock>,
+) -> Result<KubeletClient> {
+    let config = settings::kubelet(settings, credentials, client)?;
+    if let Some(pins) = config.pins() {
+        pins.load().await;
+    }
+    Ok(KubeletClient::new(config, Arc::clone(clock)).await?)
 }
 
 /// Says why a number is missing.

@@ -9,7 +9,7 @@ use super::{Finding, Preflight, Report};
 use crate::cluster::{Cluster, Connection};
 use crate::domain::{Inventory, NodeRecord, ResourceReading, Timestamp};
 use crate::kubelet::{
-    self, Buffers, Error, Explanation, Limits, Platform, decode_resource, explain,
+    self, Buffers, Error, Explanation, KubeletClient, Limits, Platform, decode_resource, explain,
 };
 use crate::lifecycle::Stop;
 use crate::telemetry::Registry;
@@ -23,7 +23,31 @@ const LIST_LIMIT: Duration = Duration::from_secs(20);
 const OLD: Duration = Duration::from_secs(60);
 const AHEAD: Duration = Duration::from_secs(5);
 
-pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
+/// How kubelets are asked, if what the flags and the kubeconfig name for it can be used.
+pub(super) fn client<'p>(
+    preflight: &'p Preflight,
+    report: &mut Report,
+) -> Option<&'p KubeletClient> {
+    let reason = match &preflight.kubelet {
+        Ok(client) => return Some(client),
+        Err(reason) => reason,
+    };
+    report.add(Finding::failure(
+        "kubelets",
+        "client",
+        format!("no kubelet can be asked: {reason}"),
+        "correct the --kubelet-* flag (without it the kubeconfig) that names it, and see that the file is mounted where \
+         Loadline runs",
+    ));
+    None
+}
+
+/// Looks which nodes there are to be asked, and asks them with `client` if there is one.
+pub(super) async fn check(
+    preflight: &Preflight,
+    client: Option<&KubeletClient>,
+    report: &mut Report,
+) {
     let nodes = match nodes(preflight).await {
         Ok(nodes) => nodes,
         Err(reason) => {
@@ -53,12 +77,15 @@ pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
         ));
         return;
     }
+    let Some(client) = client else {
+        return;
+    };
     if chosen.len() > SAMPLE {
         let message = format!("asking {SAMPLE} of {} nodes, spread over all", chosen.len());
         report.add(Finding::ok("kubelets", "nodes", message));
     }
     let sample = sample(chosen, SAMPLE);
-    let asked = sample.iter().map(|node| one(preflight, node));
+    let asked = sample.iter().map(|node| one(preflight, client, node));
     let asked = futures_util::stream::iter(asked).buffered(AT_A_TIME);
     for finding in asked.collect::<Vec<_>>().await {
         report.add(finding);
@@ -99,13 +126,12 @@ fn sample(nodes: Vec<Arc<NodeRecord>>, most: usize) -> Vec<Arc<NodeRecord>> {
     nodes.into_iter().step_by(step).collect()
 }
 
-async fn one(preflight: &Preflight, node: &NodeRecord) -> Finding {
+async fn one(preflight: &Preflight, client: &KubeletClient, node: &NodeRecord) -> Finding {
     let buffers = Buffers::keeping(0);
     let mut buffer = buffers.lend();
     let got = async {
-        let target = preflight.kubelet.target(node)?;
+        let target = client.target(node)?;
         let connection = kubelet::Connection::default();
-        let client = &preflight.kubelet;
         client.get(&target, &connection, &mut buffer).await
     };
     let got = got.await;
@@ -164,14 +190,73 @@ fn judge(node: &NodeRecord, got: Result<&ResourceReading<'_>, &Error>, now: Time
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
+    use std::collections::BTreeSet;
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::super::{ObjectName, Verdict};
     use super::*;
-    use crate::domain::{CounterSample, CpuTime, NodeName};
+    use crate::domain::{CounterSample, CpuTime, NodeName, SystemClock};
 
     fn node(name: &str, ready: bool) -> NodeRecord {
         NodeRecord {
             ready,
             ..NodeRecord::new(NodeName::new(name).unwrap())
+        }
+    }
+
+    /// Of an API server that tells its version, or not even that, and refuses all else.
+    fn without_kubelets(reachable: bool) -> Preflight {
+        let service = tower::service_fn(move |request: Request<Body>| async move {
+            let known = reachable && request.uri().path() == "/version";
+            let response = Response::builder().status(if known { 200 } else { 403 });
+            Ok::<_, Infallible>(response.body(Body::from(b"{}".to_vec())).unwrap())
+        });
+        let client = kube::Client::new(service, "default");
+        Preflight {
+            authentication: client.clone(),
+            authorization: client.clone(),
+            client,
+            kubelet: Err("cannot read /none".to_owned()),
+            selects: Arc::new(|_| true),
+            service: ObjectName {
+                namespace: "kube-system".to_owned(),
+                name: "loadline".to_owned(),
+            },
+            secret: None,
+            via_api_server: false,
+            pins: None,
+            lookup: true,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_for_kubelets_is_one_finding_and_all_else_is_tried() {
+        for (reachable, tried) in [
+            (
+                true,
+                &[
+                    "api-server",
+                    "apiservice",
+                    "front-proxy",
+                    "kubelets",
+                    "right",
+                ][..],
+            ),
+            (false, &["api-server", "kubelets"]),
+        ] {
+            let report = without_kubelets(reachable).run().await;
+            let checks: BTreeSet<_> = report.findings().iter().map(|one| one.check).collect();
+            assert!(checks.iter().eq(tried), "{report:?}");
+            let mut told = report.findings().iter();
+            let told = told.find(|one| one.message.contains("cannot read /none"));
+            let told = told.unwrap();
+            assert_eq!((told.check, told.verdict), ("kubelets", Verdict::Failure));
+            assert!(told.remedy.contains("--kubelet-"), "{told:?}");
+            assert!(!report.is_ok() && report.json().contains("cannot read /none"));
         }
     }
 

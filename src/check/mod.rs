@@ -28,8 +28,9 @@ pub struct Preflight {
     pub authentication: kube::Client,
     /// The client of `--authorization-kubeconfig`.
     pub authorization: kube::Client,
-    /// How kubelets are asked.
-    pub kubelet: KubeletClient,
+    /// How kubelets are asked; or, in words, what of a flag or the kubeconfig keeps them from being
+    /// asked.
+    pub kubelet: Result<KubeletClient, String>,
     /// Which nodes are asked at all.
     pub selects: Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>,
     /// The Service that leads to us.
@@ -61,6 +62,8 @@ impl Preflight {
     pub async fn run(&self) -> Report {
         let mut report = Report::default();
         let reachable = api_server::check(self, &mut report).await;
+        // Takes nobody's answer.
+        let kubelet = kubelets::client(self, &mut report);
         if !reachable {
             // Everything else would only say so again.
             return report;
@@ -70,7 +73,7 @@ impl Preflight {
             front_proxy::check(self, &mut report).await;
         }
         serving::check(self, &mut report).await;
-        kubelets::check(self, &mut report).await;
+        kubelets::check(self, kubelet, &mut report).await;
         registrations::check(self, &mut report).await;
         report
     }

@@ -41,7 +41,7 @@ pub struct Target {
 pub enum WatchError {
     /// 403: somebody has to grant it.
     #[error(
-        "not allowed: grant get, list and watch on {resource} ({path}); the API server says: {message}"
+        "not allowed: grant list and watch on {resource} ({path}); the API server says: {message}"
     )]
     Forbidden {
         /// The resource.

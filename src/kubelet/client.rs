@@ -15,7 +15,7 @@ use super::resolve::Resolver;
 use super::tls::{Tls, watch_tls};
 use super::tls_stream::{Scratch, TlsStream};
 use super::token::watch_token;
-use super::{Addresses, ApiServer, Error, Pins, Target, TlsError, printable};
+use super::{Addresses, ApiServer, Error, Pins, Target, TlsError, said};
 use crate::cluster::{BearerToken, ClientCertificate, Material};
 use crate::domain::{Clock, NodeRecord};
 
@@ -182,7 +182,7 @@ impl KubeletClient {
             .taken()
             .get(response.body.clone())
             .unwrap_or_default();
-        let said = || printable(body, EXCERPT);
+        let said = || said(body, EXCERPT);
         match response.status {
             200 => Ok(body),
             401 => {

@@ -220,7 +220,7 @@ impl Error {
             Self::Broken { .. } => "broken",
             Self::Decode(DecodeError::TooManyContainers { .. }) => "too_large",
             Self::Decode(DecodeError::Empty { .. } | DecodeError::NoSummary) => "empty",
-            Self::Decode(DecodeError::Malformed) => "malformed",
+            Self::Decode(DecodeError::Malformed | DecodeError::NoExposition) => "malformed",
         }
     }
 

@@ -42,6 +42,15 @@ pub use material::MaterialError;
 pub use pins::Pins;
 pub use through::ApiServer;
 
+/// What an error's body says, as [`printable`] has it, or that it says nothing.
+fn said(body: &[u8], limit: usize) -> String {
+    let said = printable(body, limit);
+    if said.is_empty() {
+        return "nothing is said of it".to_owned();
+    }
+    said
+}
+
 /// The begin of what a peer sent, fit for a log line: at most `limit` characters, control
 /// characters replaced.
 fn printable(bytes: &[u8], limit: usize) -> String {

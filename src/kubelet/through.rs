@@ -7,7 +7,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
 
-use super::{Error, Target, printable};
+use super::{Error, Target, said};
 use crate::cluster::describe;
 
 /// The API server as a way to kubelets: `/api/v1/nodes/NODE/proxy`.
@@ -68,7 +68,7 @@ impl ApiServer {
         if code == 200 {
             return Ok(());
         }
-        let said = printable(buffer, EXCERPT);
+        let said = said(buffer, EXCERPT);
         Err(match code {
             // The API server's own words are a Status; a kubelet's are text.
             403 if said.starts_with('{') => Error::ProxyForbidden { said },

@@ -44,7 +44,7 @@ pub(super) struct Issued {
 /// Clocks of clients may be behind ours.
 const HEAD_START: Duration = Duration::from_secs(3600);
 /// What the common name of an authority of ours begins with. The second it was made follows, for
-/// people who look at a bundle of several.
+/// people who look at a bundle of several. The kubelet room knows us by it.
 const NAME: &str = "loadline-ca@";
 const LEAF_NAME: &str = "loadline";
 
@@ -231,4 +231,31 @@ fn common_name(name: &str) -> DistinguishedName {
     let mut whole = DistinguishedName::new();
     whole.push(DnType::CommonName, name);
     whole
+}
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::certificate::X509Certificate;
+    use x509_parser::prelude::FromDer;
+
+    use super::*;
+    use crate::kubelet::{Error, Platform, TlsError, explain};
+
+    #[test]
+    fn whoever_takes_us_for_a_kubelet_is_told_whom_it_met() {
+        let now = Timestamp::from_millis(1_767_323_045_000);
+        let authority = Authority::new(now, Duration::from_secs(3600)).unwrap();
+        let (_, parsed) = X509Certificate::from_der(&authority.certificate.der).unwrap();
+        let error = Error::Tls {
+            address: "127.0.0.1:10250".into(),
+            source: TlsError::UnknownIssuer {
+                issuer: parsed.subject().to_string(),
+            },
+        };
+        let explanation = explain(&error, Platform::default());
+        assert!(
+            explanation.says.contains("Loadline itself"),
+            "{explanation:?}"
+        );
+    }
 }

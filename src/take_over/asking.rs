@@ -113,7 +113,10 @@ impl Held {
             ("pods", &self.pods, &before.pods),
         ] {
             let there = now.intersection(then).count();
-            if now.is_empty() || there * of < then.len() * part {
+            if now.is_empty() {
+                return Err(format!("no {kind} are listed"));
+            }
+            if there * of < then.len() * part {
                 return Err(format!("only {there} of {} {kind} are listed", then.len()));
             }
         }

@@ -40,18 +40,15 @@ struct Found {
 
 impl TakeOver {
     /// Leads `v1beta1` to Loadline once Loadline has everything, then adds `v1`. What is done
-    /// already is left, so that it can be run again.
+    /// already is left, so that it can be run again; where nothing is left to do, it makes sure that
+    /// numbers come.
     ///
     /// # Errors
     /// [`Trouble`]; all but [`Trouble::NotUndone`] leave clients led as they were.
     pub async fn forward(&self, say: Say<'_>) -> Result<(), Trouble> {
         let found = self.look(say).await?;
         if found.taken && found.added {
-            say(&format!(
-                "{V1BETA1} and {V1} lead to {} already",
-                self.service
-            ));
-            return Ok(());
+            return self.already(say).await;
         }
         let loadline = self.waiting(say, async || self.loadline(&found.ours).await);
         let loadline = loadline.await?;
@@ -87,6 +84,22 @@ impl TakeOver {
             return Err(self.undo(&found.ours, previous, reason).await);
         }
         say("and in v1; loadline take-over --back leads back");
+        Ok(())
+    }
+
+    /// Makes sure that clients get numbers where there is nothing left to be led.
+    async fn already(&self, say: Say<'_>) -> Result<(), Trouble> {
+        for version in ["v1beta1", "v1"] {
+            let flows = self.flows(version, Some(true), &Held::default()).await;
+            flows.map_err(|reason| Trouble::NothingComes {
+                service: self.service.clone(),
+                reason,
+            })?;
+        }
+        say(&format!(
+            "{V1BETA1} and {V1} lead to {} already, and numbers come",
+            self.service
+        ));
         Ok(())
     }
 

@@ -100,6 +100,17 @@ pub enum Trouble {
         /// What it lacks.
         missing: String,
     },
+    /// Clients are led to Loadline already, and it gives them nothing.
+    #[error(
+        "{} and {} lead to {service} already, and {reason}; nothing was changed (kubectl -n {} get pods and loadline check say why)",
+        registration::V1BETA1, registration::V1, service.namespace
+    )]
+    NothingComes {
+        /// Loadline's Service.
+        service: ObjectName,
+        /// What is missing.
+        reason: String,
+    },
     /// There is no note of what was there before.
     #[error(
         "the APIService {name} has no note of who answered before ({annotation}); docs/migrate-from-metrics-server.md says how to go back by hand"

@@ -1,11 +1,19 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http::{Request, Response};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{APIService, APIServiceSpec};
+use kube::client::Body;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::asking::Held;
 use super::direct::host;
 use super::registration::{OWN, Ours, PREVIOUS, V1BETA1, change, noted};
+use super::{TakeOver, Trouble};
 use crate::check::ObjectName;
+use crate::cluster;
 
 fn loadline() -> ObjectName {
     ObjectName {
@@ -178,5 +186,69 @@ fn a_service_is_reached_by_its_address_or_the_name_it_stands_for() {
     ] {
         let service: Service = serde_json::from_value(json!({ "spec": spec })).unwrap();
         assert_eq!(host(&service).as_deref(), expected);
+    }
+}
+
+/// How the metrics API answers where both versions lead to Loadline already.
+#[derive(Clone, Copy)]
+enum Metrics {
+    Away,
+    Empty,
+    There,
+}
+
+fn led_already(metrics: Metrics) -> TakeOver {
+    let answer = move |path: &str| {
+        let items = match metrics {
+            Metrics::There => json!([{ "metadata": { "name": "a", "namespace": "x" } }]),
+            Metrics::Away | Metrics::Empty => json!([]),
+        };
+        match path.split('/').collect::<Vec<_>>().as_slice() {
+            [.., "apiservices", _] => (200, json!(own("loadline", Some("cGVt")))),
+            _ if matches!(metrics, Metrics::Away) => {
+                (503, json!({ "code": 503, "message": "no endpoints" }))
+            }
+            [.., "nodes" | "pods"] => (200, json!({ "items": items })),
+            _ => (
+                200,
+                json!({ "resources": [{ "verbs": ["list", "watch"] }] }),
+            ),
+        }
+    };
+    let service = tower::service_fn(move |request: Request<Body>| async move {
+        assert_eq!(request.method(), http::Method::GET, "nothing is written");
+        let (code, body) = answer(request.uri().path());
+        let body = Body::from(body.to_string().into_bytes());
+        Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+    });
+    TakeOver {
+        client: kube::Client::new(service, "default"),
+        identity: cluster::Config::default(),
+        service: loadline(),
+        dry_run: false,
+        patience: Duration::from_secs(1),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_leads_to_loadline_already_is_well_only_when_numbers_come() {
+    for (metrics, expected) in [
+        (Metrics::There, None),
+        (Metrics::Away, Some("no endpoints")),
+        (Metrics::Empty, Some("no nodes are listed")),
+    ] {
+        let told = Mutex::new(Vec::new());
+        let say = |line: &str| told.lock().push(line.to_owned());
+        let outcome = led_already(metrics).forward(&say).await;
+        match (outcome, expected) {
+            (Ok(()), None) => assert!(told.lock()[0].ends_with("already, and numbers come")),
+            (Err(error @ Trouble::NothingComes { .. }), Some(reason)) => {
+                let error = error.to_string();
+                assert!(error.contains(reason), "{error}");
+                assert!(error.contains("kubectl -n kube-system get pods"), "{error}");
+                assert!(told.lock().is_empty());
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

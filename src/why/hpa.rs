@@ -113,6 +113,13 @@ fn scale_path(namespace: &str, hpa: &Value) -> Option<String> {
     ))
 }
 
+/// The command that shows what Kubernetes knows of the target.
+fn describe_target(namespace: &str, hpa: &Value) -> String {
+    let target = |field: &str| text(hpa, &format!("/spec/scaleTargetRef/{field}"));
+    let (kind, name) = (target("kind").to_lowercase(), target("name"));
+    format!("kubectl describe {kind} -n {namespace} {name}")
+}
+
 /// Says what keeps the autoscaler from deciding.
 pub(super) fn judge(facts: &Facts, now: Timestamp) -> Answer {
     let subject = format!("hpa {}/{}", facts.namespace, facts.name);
@@ -123,7 +130,9 @@ pub(super) fn judge(facts: &Facts, now: Timestamp) -> Answer {
                 Err(error) => pod::unreadable("it", error),
                 Ok(_) => {
                     let says = "there is no such HorizontalPodAutoscaler";
-                    Reason::new(says, "look for its name: kubectl get hpa")
+                    let remedy =
+                        format!("look for its name: kubectl get hpa -n {}", facts.namespace);
+                    Reason::new(says, remedy)
                 }
             };
             return Answer {
@@ -184,7 +193,7 @@ fn pods(facts: &Facts, hpa: &Value, now: Timestamp) -> Vec<Reason> {
     let expected: Vec<&Value> = pods.iter().filter(|pod| counts(pod)).collect();
     if expected.is_empty() {
         let says = "its target has no pods";
-        return vec![Reason::new(says, "kubectl describe the target")];
+        return vec![Reason::new(says, describe_target(&facts.namespace, hpa))];
     }
     let missing = facts.unmeasured();
     if !missing.is_empty() {
@@ -293,6 +302,17 @@ mod tests {
             assert_eq!(answer.ok, ok, "{answer:?}");
             assert!(answer.text().contains(says), "{says}: {answer:?}");
         }
+    }
+
+    #[test]
+    fn what_to_do_names_what_it_is_to_be_done_with() {
+        let without = judge(&facts(Ok(None), Vec::new(), &[]), NOW).text();
+        assert!(without.contains("kubectl get hpa -n a\n"), "{without}");
+        let idle = judge(&facts(hpa("True", ""), Vec::new(), &[]), NOW).text();
+        assert!(
+            idle.contains("kubectl describe deployment -n a web\n"),
+            "{idle}"
+        );
     }
 
     #[test]

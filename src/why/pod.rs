@@ -49,6 +49,11 @@ impl Facts {
             coverage,
         }
     }
+
+    /// The command that shows what Kubernetes knows of the pod.
+    fn describe(&self) -> String {
+        format!("kubectl describe pod -n {} {}", self.namespace, self.name)
+    }
 }
 
 /// Says why the pod has no number, or how old the one it has is.
@@ -64,7 +69,7 @@ pub(super) fn judge(facts: &Facts, now: Timestamp) -> Answer {
         Ok(None) => {
             return missing(vec![Reason::new(
                 "there is no such pod",
-                "look for its name: kubectl get pods",
+                format!("look for its name: kubectl get pods -n {}", facts.namespace),
             )]);
         }
         Err(error) => {
@@ -165,20 +170,25 @@ pub(super) fn without_requests(pod: &Value, shares: &[Share<'_>]) -> Option<Reas
 /// Why a pod that exists has no number, the most certain reason first.
 pub(super) fn reasons(facts: &Facts, pod: &Value, now: Timestamp) -> Vec<Reason> {
     let phase = text(pod, "/status/phase");
+    if matches!(phase, "Succeeded" | "Failed") {
+        let says =
+            format!("the pod is {phase}: a pod that has ended has no numbers and needs none");
+        return vec![Reason::new(says, "")];
+    }
     if text(pod, "/spec/nodeName").is_empty() {
         let conditions = list(pod, "/status/conditions").iter();
         let mut scheduled = conditions.filter(|one| text(one, "/type") == "PodScheduled");
         let why = scheduled.next().map_or("", |one| text(one, "/message"));
         let says = format!("the pod is not on a node yet: {why}");
-        return vec![Reason::new(says, "kubectl describe pod")];
+        return vec![Reason::new(says, facts.describe())];
     }
     if phase != "Running" {
         return vec![Reason::new(
             format!("the pod is {phase}: numbers are served of running pods"),
-            "kubectl describe pod",
+            facts.describe(),
         )];
     }
-    if let Some(reason) = not_running(pod) {
+    if let Some(reason) = not_running(facts, pod) {
         return vec![reason];
     }
     if let Some(reason) = by_node(facts, pod) {
@@ -195,8 +205,10 @@ pub(super) fn reasons(facts: &Facts, pod: &Value, now: Timestamp) -> Vec<Reason>
             "its node {node} is well, and its kubelet names not every running container of the pod: the number of a \
              pod is served when all of them have one"
         ),
-        "compare with kubectl get --raw /api/v1/nodes/NODE/proxy/metrics/resource, and look at the kubelet's and the \
-         container runtime's logs",
+        format!(
+            "compare with kubectl get --raw /api/v1/nodes/{node}/proxy/metrics/resource, and look at the kubelet's and \
+             the container runtime's logs"
+        ),
     )]
 }
 
@@ -234,7 +246,7 @@ fn by_node(facts: &Facts, pod: &Value) -> Option<Reason> {
 }
 
 /// The container that keeps a running pod from being measured.
-fn not_running(pod: &Value) -> Option<Reason> {
+fn not_running(facts: &Facts, pod: &Value) -> Option<Reason> {
     let statuses = list(pod, "/status/containerStatuses");
     let running = |status: &&Value| status.pointer("/state/running").is_some();
     if statuses.iter().any(|status| running(&status)) {
@@ -245,13 +257,23 @@ fn not_running(pod: &Value) -> Option<Reason> {
         let waiting = text(status, "/state/waiting/reason");
         let ended = text(status, "/state/terminated/reason");
         let word = if waiting.is_empty() { ended } else { waiting };
-        (!word.is_empty()).then(|| format!("{name} is in {word}"))
+        (!word.is_empty()).then_some((name, word))
     });
-    let told = told.unwrap_or_else(|| "none has started".to_owned());
-    Some(Reason::new(
-        format!("no container of it runs: {told}"),
-        "kubectl logs --previous, kubectl describe pod",
-    ))
+    let describe = facts.describe();
+    let (told, remedy) = match told {
+        Some((container, word)) => {
+            let Facts {
+                namespace, name, ..
+            } = facts;
+            (
+                format!("{container} is in {word}"),
+                format!("kubectl logs -n {namespace} {name} -c {container} --previous, {describe}"),
+            )
+        }
+        None => ("none has started".to_owned(), describe),
+    };
+    let says = format!("no container of it runs: {told}");
+    Some(Reason::new(says, remedy))
 }
 
 fn young(pod: &Value, now: Timestamp) -> Option<Reason> {
@@ -343,7 +365,7 @@ mod tests {
             (
                 facts(Ok(None), Ok(None), Ok(None)),
                 "no such pod",
-                "get pods",
+                "get pods -n a",
             ),
             (facts(away(), Ok(None), Ok(None)), "cannot be read", "check"),
             (
@@ -359,24 +381,38 @@ mod tests {
             (
                 facts(Ok(Some(unplaced)), Ok(None), Ok(None)),
                 "0/3 nodes are available",
-                "describe",
+                "kubectl describe pod -n a p",
             ),
             (
                 facts(
-                    Ok(Some(pod("Succeeded", json!({})))),
+                    Ok(Some(pod("Pending", json!({})))),
                     Ok(None),
                     coverage("Fresh"),
                 ),
-                "Succeeded",
-                "describe",
+                "the pod is Pending",
+                "kubectl describe pod -n a p",
             ),
             (
                 facts(Ok(Some(crashing)), Ok(None), coverage("Fresh")),
                 "app is in CrashLoopBackOff",
-                "logs",
+                "kubectl logs -n a p -c app --previous, kubectl describe pod -n a p",
             ),
         ] {
             named(&facts, says, remedy);
+        }
+    }
+
+    #[test]
+    fn a_pod_that_has_ended_needs_no_number_and_nothing_is_to_be_done() {
+        for phase in ["Succeeded", "Failed"] {
+            let ended = Ok(Some(pod(phase, json!({}))));
+            let answer = judge(&facts(ended, Ok(None), coverage("Fresh")), NOW);
+            let [reason] = answer.reasons.as_slice() else {
+                panic!("{answer:?}");
+            };
+            let says = format!("the pod is {phase}: a pod that has ended");
+            assert!(reason.message.starts_with(&says), "{reason:?}");
+            assert_eq!(reason.remedy, "");
         }
     }
 
@@ -407,7 +443,7 @@ mod tests {
             (
                 facts(Ok(Some(old())), Ok(None), coverage("Fresh")),
                 "not every running container",
-                "kubelet",
+                "/api/v1/nodes/n1/proxy/metrics/resource",
             ),
             (
                 facts(Ok(Some(old())), Ok(None), Ok(None)),

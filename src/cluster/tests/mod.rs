@@ -361,7 +361,7 @@ async fn says_plainly_what_must_be_granted_and_waits_for_it() {
         running.failed_checks()[1],
         format!(
             "metadata-informer-sync: the pods are not listed yet: not allowed: \
-             grant get, list and watch on pods (/api/v1/pods); the API server says: {words}"
+             grant list and watch on pods (/api/v1/pods); the API server says: {words}"
         )
     );
     eventually("the list", || running.failed_checks().is_empty()).await;

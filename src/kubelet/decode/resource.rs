@@ -21,6 +21,9 @@ pub enum DecodeError {
     /// A summary that is no JSON to its end.
     #[error("the answer is no JSON")]
     Malformed,
+    /// It does not begin with a sample: a page of a proxy in between, or JSON.
+    #[error("the answer is no list of metrics: it begins with something else")]
+    NoExposition,
     /// JSON that is no summary: it names neither a node nor pods.
     #[error("neither a node nor pods in the answer")]
     NoSummary,
@@ -126,12 +129,31 @@ fn decode<'a>(
             continue;
         }
         let Some(line) = next_line(&mut rest) else {
-            return decoder.finish();
+            return match decoder.finish() {
+                Err(DecodeError::Empty { .. }) if !is_exposition(body) => {
+                    Err(DecodeError::NoExposition)
+                }
+                outcome => outcome,
+            };
         };
         match decoder.line(line) {
             Ok(()) => {}
             Err(Skip::Unreadable) => decoder.reading.skipped_lines += 1,
             Err(Skip::Full) => return Err(full(Full)),
+        }
+    }
+}
+
+/// Tells by the first line that is neither blank nor a comment; a text without one is an exposition
+/// of nothing.
+fn is_exposition(mut body: &[u8]) -> bool {
+    loop {
+        match next_line(&mut body) {
+            None => return true,
+            Some([] | [b'#', ..]) => {}
+            Some(line) => {
+                return split_name(line).is_ok_and(|(_, rest)| node_sample(rest).is_ok());
+            }
         }
     }
 }

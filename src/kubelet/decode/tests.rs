@@ -305,8 +305,31 @@ fn a_container_without_one_series_does_not_shift_the_others() {
 fn an_answer_without_a_single_number_is_no_answer() {
     let decode = |body: &str| decode_resource(body.as_bytes(), ASKED_AT, Limits::default()).err();
     assert_eq!(decode(""), Some(DecodeError::Empty { skipped_lines: 0 }));
-    let html = "<html>\n<body>sign in</body>\n</html>";
-    assert_eq!(decode(html), Some(DecodeError::Empty { skipped_lines: 3 }));
+    let others = "# a comment\nother{a=\"b\"} 1\n{\n";
+    assert_eq!(
+        decode(others),
+        Some(DecodeError::Empty { skipped_lines: 1 })
+    );
+    assert_eq!(
+        decode("\r\n# a comment"),
+        Some(DecodeError::Empty { skipped_lines: 0 })
+    );
+}
+
+#[test]
+fn what_does_not_begin_as_an_exposition_is_none() {
+    for body in [
+        "<html>\n<body>sign in</body>\n</html>",
+        "\n<html><pre>\nother 1\n</pre></html>",
+        "# Welcome\nPlease sign in",
+        "{\"kind\":\"Status\"}",
+    ] {
+        let refused = decode_resource(body.as_bytes(), ASKED_AT, Limits::default());
+        assert_eq!(refused, Err(DecodeError::NoExposition), "{body}");
+    }
+    let late = format!("<html>\n{}", lines(CPU, &[("a", "1")]));
+    let read = decode_resource(late.as_bytes(), ASKED_AT, Limits::default());
+    assert_eq!(read.unwrap().skipped_lines, 1, "a number is a number");
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(super) enum Fault {
     ConnectionRefused,
     Unreachable,
     NameUnknown,
+    Ourselves,
     SelfSigned,
     UnknownIssuer,
     WrongName,
@@ -97,7 +98,7 @@ const WEBHOOK: &[(Platform, &str)] = &[
     ),
 ];
 
-pub(super) const TABLE: [Advice; 27] = [
+pub(super) const TABLE: [Advice; 28] = [
     advice(
         Fault::NoAddress,
         "address",
@@ -138,7 +139,16 @@ pub(super) const TABLE: [Advice; 27] = [
         Fault::NameUnknown,
         "connect",
         "The node's host name cannot be resolved",
-        "put InternalIP first in --kubelet-preferred-address-types: node names are often not in the cluster's DNS",
+        "put InternalIP first in --kubelet-preferred-address-types: node names are often not in the cluster's DNS; a node \
+         without an IP address (kubectl get node -o wide) needs one (the kubelet's --node-ip), or its name in the DNS \
+         that is asked here",
+    ),
+    advice(
+        Fault::Ourselves,
+        "tls",
+        "The node's address and port lead to Loadline's own secure port",
+        "give Loadline another --secure-port than the kubelet's, or look at the node's addresses (kubectl get node -o wide) \
+         and at --kubelet-preferred-address-types",
     ),
     Advice {
         fault: Fault::SelfSigned,

@@ -85,7 +85,9 @@ fn fault(error: &Error) -> Fault {
             Fault::TooLarge
         }
         Error::Malformed { .. }
-        | Error::Decode(DecodeError::Malformed | DecodeError::NoSummary) => Fault::Garbled,
+        | Error::Decode(
+            DecodeError::Malformed | DecodeError::NoExposition | DecodeError::NoSummary,
+        ) => Fault::Garbled,
         Error::Broken { .. } => Fault::Broken,
         Error::Decode(DecodeError::Empty { .. }) => Fault::Empty,
     }
@@ -105,6 +107,7 @@ const fn connecting(kind: ErrorKind) -> Fault {
 
 fn handshake(error: &TlsError) -> Fault {
     match error {
+        TlsError::UnknownIssuer { issuer } if issuer.starts_with(OURS) => Fault::Ourselves,
         TlsError::UnknownIssuer { issuer } if is_self_made(issuer) => Fault::SelfSigned,
         TlsError::UnknownIssuer { .. } => Fault::UnknownIssuer,
         TlsError::WrongName { .. } => Fault::WrongName,
@@ -116,6 +119,10 @@ fn handshake(error: &TlsError) -> Fault {
         TlsError::Other { .. } => Fault::OtherTls,
     }
 }
+
+/// How the authorities begin that Loadline makes for its own serving certificate. Kubelets call
+/// theirs much the same, so this is asked first.
+const OURS: &str = "CN=loadline-ca@";
 
 /// A kubelet without a certificate makes an authority of its own called `HOST-ca@SECONDS`
 /// (client-go's `cert.GenerateSelfSignedCertKey`).
@@ -135,6 +142,9 @@ fn is_self_made(issuer: &str) -> bool {
 fn says(error: &Error, fault: Fault) -> String {
     let story = error.story();
     let meaning = match fault {
+        Fault::Ourselves => {
+            "this is Loadline itself: the node's address and port lead to its own secure port"
+        }
         Fault::SelfSigned => {
             "the kubelet's serving certificate is one it made itself, which no CA vouches for; expected is one signed by \
              the CA Loadline trusts (--kubelet-certificate-authority, else the cluster's)"

@@ -88,6 +88,17 @@ fn every_failure_has_a_sentence_with_its_particulars_and_a_remedy() {
 }
 
 #[test]
+fn an_authority_of_ours_is_not_taken_for_that_of_a_kubelet() {
+    let ours = issued_by("CN=loadline-ca@1700000000");
+    for platform in [Platform::default(), Platform::Fargate, Platform::Kubeadm] {
+        let Explanation { says, remedy } = explain(&ours, platform);
+        assert!(says.contains("Loadline itself"), "{says}");
+        assert!(says.contains("loadline-ca@1700000000"), "{says}");
+        assert!(remedy.contains("--secure-port") && remedy.contains("addresses"));
+    }
+}
+
+#[test]
 fn a_platform_with_a_way_of_its_own_is_told_that() {
     let self_made = issued_by("node-ca@1700000000");
     for (platform, remedy) in [

@@ -161,6 +161,16 @@ async fn every_status_but_200_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_error_without_words_does_not_end_in_a_colon() {
+    let client = client(Config::new(Trust::CompletelyInsecure)).await;
+    let server = Server::plain(always("HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n\r\n")).await;
+    let mut connection = Connection::new();
+    let error = get(&client, &target(&server, "node-1"), &mut connection).await;
+    let story = error.unwrap_err().story();
+    assert_eq!(story, "the kubelet answered 500: nothing is said of it");
+}
+
+#[tokio::test]
 async fn a_body_over_the_bound_is_refused() {
     let server = Server::plain(always(&ok(&"x".repeat(5000)))).await;
     let config = Config {
@@ -237,8 +247,10 @@ async fn a_summary_comes_over_the_same_connection_if_that_is_idle() {
 
 #[tokio::test]
 async fn a_bound_of_its_own_ends_a_request() {
-    let server = Server::plain(|_| Reply::SendAndHang(String::new())).await;
-    let client = client(Config::new(Trust::CompletelyInsecure)).await;
+    let ca = Ca::new();
+    let hangs = |_| Reply::SendAndHang(String::new());
+    let server = Server::tls(&valid(&ca, &["node-1"]), None, hangs).await;
+    let client = client(trusting(&ca)).await;
     let buffers = Buffers::keeping(0);
     let (connection, mut buffer) = (Connection::new(), buffers.lend());
     let after = Duration::from_millis(50);

@@ -6,7 +6,7 @@ async fn one_bad_node_harms_only_itself() {
     let bad = [
         ("refuses", Manner::Refuses, "403"),
         ("hangs", Manner::Hangs, "timeout"),
-        ("babbles", Manner::Babbles, "empty"),
+        ("babbles", Manner::Babbles, "malformed"),
         ("explodes", Manner::Explodes, "internal"),
     ];
     for (name, manner, _) in bad {
