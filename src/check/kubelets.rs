@@ -8,7 +8,9 @@ use futures_util::StreamExt;
 use super::{Finding, Preflight, Report};
 use crate::cluster::{Cluster, Connection};
 use crate::domain::{Inventory, NodeRecord, ResourceReading, Timestamp};
-use crate::kubelet::{self, Error, Explanation, Limits, Platform, decode_resource, explain};
+use crate::kubelet::{
+    self, Buffers, Error, Explanation, Limits, Platform, decode_resource, explain,
+};
 use crate::lifecycle::Stop;
 use crate::telemetry::Registry;
 
@@ -98,7 +100,8 @@ fn sample(nodes: Vec<Arc<NodeRecord>>, most: usize) -> Vec<Arc<NodeRecord>> {
 }
 
 async fn one(preflight: &Preflight, node: &NodeRecord) -> Finding {
-    let mut buffer = Vec::new();
+    let buffers = Buffers::keeping(0);
+    let mut buffer = buffers.lend();
     let got = async {
         let target = preflight.kubelet.target(node)?;
         let connection = kubelet::Connection::default();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::buffers::Buffer;
 use super::connection::{Connection, Open, Stream};
 use super::error::Phase;
 use super::http1::{Fault, Response};
@@ -149,7 +150,7 @@ impl KubeletClient {
         &self,
         target: &Target,
         connection: &Connection,
-        buffer: &'b mut Vec<u8>,
+        buffer: &'b mut Buffer<'_>,
     ) -> Result<&'b [u8], Error> {
         let after = self.config.request_timeout;
         self.get_within(after, target, connection, buffer).await
@@ -164,20 +165,23 @@ impl KubeletClient {
         after: Duration,
         target: &Target,
         connection: &Connection,
-        buffer: &'b mut Vec<u8>,
+        buffer: &'b mut Buffer<'_>,
     ) -> Result<&'b [u8], Error> {
         if let Trust::ApiServer(api_server) = &self.config.trust {
-            let asked = api_server.get(target, self.config.max_body_bytes, buffer);
+            let asked = api_server.get(target, self.config.max_body_bytes, buffer.taken());
             let phase = Phase::Reading;
             let asked = tokio::time::timeout(after, asked).await;
             asked.map_err(|_| Error::Timeout { after, phase })??;
-            return Ok(buffer);
+            return Ok(buffer.taken());
         }
         let mut phase = Phase::Connecting;
         let attempt = self.attempt(target, connection, buffer, &mut phase);
         let response = tokio::time::timeout(after, attempt).await;
         let response = response.map_err(|_| Error::Timeout { after, phase })??;
-        let body = buffer.get(response.body.clone()).unwrap_or_default();
+        let body = buffer
+            .taken()
+            .get(response.body.clone())
+            .unwrap_or_default();
         let said = || printable(body, EXCERPT);
         match response.status {
             200 => Ok(body),
@@ -200,7 +204,7 @@ impl KubeletClient {
         &self,
         target: &Target,
         connection: &Connection,
-        buffer: &mut Vec<u8>,
+        buffer: &mut Buffer<'_>,
         phase: &mut Phase,
     ) -> Result<Response, Error> {
         let tls = match &self.tls {

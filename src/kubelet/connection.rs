@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Target;
+use super::buffers::Buffer;
 use super::http1::{Fault, Response, exchange};
 use super::tls::{NodeTls, Tls};
 use super::tls_stream::TlsStream;
@@ -114,7 +115,7 @@ impl Open {
     pub(super) async fn exchange(
         &mut self,
         request: &[u8],
-        buffer: &mut Vec<u8>,
+        buffer: &mut Buffer<'_>,
         max_body: usize,
     ) -> Result<Response, Fault> {
         match &mut self.stream {

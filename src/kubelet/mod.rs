@@ -5,6 +5,7 @@
 //! [`explain()`] says it in words.
 
 mod address;
+mod buffers;
 mod client;
 mod connection;
 mod decode;
@@ -26,6 +27,7 @@ mod verify;
 mod tests;
 
 pub use address::{Addresses, Target};
+pub use buffers::{Buffer, Buffers};
 pub use client::{Config, KubeletClient, Trust};
 pub use connection::Connection;
 pub use decode::{

@@ -251,6 +251,13 @@ impl Wire for TlsStream {
         self.flush().await
     }
 
+    async fn ready(&self) -> io::Result<()> {
+        if self.unread.is_empty() && !self.ended {
+            self.tcp.readable().await?;
+        }
+        Ok(())
+    }
+
     async fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let before = buffer.len();
         while buffer.len() == before && !self.ended {

@@ -157,7 +157,7 @@ impl<G: KubeletMetricsGetter> Driver<G> {
             State::Waiting(connection, _) => connection,
             State::Asked { .. } => G::Connection::default(),
         };
-        node.pace.started(now);
+        node.pace.started(now, place.due);
         self.slow_under_way += usize::from(place.slow);
         let (worker, record) = (Arc::clone(&self.worker), Arc::clone(&node.record));
         let attempt = async move {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::NodeRecord;
-use crate::kubelet::{Connection, Error, KubeletClient};
+use crate::kubelet::{Buffer, Connection, Error, KubeletClient};
 
 /// Gets what the kubelet of one node measured.
 pub trait KubeletMetricsGetter: Send + Sync + 'static {
@@ -20,7 +20,7 @@ pub trait KubeletMetricsGetter: Send + Sync + 'static {
         &self,
         node: &NodeRecord,
         connection: &mut Self::Connection,
-        buffer: &'b mut Vec<u8>,
+        buffer: &'b mut Buffer<'_>,
     ) -> impl Future<Output = Result<&'b [u8], Error>> + Send;
 
     /// Gets the node's summary in the same way, within `timeout`.
@@ -32,7 +32,7 @@ pub trait KubeletMetricsGetter: Send + Sync + 'static {
         node: &NodeRecord,
         timeout: Duration,
         connection: &mut Self::Connection,
-        buffer: &'b mut Vec<u8>,
+        buffer: &'b mut Buffer<'_>,
     ) -> impl Future<Output = Result<&'b [u8], Error>> + Send;
 }
 
@@ -43,7 +43,7 @@ impl KubeletMetricsGetter for KubeletClient {
         &self,
         node: &NodeRecord,
         connection: &mut Connection,
-        buffer: &'b mut Vec<u8>,
+        buffer: &'b mut Buffer<'_>,
     ) -> Result<&'b [u8], Error> {
         let target = self.target(node)?;
         Self::get(self, &target, connection, buffer).await
@@ -54,7 +54,7 @@ impl KubeletMetricsGetter for KubeletClient {
         node: &NodeRecord,
         timeout: Duration,
         connection: &mut Connection,
-        buffer: &'b mut Vec<u8>,
+        buffer: &'b mut Buffer<'_>,
     ) -> Result<&'b [u8], Error> {
         let target = self.target(node)?.summary();
         self.get_within(timeout, &target, connection, buffer).await

@@ -16,6 +16,7 @@ use std::ops::Range;
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::buffers::Buffer;
 use chunked::{Chunked, Progress};
 
 #[cfg(fuzzing)]
@@ -65,6 +66,11 @@ pub(super) trait Wire {
     /// Sends the whole of it.
     async fn send(&mut self, request: &[u8]) -> io::Result<()>;
 
+    /// Waits until something may have come; may end before.
+    async fn ready(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Appends what comes next to `buffer`; tells how much, which is 0 at the end.
     async fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
 }
@@ -90,18 +96,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire for S {
 pub(super) async fn exchange<S>(
     stream: &mut S,
     request: &[u8],
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer<'_>,
     max_body: usize,
 ) -> Result<Response, Fault>
 where
     S: Wire,
 {
-    buffer.clear();
-    let sent = stream.send(request).await;
-    sent.map_err(|source| Fault::Broken {
+    let unanswered = |source| Fault::Broken {
         answered: false,
         source,
-    })?;
+    };
+    stream.send(request).await.map_err(unanswered)?;
+    stream.ready().await.map_err(unanswered)?;
+    let buffer = buffer.taken();
+    buffer.clear();
     let mut start = 0;
     let (head, start) = loop {
         let end = read_head(stream, buffer, start).await?;

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Fault, exchange};
+use crate::kubelet::Buffers;
 
 /// A peer that ignores what it is told, hands out its answer piece by piece, and ends.
 pub(super) struct Peer(VecDeque<Vec<u8>>);
@@ -31,10 +32,16 @@ impl Peer {
 
     /// What [`exchange`] makes of the answer.
     pub(super) fn answer(mut self, max_body: usize) -> Result<Answer, Fault> {
-        let mut buffer = b"left from before".to_vec();
+        let buffers = Buffers::keeping(0);
+        let mut buffer = buffers.lend();
+        buffer.taken().extend_from_slice(b"left from before");
         let exchanged = exchange(&mut self, b"GET", &mut buffer, max_body).now_or_never();
         let response = exchanged.unwrap_or(Err(Fault::Malformed("the exchange never ends")))?;
-        let body = buffer.get(response.body).unwrap_or_default().to_vec();
+        let body = buffer
+            .taken()
+            .get(response.body)
+            .unwrap_or_default()
+            .to_vec();
         Ok((response.status, body, response.reusable))
     }
 }

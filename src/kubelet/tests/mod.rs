@@ -110,7 +110,8 @@ async fn get(
     target: &Target,
     connection: &mut Connection,
 ) -> Result<String, Error> {
-    let mut buffer = Vec::new();
+    let buffers = Buffers::keeping(0);
+    let mut buffer = buffers.lend();
     let body = client.get(target, connection, &mut buffer).await?;
     Ok(String::from_utf8(body.to_vec()).unwrap())
 }

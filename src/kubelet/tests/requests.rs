@@ -218,7 +218,8 @@ async fn a_summary_comes_over_the_same_connection_if_that_is_idle() {
     let resource = target(&server, "node-1");
     let summary = resource.clone().summary();
     assert_eq!(summary.path(), "/stats/summary");
-    let (mut one, mut other) = (Vec::new(), Vec::new());
+    let buffers = Buffers::keeping(0);
+    let (mut one, mut other) = (buffers.lend(), buffers.lend());
     client.get(&resource, &ours, &mut one).await.unwrap();
     client.get(&summary, &theirs, &mut one).await.unwrap();
     assert_eq!(server.connections(), [0, 0]);
@@ -238,7 +239,8 @@ async fn a_summary_comes_over_the_same_connection_if_that_is_idle() {
 async fn a_bound_of_its_own_ends_a_request() {
     let server = Server::plain(|_| Reply::SendAndHang(String::new())).await;
     let client = client(Config::new(Trust::CompletelyInsecure)).await;
-    let (connection, mut buffer) = (Connection::new(), Vec::new());
+    let buffers = Buffers::keeping(0);
+    let (connection, mut buffer) = (Connection::new(), buffers.lend());
     let after = Duration::from_millis(50);
     let target = target(&server, "node-1").summary();
     let asked = client.get_within(after, &target, &connection, &mut buffer);
@@ -246,4 +248,5 @@ async fn a_bound_of_its_own_ends_a_request() {
         panic!("it ended otherwise");
     };
     assert_eq!(bound, after);
+    assert!(!buffer.is_taken(), "nothing came");
 }

@@ -111,7 +111,7 @@ impl<G: KubeletMetricsGetter> Driver<G> {
     }
 
     fn has_room(&self) -> bool {
-        self.under_way.len() < self.config.concurrency.max(1)
+        self.under_way.len() < self.config.places(self.nodes.len())
     }
 
     fn wake_at(&self) -> Instant {

@@ -25,8 +25,8 @@ pub struct Config {
     /// The time between two ticks of the roll-up, which fall on its multiples since the epoch. Each
     /// node is asked once for each tick, within the third before it.
     pub resolution: Duration,
-    /// The most attempts under way at once; nodes beyond it wait for their turn, the longest due
-    /// first. These places are not those of the resource metrics.
+    /// The most attempts under way at once, of many nodes ([`Config::places`]); nodes beyond it
+    /// wait for their turn, the longest due first. These places are not those of the resource metrics.
     pub concurrency: usize,
     /// The bound on one attempt. A summary takes a kubelet longer than the resource metrics do: it
     /// looks at volumes too.
@@ -51,6 +51,18 @@ impl Default for Config {
     }
 }
 
+/// As many nodes as this are asked at once in any cluster.
+const FEWEST_PLACES: usize = 16;
+
+impl Config {
+    /// The most attempts under way at once of so many nodes: a tenth of them. Each holds an answer
+    /// of some hundred kilobytes, and where all kubelets are slow for a while, as many are in
+    /// memory as there are places.
+    fn places(&self, nodes: usize) -> usize {
+        (nodes / 10).max(FEWEST_PLACES).min(self.concurrency).max(1)
+    }
+}
+
 /// When a node is asked: in the last third before a tick, spread by the node's name, and never so
 /// close to the tick that a prompt answer could miss it.
 fn phase(node: &NodeName, resolution: Duration) -> Phase {
@@ -66,6 +78,18 @@ fn phase(node: &NodeName, resolution: Duration) -> Phase {
 mod tests {
     use super::*;
     use crate::domain::Timestamp;
+
+    #[test]
+    fn a_tenth_of_the_nodes_is_asked_at_once() {
+        let config = Config::default();
+        let places = [1, 160, 170, 1000, 5000].map(|nodes| config.places(nodes));
+        assert_eq!(places, [16, 16, 17, 100, 128]);
+        let one = Config {
+            concurrency: 0,
+            ..config
+        };
+        assert_eq!(one.places(1000), 1);
+    }
 
     #[test]
     fn nodes_are_asked_in_the_last_third_before_a_tick_and_spread_over_it() {

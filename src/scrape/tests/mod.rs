@@ -18,7 +18,7 @@ use crate::domain::{
     ContainerKind, ContainerName, ContainerRecord, Labels, Namespace, NodeName, PodKey, PodName,
     PodPhase, PodRecord, Timestamp,
 };
-use crate::kubelet::{Error, Phase};
+use crate::kubelet::{Buffer, Error, Phase};
 use crate::lifecycle::{StopSender, Tasks};
 
 const RESOLUTION: Duration = Duration::from_secs(15);
@@ -81,14 +81,14 @@ impl KubeletMetricsGetter for Getter {
         &self,
         node: &NodeRecord,
         (): &mut (),
-        buffer: &'b mut Vec<u8>,
+        buffer: &'b mut Buffer<'_>,
     ) -> Result<&'b [u8], Error> {
         let kubelets = &self.0;
         note(&kubelets.asked, kubelets, node);
         let manner = kubelets.manners.lock().get(&node.name).copied();
         let text = behave(manner, || kubelets.exposition(&node.name)).await?;
-        *buffer = text.into_bytes();
-        Ok(buffer)
+        buffer.taken().extend_from_slice(text.as_bytes());
+        Ok(buffer.taken())
     }
 
     async fn get_summary<'b>(
@@ -96,7 +96,7 @@ impl KubeletMetricsGetter for Getter {
         node: &NodeRecord,
         timeout: Duration,
         (): &mut (),
-        buffer: &'b mut Vec<u8>,
+        buffer: &'b mut Buffer<'_>,
     ) -> Result<&'b [u8], Error> {
         let kubelets = &self.0;
         note(&kubelets.asked_summaries, kubelets, node);
@@ -109,8 +109,8 @@ impl KubeletMetricsGetter for Getter {
         let text = tokio::time::timeout(timeout, answer)
             .await
             .map_err(late)??;
-        *buffer = text.into_bytes();
-        Ok(buffer)
+        buffer.taken().extend_from_slice(text.as_bytes());
+        Ok(buffer.taken())
     }
 }
 
