@@ -156,11 +156,17 @@ impl<'a> Latest<'a> {
         Some(self.metrics(metadata, Some(usage(&set)?), None))
     }
 
-    /// A pod, if every regular container of it has both numbers.
+    /// A pod, if every container of it has both numbers: the regular ones, and the sidecars that run.
     fn pod(&self, pod: &PodRecord) -> Option<Metrics> {
-        let regular = pod.containers.iter();
-        let regular = regular.filter(|container| container.kind == ContainerKind::Regular);
-        let containers: Option<Vec<Container>> = regular
+        let counted = pod
+            .containers
+            .iter()
+            .filter(|container| match container.kind {
+                ContainerKind::Regular => true,
+                ContainerKind::Sidecar => container.running,
+                ContainerKind::Init | ContainerKind::Ephemeral => false,
+            });
+        let containers: Option<Vec<Container>> = counted
             .map(|container| {
                 let key = EntityKey::Container(pod.key.clone(), container.name.clone());
                 let usage = usage(&self.view.latest(&key)?)?;
