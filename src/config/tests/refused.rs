@@ -261,6 +261,10 @@ fn a_stored_label_takes_no_others_place() {
             "--store-label: a is given twice",
         ]
     );
+    assert_eq!(
+        errors(&["--store-label==", "--store-label==x"]),
+        ["--store-label must be label or name=label"]
+    );
 }
 
 #[test]
