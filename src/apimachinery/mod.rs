@@ -45,7 +45,7 @@ pub use query::{
     InvalidEscape, Query, decode_path, decode_path_lossily, encode_path, percent_encode,
     query_escape,
 };
-pub use quote::Quoted;
+pub use quote::{Quoted, Unquoted};
 pub use reply::{Later, Piece, Pieces, Reply, Stream};
 pub use request_info::{InvalidRequest, RequestInfo, ResourceInfo};
 pub use selector::{

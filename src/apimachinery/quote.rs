@@ -12,20 +12,37 @@ impl fmt::Display for Quoted<'_> {
         for c in self.0.chars() {
             match c {
                 '"' | '\\' => write!(f, "\\{c}")?,
-                '\x07' => f.write_str("\\a")?,
-                '\x08' => f.write_str("\\b")?,
-                '\x0c' => f.write_str("\\f")?,
-                '\n' => f.write_str("\\n")?,
-                '\r' => f.write_str("\\r")?,
-                '\t' => f.write_str("\\t")?,
-                '\x0b' => f.write_str("\\v")?,
-                c if is_printable(c) => f.write_char(c)?,
-                c if c.is_ascii() => write!(f, "\\x{:02x}", u32::from(c))?,
-                c if u32::from(c) <= 0xffff => write!(f, "\\u{:04x}", u32::from(c))?,
-                c => write!(f, "\\U{:08x}", u32::from(c))?,
+                c => printable(f, c)?,
             }
         }
         f.write_char('"')
+    }
+}
+
+/// Prints a text as it is, but what cannot be printed as [`Quoted`] does: for texts of Go's that
+/// quote nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unquoted<'a>(pub &'a str);
+
+impl fmt::Display for Unquoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| printable(f, c))
+    }
+}
+
+fn printable(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+    match c {
+        '\x07' => f.write_str("\\a"),
+        '\x08' => f.write_str("\\b"),
+        '\x0c' => f.write_str("\\f"),
+        '\n' => f.write_str("\\n"),
+        '\r' => f.write_str("\\r"),
+        '\t' => f.write_str("\\t"),
+        '\x0b' => f.write_str("\\v"),
+        c if is_printable(c) => f.write_char(c),
+        c if c.is_ascii() => write!(f, "\\x{:02x}", u32::from(c)),
+        c if u32::from(c) <= 0xffff => write!(f, "\\u{:04x}", u32::from(c)),
+        c => write!(f, "\\U{:08x}", u32::from(c)),
     }
 }
 
@@ -53,5 +70,11 @@ mod tests {
         ] {
             assert_eq!(Quoted(text).to_string(), quoted);
         }
+    }
+
+    #[test]
+    fn without_quotes_only_what_cannot_be_printed_is_escaped() {
+        let text = "a=\"b\\c\" \0\u{2028}";
+        assert_eq!(Unquoted(text).to_string(), r#"a="b\c" \x00\u2028"#);
     }
 }

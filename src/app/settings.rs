@@ -74,8 +74,8 @@ fn cluster_trust(credentials: &Credentials) -> Result<Trust> {
         _ if credentials.insecure_skip_tls_verify => Ok(Trust::Anybody),
         Some(ca) => Ok(Trust::Ca(ca.clone())),
         None => bail!(
-            "the kubeconfig names no certificate authority to verify kubelets against; \
-             give --kubelet-certificate-authority"
+            "nothing names a certificate authority to verify kubelets against; \
+             give --kubelet-certificate-authority, or a kubeconfig that has one"
         ),
     }
 }

@@ -187,6 +187,7 @@ fn read(given: &mut Given) -> Option<Settings> {
     let leader_elect = leader::read(given);
     let max_procs = heapster::read_max_procs(given);
     let serving = serving::read(given);
+    refuse_one_port_twice(given, heapster.as_ref(), serving.as_ref());
     let authentication = authentication::read(given);
     let authorization = authorization::read(given);
     let limits = generic::read_limits(given);
@@ -215,6 +216,26 @@ fn read(given: &mut Given) -> Option<Settings> {
         notes: given.take_notes(),
         inert,
     })
+}
+
+/// Two servers on one port would fail as they listen, and blame somebody else.
+fn refuse_one_port_twice(
+    given: &mut Given,
+    heapster: Option<&Heapster>,
+    serving: Option<&Serving>,
+) {
+    let open = heapster.and_then(|heapster| heapster.port.as_ref());
+    let Some((open, secure)) = open.zip(serving) else {
+        return;
+    };
+    let (one, other) = (open.address, secure.bind_address);
+    let meet = one == other || one.is_unspecified() || other.is_unspecified();
+    if meet && open.port == secure.port {
+        given.refuse(format!(
+            "--heapster-port and --secure-port are both {}: give each a port of its own",
+            open.port
+        ));
+    }
 }
 
 /// A kubeconfig given by its own flag is all there is to say; else it is as the source says.

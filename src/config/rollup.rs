@@ -177,6 +177,10 @@ fn wrongly_stored(stored: &[StoredLabel]) -> Vec<String> {
     let mut problems = Vec::new();
     for (at, one) in stored.iter().enumerate() {
         let mut before = stored.iter().take(at);
+        // That there is no name is told already.
+        if one.to.is_empty() {
+            continue;
+        }
         if LABELS.contains(&one.to.as_str()) {
             problems.push(format!("{} is a label everything has already", one.to));
         } else if before.any(|other| other.to == one.to && other.from != one.from) {

@@ -50,6 +50,11 @@ impl MetricResult {
             latest_timestamp: Stamp(latest),
         }
     }
+
+    /// How many points there are.
+    pub(super) const fn len(&self) -> usize {
+        self.metrics.len()
+    }
 }
 
 /// The value as clients of Heapster read it. What is below zero is zero; Heapster let it wrap

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::answer::{self, ResultList};
 use super::go_time::Stamp;
-use super::{names, parameters};
+use super::names;
+use super::parameters::{self, Refusal};
 use crate::domain::{EntityKey, Metric};
-use crate::history::{Series, Span, Subject, View};
+use crate::history::{Series, Span, Subject, Values, View};
 
 /// The points of one node or pod.
 #[derive(Debug, Serialize)]
@@ -53,10 +54,8 @@ pub(super) fn answer(view: &View<'_>, segments: &[&str]) -> Option<Response<Byte
         }
         _ => return None,
     };
-    Some(match entities {
-        Ok(entities) => points(view, &entities, metric),
-        Err(refusal) => answer::refused(&refusal),
-    })
+    let points = entities.and_then(|entities| points(view, &entities, metric));
+    Some(points.unwrap_or_else(|refusal| answer::refused(&refusal)))
 }
 
 /// The pods of this name, each once and sorted, as a `WHERE name IN (…) ORDER BY name` gave them.
@@ -68,12 +67,17 @@ fn pods(namespace: &str, listed: &[&str]) -> Vec<EntityKey> {
 }
 
 /// What has no points has no item; without any item, there is `null` instead of a list.
-fn points(view: &View<'_>, entities: &[EntityKey], metric: &str) -> Response<Bytes> {
+fn points(
+    view: &View<'_>,
+    entities: &[EntityKey],
+    metric: &str,
+) -> Result<Response<Bytes>, Refusal> {
     let series = Series::of(match metric {
         "cpu" => Metric::CpuUsageRate,
         _ => Metric::MemoryWorkingSet,
     });
-    let items: Vec<SidecarMetric> = entities
+    let mut values = Values::default();
+    let items: Result<Vec<SidecarMetric>, Refusal> = entities
         .iter()
         .filter_map(|entity| {
             let points = view.points(&Subject::Entity(entity.clone()), &series, Span::ALL);
@@ -82,18 +86,23 @@ fn points(view: &View<'_>, entities: &[EntityKey], metric: &str) -> Response<Byt
                 value: answer::whole(value),
             });
             let metric_points: Vec<SidecarPoint> = points.collect();
-            (!metric_points.is_empty()).then(|| SidecarMetric {
-                data_points: [],
-                metric_points,
-                metric_name: metric.to_owned(),
-                uids: [name_of(entity)],
+            let told = values.add(metric_points.len());
+            (!metric_points.is_empty()).then(|| {
+                told?;
+                Ok(SidecarMetric {
+                    data_points: [],
+                    metric_points,
+                    metric_name: metric.to_owned(),
+                    uids: [name_of(entity)],
+                })
             })
         })
         .collect();
-    match items.is_empty() {
+    let items = items?;
+    Ok(match items.is_empty() {
         true => answer::compact(&serde_json::json!({ "items": null })),
         false => answer::compact(&ResultList { items }),
-    }
+    })
 }
 
 fn name_of(entity: &EntityKey) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::answer::{self, MetricResult, ResultList};
 use super::go_time::Stamp;
@@ -227,6 +227,9 @@ impl Failure {
             Self::Store(error @ HistoricalError::NoResults(_)) => {
                 answer::text(StatusCode::NOT_FOUND, error.to_string())
             }
+            Self::Store(error @ HistoricalError::TooMany(_)) => {
+                answer::text(StatusCode::BAD_REQUEST, error.to_string())
+            }
             Self::Store(error) => {
                 let why = error.source().map(|source| format!(": {source}"));
                 let text = format!("{error}{}", why.unwrap_or_default());
@@ -239,7 +242,8 @@ impl Failure {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AggregationResult {
-    buckets: Vec<AggregationBucket>,
+    #[serde(serialize_with = "told")]
+    buckets: Vec<Bucket>,
     /// Nanoseconds.
     bucket_size: u64,
 }
@@ -274,14 +278,19 @@ impl AggregationResult {
     fn new(buckets: Vec<Bucket>, size: Option<Duration>) -> Self {
         let size = size.filter(|_| !buckets.is_empty()).unwrap_or_default();
         Self {
-            buckets: buckets.into_iter().map(AggregationBucket::new).collect(),
+            buckets,
             bucket_size: u64::try_from(size.as_nanos()).unwrap_or(u64::MAX),
         }
     }
 }
 
+/// One bucket at a time, so that a long list is not there once more.
+fn told<S: Serializer>(buckets: &[Bucket], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(buckets.iter().map(AggregationBucket::new))
+}
+
 impl AggregationBucket {
-    fn new(bucket: Bucket) -> Self {
+    fn new(bucket: &Bucket) -> Self {
         let start: Timestamp = bucket.start;
         let percentiles = ["50", "95", "99"].into_iter().zip(bucket.percentiles);
         let percentiles = percentiles.filter_map(|(name, value)| Some((name, value?.into())));

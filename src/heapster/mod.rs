@@ -5,9 +5,10 @@
 //! is not, and `docs/heapster.md` lists each such place. Pure functions from a request's head to a
 //! whole response: listeners, authentication and authorization lie in front.
 //!
-//! What a request may be: a path and query of 64 KiB, 64 slashes, 2500 pods in a list, 64 labels,
-//! 128 bytes for a time or a duration. Beyond that it is answered with 4xx and a plain text. Large
-//! answers that nobody reads to their end are bounded together, see `large`.
+//! What a request may be: a path and query of 64 KiB, 64 slashes, 2500 pods in a list with 500 000
+//! values, 64 labels, 128 bytes for a time or a duration. Beyond that it is answered with 4xx and a
+//! plain text. Lists of pods are made few at a time, see `turns`; large answers that nobody reads to
+//! their end are bounded together, see `large`.
 
 mod accept;
 mod answer;
@@ -26,6 +27,7 @@ mod route;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::apimachinery::{Later, Query, Reply};
 use crate::domain::{Clock, Inventory, NodeName, Timestamp};
@@ -42,6 +45,7 @@ use crate::rollup::Labelling;
 use large::LargeAnswers;
 use location::Location;
 use route::{Api, Route};
+use turns::Turns;
 
 /// What flags decide about Heapster's APIs.
 #[derive(Clone, Debug)]
@@ -77,6 +81,7 @@ pub struct Heapster {
     inventory: Arc<Inventory>,
     clock: Arc<dyn Clock>,
     large: LargeAnswers,
+    turns: Turns,
 }
 
 /// What a handler is told of a request.
@@ -128,14 +133,15 @@ impl Heapster {
             inventory,
             clock,
             large: LargeAnswers::new(),
+            turns: Turns::new(),
         }
     }
 
     /// Answers a request, compressed if the client takes it.
     ///
     /// Long lists take tens of milliseconds of computing: call this on a thread that may block
-    /// (`spawn_blocking`). A historical source that has no answer at once is not waited for here:
-    /// then the answer comes [`Later`], and computes little.
+    /// (`spawn_blocking`). A historical source that has no answer at once is not waited for here, nor
+    /// is the turn of a list of pods: then the answer comes [`Later`], and computes little.
     #[must_use]
     pub fn reply(
         self: &Arc<Self>,
@@ -144,19 +150,44 @@ impl Heapster {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Reply {
-        let heapster = Arc::clone(self);
         let asked = (method.clone(), uri.clone(), headers.clone());
-        let mut answer = Box::pin(async move {
-            let (method, uri, headers) = asked;
-            heapster.answer(table, &method, &uri, &headers).await
-        });
-        if let Some(response) = at_once(answer.as_mut()) {
-            return self.finish(headers, response).into();
+        let Some(turns) = self.turns.of(uri) else {
+            return self.make(table, asked, None);
+        };
+        if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+            return self.make(table, asked, Some(turn));
         }
-        let (heapster, headers) = (Arc::clone(self), headers.clone());
+        let heapster = Arc::clone(self);
+        Reply::Later(Later::new(async move {
+            // Nobody closes the semaphore.
+            let turn = turns.acquire_owned().await.ok();
+            let make = move || heapster.make(table, asked, turn);
+            let made = tokio::task::spawn_blocking(make).await;
+            made.unwrap_or_else(|_| nobody_waits().into())
+        }))
+    }
+
+    /// Answers a request whose turn it is; the turn is over when the answer is finished.
+    fn make(
+        self: &Arc<Self>,
+        table: RouteTable,
+        (method, uri, headers): (Method, Uri, HeaderMap),
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Reply {
+        let heapster = Arc::clone(self);
+        let wanted = headers.clone();
+        let mut answer =
+            Box::pin(async move { heapster.answer(table, &method, &uri, &wanted).await });
+        if let Some(response) = at_once(answer.as_mut()) {
+            return self.finish(&headers, response).into();
+        }
+        let heapster = Arc::clone(self);
         Reply::Later(Later::new(async move {
             let response = answer.await;
-            let finish = move || heapster.finish(&headers, response);
+            let finish = move || {
+                let _turn = turn;
+                heapster.finish(&headers, response)
+            };
             let finished = tokio::task::spawn_blocking(finish).await;
             finished.unwrap_or_else(|_| nobody_waits()).into()
         }))

@@ -8,7 +8,7 @@ use super::parameters::{self, Labels, Refusal};
 use super::route::{PodList, Route, Subject, Wanted};
 use super::{Asked, names};
 use crate::domain::{EntityKey, Namespace, NodeName, PodKey, PodName};
-use crate::history::{self, Series, Span, View};
+use crate::history::{self, Series, Span, Values, View};
 
 /// Answers a route of the model API. What does not exist has no metrics, which is no error, but for
 /// what cannot be meant as a name.
@@ -124,15 +124,17 @@ fn pod_list(
     let labels = parameters::labels(&asked.query)?;
     let series = series_of(&wanted.metric, &labels);
     let namespace = Namespace::new(namespace).ok();
+    let mut values = Values::default();
     let items = names.into_iter().map(|name| {
         let name = PodName::new(name).ok();
         let pod = namespace.clone().zip(name);
         let entity = pod.map(|(namespace, name)| EntityKey::Pod(PodKey::new(namespace, name)));
-        points(view, entity, series.as_ref(), span)
+        let item = points(view, entity, series.as_ref(), span);
+        values.add(item.len())?;
+        Ok(item)
     });
-    Ok(ResultList {
-        items: items.collect(),
-    })
+    let items: Result<Vec<MetricResult>, Refusal> = items.collect();
+    Ok(ResultList { items: items? })
 }
 
 fn points(

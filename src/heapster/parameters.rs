@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::go_time::{GoTime, InvalidTime};
 use crate::apimachinery::{Query, Quoted};
 use crate::domain::Timestamp;
-use crate::history::{Aggregation, Span};
+use crate::history::{Aggregation, Span, TooMany};
 
 /// The longest `start`, `end` or `bucket` that is read; Go would read and quote any length.
 const MAX_TEXT: usize = 128;
@@ -63,6 +63,9 @@ pub(super) enum Refusal {
     /// A pod list that is too long for one answer.
     #[error("more than {MAX_PODS} pods")]
     ManyPods,
+    /// A pod list with more points than one answer may have.
+    #[error(transparent)]
+    ManyValues(#[from] TooMany),
     /// A name that is longer than any object's.
     #[error("Invalid {0}: longer than {1} bytes")]
     LongName(&'static str, usize),

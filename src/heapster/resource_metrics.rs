@@ -9,7 +9,9 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::{Asked, answer};
-use crate::apimachinery::{CanonicalQuantity, GoDuration, LabelSelector, Rfc3339};
+use crate::apimachinery::{
+    CanonicalQuantity, GoDuration, LabelSelector, Quoted, Rfc3339, Unquoted,
+};
 use crate::domain::{
     self, ContainerKind, EntityKey, Inventory, Metric, MetricSet, Nanocores, NodeRecord, PodRecord,
 };
@@ -18,14 +20,14 @@ use crate::history::View;
 /// Why there is no object or list.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("Error while parsing selector {0}: {1}")]
+    #[error("Error while parsing selector {}: {}", Unquoted(.0), .1)]
     Selector(String, String),
-    #[error("No metrics for node {0}")]
+    #[error("No metrics for node {}", Unquoted(.0))]
     Node(String),
-    #[error("Error while getting pod {0}: pod {quoted} not found", quoted = crate::apimachinery::Quoted(.0))]
+    #[error("Error while getting pod {}: pod {} not found", Unquoted(.0), Quoted(.0))]
     NoPod(String),
     // Heapster's spelling.
-    #[error("No metrics availalble for pod {0}/{1}")]
+    #[error("No metrics availalble for pod {}/{}", Unquoted(.0), Unquoted(.1))]
     Pod(String, String),
 }
 
@@ -156,11 +158,17 @@ impl<'a> Latest<'a> {
         Some(self.metrics(metadata, Some(usage(&set)?), None))
     }
 
-    /// A pod, if every regular container of it has both numbers.
+    /// A pod, if every container of it has both numbers: the regular ones, and the sidecars that run.
     fn pod(&self, pod: &PodRecord) -> Option<Metrics> {
-        let regular = pod.containers.iter();
-        let regular = regular.filter(|container| container.kind == ContainerKind::Regular);
-        let containers: Option<Vec<Container>> = regular
+        let counted = pod
+            .containers
+            .iter()
+            .filter(|container| match container.kind {
+                ContainerKind::Regular => true,
+                ContainerKind::Sidecar => container.running,
+                ContainerKind::Init | ContainerKind::Ephemeral => false,
+            });
+        let containers: Option<Vec<Container>> = counted
             .map(|container| {
                 let key = EntityKey::Container(pod.key.clone(), container.name.clone());
                 let usage = usage(&self.view.latest(&key)?)?;

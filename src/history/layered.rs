@@ -9,8 +9,8 @@ use crate::domain::{Clock, EntityKey, Namespace, NodeName, PodName, Timestamp};
 
 use super::holes::{Points, asked, holes, joined};
 use super::{
-    Aggregation, Answer, Bucket, HistoricalError, HistoricalSource, History, Listed, NoResults,
-    Query, Span, aggregate,
+    Aggregation, Answer, Bucket, Each, HistoricalError, HistoricalSource, History, Listed,
+    NoResults, Query, Span, aggregate_each, bounded,
 };
 
 /// A source that knows of which instants it has columns.
@@ -35,8 +35,6 @@ pub struct Layered {
     clock: Arc<dyn Clock>,
     reach: Duration,
 }
-
-type Each<T> = Vec<Result<T, NoResults>>;
 
 /// Questions to the older one for one to both, at a time.
 const QUESTIONS: usize = 4;
@@ -85,7 +83,7 @@ impl Layered {
                 .then_some(points)
                 .ok_or_else(|| NoResults::new(&query.series, subject.clone()))
         });
-        Ok(joined.collect())
+        bounded(joined, 1)
     }
 
     async fn all_aggregates(
@@ -96,9 +94,7 @@ impl Layered {
     ) -> Result<Each<Vec<Bucket>>, HistoricalError> {
         // Buckets may hold points of both.
         let points = self.all_points(query).await?.into_iter();
-        let buckets =
-            points.map(|points| Ok(aggregate(&points?, aggregations, query.span, bucket)));
-        Ok(buckets.collect())
+        aggregate_each(points, aggregations, query.span, bucket)
     }
 }
 

@@ -53,7 +53,10 @@ pub use merging::Merging;
 pub use ring::{History, Refused};
 pub use ring_format::{RingPart, RingReader, RingWriter, read_key, write_key};
 pub use series::{Series, Span, Subject};
-pub use source::{Answer, HistoricalError, HistoricalSource, Listed, NoResults, Query};
+pub use source::{
+    Answer, Each, HistoricalError, HistoricalSource, Listed, NoResults, Query, TooMany, Values,
+    aggregate_each, bounded,
+};
 pub use taking::Taking;
 pub use view::View;
 

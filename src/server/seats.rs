@@ -98,9 +98,10 @@ impl Seats {
         if first {
             warn!(
                 %address, limit = self.most_newcomers,
-                "an address has as many connections that have not authenticated as it may, the \
-                 oldest of them are closed for each new one; find out what connects from there and \
-                 asks nothing: a scanner, a load balancer's check, a client that hangs"
+                "an address has as many connections that have not asked or not authenticated yet as \
+                 it may, the oldest of them are closed for each new one; find out what connects from \
+                 there: a client that opens very many at a moment, or one that asks nothing, such as a \
+                 scanner, a load balancer's check, a client that hangs"
             );
         }
         Some(Seat {

@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::history::{
     Aggregation, Answer, Bucket, HistoricalError, HistoricalSource, Listed, NoResults, Query, Span,
-    aggregate,
+    aggregate_each, bounded,
 };
 use crate::sinks::{self, Http, Layout, Written};
 use crate::telemetry::Registry;
@@ -132,7 +132,7 @@ impl Store {
             true => Err(NoResults::new(&query.series, subject.clone())),
             false => Ok(points),
         });
-        Ok(found.collect())
+        bounded(found, 1)
     }
 
     async fn names(&self, list: List<'_>) -> Result<BTreeSet<String>, HistoricalError> {
@@ -175,9 +175,7 @@ impl HistoricalSource for Store {
     ) -> Answer<'a, Vec<Bucket>> {
         Box::pin(async move {
             let found = self.found(query).await?.into_iter();
-            let buckets =
-                found.map(|points| Ok(aggregate(&points?, aggregations, query.span, bucket)));
-            Ok(buckets.collect())
+            aggregate_each(found, aggregations, query.span, bucket)
         })
     }
 

@@ -58,7 +58,7 @@ const DISABLE_METRIC_SINK: Flag = Flag::new(
     "disable-metric-sink",
     Kind::Bool,
     "false",
-    "Keep nothing over time, and serve none of Heapster's API",
+    "Keep nothing over time, and serve no model, export, dashboard or v1alpha1; /healthz, the schema and the history of --historical-source stay",
 );
 pub(super) const MAX_PROCS: Flag = Flag::new(
     "max-procs",

@@ -252,6 +252,36 @@ fn a_wrong_value_beside_it_hides_no_wrong_length_of_the_history() {
 }
 
 #[test]
+fn one_port_is_not_listened_on_twice() {
+    let both = "--heapster-port and --secure-port are both 8443: give each a port of its own";
+    let at = |ip: &str, bind: &str| {
+        let (ip, bind) = (
+            format!("--listen-ip={ip}"),
+            format!("--bind-address={bind}"),
+        );
+        [ip, bind]
+    };
+    let flags = ["--heapster-port=8443", "--secure-port=8443"];
+    assert_eq!(errors(&flags), [both]);
+    for (ip, bind, meet) in [
+        ("127.0.0.1", "::", true),
+        ("", "127.0.0.1", true),
+        ("127.0.0.1", "127.0.0.1", true),
+        ("127.0.0.2", "127.0.0.1", false),
+    ] {
+        let places = at(ip, bind);
+        let flags: Vec<&str> = flags
+            .into_iter()
+            .chain(places.iter().map(String::as_str))
+            .collect();
+        match meet {
+            true => assert_eq!(errors(&flags), [both], "{ip} {bind}"),
+            false => drop(settings(&flags)),
+        }
+    }
+}
+
+#[test]
 fn a_stored_label_takes_no_others_place() {
     settings(&["--store-label=app,tier=app,app=app"]);
     assert_eq!(
@@ -260,6 +290,10 @@ fn a_stored_label_takes_no_others_place() {
             "--store-label: type is a label everything has already",
             "--store-label: a is given twice",
         ]
+    );
+    assert_eq!(
+        errors(&["--store-label==", "--store-label==x"]),
+        ["--store-label must be label or name=label"]
     );
 }
 

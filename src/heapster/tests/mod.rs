@@ -2,6 +2,7 @@
 
 mod historical;
 mod hostile;
+mod lists;
 mod model;
 mod others;
 mod stores;

@@ -8,7 +8,7 @@ use super::{
     FIRST, Stopped, answer, column, error, get, heapster, inventory, json, request, set,
     with_config,
 };
-use crate::domain::{EntityKey, Inventory, Metric, Timestamp};
+use crate::domain::{ContainerKind, ContainerRecord, EntityKey, Inventory, Metric, Timestamp};
 use crate::heapster::{Config, Heapster, RouteTable};
 use crate::history::{self, History};
 use crate::telemetry::Registry;
@@ -182,10 +182,36 @@ fn kubectl_top_of_old_finds_its_lists() {
 }
 
 #[test]
+fn kubectl_top_is_told_of_sidecars_that_run() {
+    let heapster = heapster();
+    let containers = |kind, running| {
+        let mut pod = super::pod_record("a", "p", "web", &["app"]);
+        let name = pod.containers[0].name.clone();
+        pod.containers = [ContainerRecord::new(name, kind, running)]
+            .into_iter()
+            .collect();
+        heapster.inventory.apply_pod(pod);
+        let (_, _, body) = answer(&heapster, "/apis/metrics/v1alpha1/namespaces/a/pods/p");
+        let pod: serde_json::Value = serde_json::from_str(&body).unwrap();
+        pod["containers"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(containers(ContainerKind::Regular, true), 1);
+    assert_eq!(containers(ContainerKind::Sidecar, true), 1);
+    assert_eq!(containers(ContainerKind::Sidecar, false), 0);
+    assert_eq!(containers(ContainerKind::Init, true), 0);
+}
+
+#[test]
 fn what_kubectl_top_does_not_find_is_named() {
     for (path, status, text) in [
         ("nodes/n2", 404, "No metrics for node n2"),
         ("nodes/gone", 404, "No metrics for node gone"),
+        ("nodes/%00", 404, "No metrics for node \\x00"),
+        (
+            "namespaces/a/pods/%0a",
+            404,
+            "Error while getting pod \\n: pod \"\\n\" not found",
+        ),
         (
             "namespaces/a/pods/q",
             404,
