@@ -140,8 +140,8 @@ impl Heapster {
     /// Answers a request, compressed if the client takes it.
     ///
     /// Long lists take tens of milliseconds of computing: call this on a thread that may block
-    /// (`spawn_blocking`). A historical source that has no answer at once is not waited for here, nor
-    /// is the turn of a list of pods: then the answer comes [`Later`], and computes little.
+    /// (`spawn_blocking`). A historical source that has no answer at once is not waited for here,
+    /// nor is the turn of a list of pods: then the answer comes [`Later`].
     #[must_use]
     pub fn reply(
         self: &Arc<Self>,

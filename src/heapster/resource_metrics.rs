@@ -158,7 +158,7 @@ impl<'a> Latest<'a> {
         Some(self.metrics(metadata, Some(usage(&set)?), None))
     }
 
-    /// A pod, if every container of it has both numbers: the regular ones, and the sidecars that run.
+    /// A pod, if every container of it has both numbers: the regular ones, and sidecars that run.
     fn pod(&self, pod: &PodRecord) -> Option<Metrics> {
         let counted = pod
             .containers

@@ -196,8 +196,8 @@ impl HistoricalSource for History {
     }
 }
 
-/// Takes the answers for several subjects, each item of which holds `of_one` values, and stops where
-/// they are too many. What a single subject has is bounded by whoever keeps it.
+/// Takes the answers for several subjects, each item of which holds `of_one` values, and stops
+/// where they are too many. What a single subject has is bounded by whoever keeps it.
 ///
 /// # Errors
 /// [`HistoricalError::TooMany`].

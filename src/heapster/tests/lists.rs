@@ -69,9 +69,11 @@ async fn lists_wait_for_their_turn_and_nobody_else_does() {
             &HeaderMap::new(),
         )
     };
-    let status = |reply| match reply {
-        Reply::Whole(response) => response.status().as_u16(),
-        other => panic!("{other:?}"),
+    let status = |reply| {
+        let Reply::Whole(response) = reply else {
+            panic!("{reply:?}");
+        };
+        response.status().as_u16()
     };
     let encoded = list("model", 2, "metrics").replace("pod-list", "pod%2Dlist");
     for (path, places) in [

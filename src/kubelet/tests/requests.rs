@@ -247,14 +247,19 @@ async fn a_summary_comes_over_the_same_connection_if_that_is_idle() {
 
 #[tokio::test]
 async fn a_bound_of_its_own_ends_a_request() {
-    let ca = Ca::new();
-    let hangs = |_| Reply::SendAndHang(String::new());
-    let server = Server::tls(&valid(&ca, &["node-1"]), None, hangs).await;
+    let ca = Ca::new("cluster");
+    let one = |number| match number {
+        0 => Reply::Send(ok("x 1")),
+        _ => Reply::SendAndHang(String::new()),
+    };
+    let server = Server::tls(&valid(&ca, &["node-1"]), None, one).await;
     let client = client(trusting(&ca)).await;
-    let buffers = Buffers::keeping(0);
-    let (connection, mut buffer) = (Connection::new(), buffers.lend());
-    let after = Duration::from_millis(50);
     let target = target(&server, "node-1").summary();
+    let mut connection = Connection::new();
+    get(&client, &target, &mut connection).await.unwrap();
+    let buffers = Buffers::keeping(0);
+    let mut buffer = buffers.lend();
+    let after = Duration::from_millis(50);
     let asked = client.get_within(after, &target, &connection, &mut buffer);
     let Err(Error::Timeout { after: bound, .. }) = asked.await else {
         panic!("it ended otherwise");
