@@ -25,8 +25,8 @@ pub struct Config {
     /// The time between two ticks of the roll-up, which fall on its multiples since the epoch. Each
     /// node is asked once for each tick, within the third before it.
     pub resolution: Duration,
-    /// The most attempts under way at once, of many nodes ([`Config::places`]); nodes beyond it
-    /// wait for their turn, the longest due first. These places are not those of the resource metrics.
+    /// The most attempts under way at once, and no more than a tenth of the nodes from 16 on; nodes
+    /// beyond it wait for their turn, the longest due first. Resource metrics have places of their own.
     pub concurrency: usize,
     /// The bound on one attempt. A summary takes a kubelet longer than the resource metrics do: it
     /// looks at volumes too.
