@@ -26,6 +26,7 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Appends the lowest `width` bits of a value that has no others; `width` is at most 64.
+    #[inline]
     pub(super) fn write(&mut self, value: u64, width: u32) {
         self.held |= value << self.count;
         let count = self.count + width;
@@ -38,6 +39,7 @@ impl<'a> BitWriter<'a> {
         self.count = count - 64;
     }
 
+    #[inline]
     pub(super) fn flag(&mut self, flag: bool) {
         self.write(u64::from(flag), 1);
     }
@@ -56,16 +58,19 @@ impl<'a> BitReader<'a> {
     }
 
     /// The next 57 bits at least, which stay to be read.
+    #[inline]
     pub(super) fn peek(&self) -> u64 {
         self.word(self.at / 8) >> (self.at % 8)
     }
 
     /// Passes over bits that are known.
+    #[inline]
     pub(super) const fn pass(&mut self, width: usize) {
         self.at += width;
     }
 
     /// The next `width` bits, at most 64.
+    #[inline]
     pub(super) fn read(&mut self, width: u32) -> u64 {
         let (byte, shift) = (self.at / 8, self.at % 8);
         self.at += width as usize;
@@ -79,6 +84,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn flag(&mut self) -> bool {
         self.read(1) == 1
     }

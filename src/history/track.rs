@@ -66,8 +66,10 @@ impl Track {
             return false;
         }
         let fits = self.shape.fit(set, &mut bench.new.values);
-        let (kept, whole) = self.kept(first);
-        if fits && whole && self.newest >= first {
+        if fits
+            && self.newest >= first
+            && let Some(kept) = self.kept(first, &bench.new.values)
+        {
             bench.new.tick = tick;
             self.push(kept, bench);
         } else {
@@ -83,12 +85,13 @@ impl Track {
         if self.newest < first {
             return false;
         }
-        let (kept, whole) = self.kept(first);
-        if !whole {
-            self.rebuild(first, None, bench);
-        } else if kept < self.bytes.len() {
-            self.bytes.truncate(kept);
-            self.bytes.shrink_to(room_for(kept));
+        match self.kept(first, &[]) {
+            None => self.rebuild(first, None, bench),
+            Some(kept) if kept < self.bytes.len() => {
+                self.bytes.truncate(kept);
+                self.bytes.shrink_to(room_for(kept));
+            }
+            Some(_) => {}
         }
         true
     }
@@ -208,17 +211,32 @@ impl Track {
         row.tick == tick
     }
 
-    /// How many bytes of records not before `first` there are, and whether none of the others has
-    /// series of its own, which would have to leave the shape.
-    fn kept(&self, first: u32) -> (usize, bool) {
+    /// How many bytes of records not before `first` there are; `None` when some series has no value
+    /// in them nor in a row of `new` values, and would have to leave the shape.
+    fn kept(&self, first: u32, new: &[Option<u64>]) -> Option<usize> {
         let records = Records::new(&self.bytes, self.newest);
-        records.fold((0, true), |(kept, whole), record| {
+        let (kept, same) = records.fold((0, true), |(kept, same), record| {
             if record.tick >= first {
-                (kept + record.bytes.len(), whole)
+                (kept + record.bytes.len(), same)
             } else {
-                (kept, whole && !record.differs)
+                (kept, same && !record.differs)
             }
-        })
+        });
+        (same || self.all_have_values(first, new)).then_some(kept)
+    }
+
+    /// Tells whether every series has a value in a row from `first` on, or in one of `new` values.
+    fn all_have_values(&self, first: u32, new: &[Option<u64>]) -> bool {
+        let missing = |at: &usize| !matches!(new.get(*at), Some(Some(_)));
+        let mut missing: Vec<usize> = (0..self.shape.len()).filter(missing).collect();
+        let mut rows = Rows::new(self.shape.columns(), 0, &self.bytes, self.newest);
+        while let Some(row) = rows
+            .next()
+            .filter(|row| row.tick >= first && !missing.is_empty())
+        {
+            missing.retain(|at| !matches!(row.values.get(*at), Some(Some(_))));
+        }
+        missing.is_empty()
     }
 
     /// Puts the new row in front of the first `kept` bytes.
