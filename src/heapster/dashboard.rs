@@ -77,28 +77,24 @@ fn points(
         _ => Metric::MemoryWorkingSet,
     });
     let mut values = Values::default();
-    let items: Result<Vec<SidecarMetric>, Refusal> = entities
-        .iter()
-        .filter_map(|entity| {
-            let points = view.points(&Subject::Entity(entity.clone()), &series, Span::ALL);
-            let points = points.into_iter().map(|(at, value)| SidecarPoint {
-                timestamp: Stamp(Some(at)),
-                value: answer::whole(value),
-            });
-            let metric_points: Vec<SidecarPoint> = points.collect();
-            let told = values.add(metric_points.len());
-            (!metric_points.is_empty()).then(|| {
-                told?;
-                Ok(SidecarMetric {
-                    data_points: [],
-                    metric_points,
-                    metric_name: metric.to_owned(),
-                    uids: [name_of(entity)],
-                })
-            })
-        })
-        .collect();
-    let items = items?;
+    let mut items = Vec::new();
+    for entity in entities {
+        let points = view.points(&Subject::Entity(entity.clone()), &series, Span::ALL);
+        if points.is_empty() {
+            continue;
+        }
+        values.add(points.len())?;
+        let points = points.into_iter().map(|(at, value)| SidecarPoint {
+            timestamp: Stamp(Some(at)),
+            value: answer::whole(value),
+        });
+        items.push(SidecarMetric {
+            data_points: [],
+            metric_points: points.collect(),
+            metric_name: metric.to_owned(),
+            uids: [name_of(entity)],
+        });
+    }
     Ok(match items.is_empty() {
         true => answer::compact(&serde_json::json!({ "items": null })),
         false => answer::compact(&ResultList { items }),

@@ -101,9 +101,8 @@ impl SharedSecret {
         (now, monotonic): (Timestamp, Instant),
         trust: &Trust,
     ) -> (Plan, Contents) {
-        let data = found.and_then(|secret| secret.data.as_ref());
-        let contents = data.map_or_else(Contents::absent, |data| {
-            Contents::read(data, &self.maker.provider)
+        let contents = found.map_or_else(Contents::absent, |secret| {
+            Contents::of(secret, &self.maker.provider)
         });
         let plan = |contents: &Contents| {
             let current = contents.authority.as_ref().ok();
