@@ -26,18 +26,17 @@ pub struct Outcome {
 /// Tries every precondition of a server with these settings.
 ///
 /// # Errors
-/// When there are no credentials for the API server, or a file of those for
-/// `--authentication-kubeconfig` or `--authorization-kubeconfig` cannot be used.
+/// When there are no credentials for the API server.
 pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (client, credentials) = cluster::connect(settings.api_server.clone()).await?;
     let kubelet = kubelet(&settings, &credentials, &client, &clock).await;
     let (service, secret) = settings::objects(&settings.serving);
     let preflight = Preflight {
-        authentication: client_for(&settings.authentication.kubeconfig, &client).await?,
-        authorization: client_for(&settings.authorization.kubeconfig, &client).await?,
+        authentication: in_words(client_for(&settings.authentication.kubeconfig, &client).await),
+        authorization: in_words(client_for(&settings.authorization.kubeconfig, &client).await),
         client,
-        kubelet: kubelet.map_err(|error| format!("{error:#}")),
+        kubelet: in_words(kubelet),
         selects: settings::scrape(&settings).selects,
         service,
         secret,
@@ -54,6 +53,10 @@ pub async fn check(settings: Settings, output: Output) -> Result<Outcome> {
             Output::Json => report.json(),
         },
     })
+}
+
+fn in_words<T>(result: Result<T>) -> Result<T, String> {
+    result.map_err(|error| format!("{error:#}"))
 }
 
 async fn kubelet(

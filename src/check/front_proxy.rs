@@ -17,7 +17,11 @@ const AGGREGATION: &str = "start kube-apiserver with --requestheader-client-ca-f
      --proxy-client-cert-file and --proxy-client-key-file (kubeadm does): the aggregation layer needs them";
 
 pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
-    let api = Api::<ConfigMap>::namespaced(preflight.authentication.clone(), "kube-system");
+    let Ok(client) = &preflight.authentication else {
+        // Told of with the rights.
+        return;
+    };
+    let api = Api::<ConfigMap>::namespaced(client.clone(), "kube-system");
     // As the server does: a list of one, which is what the reader role grants.
     let params = ListParams::default().fields(&format!("metadata.name={NAME}"));
     match ask(api.list(&params)).await {

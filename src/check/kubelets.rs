@@ -216,8 +216,8 @@ mod tests {
         });
         let client = kube::Client::new(service, "default");
         Preflight {
-            authentication: client.clone(),
-            authorization: client.clone(),
+            authentication: Ok(client.clone()),
+            authorization: Ok(client.clone()),
             client,
             kubelet: Err("cannot read /none".to_owned()),
             selects: Arc::new(|_| true),

@@ -24,10 +24,10 @@ pub use finding::{Finding, Report, Verdict};
 pub struct Preflight {
     /// The client for everything else.
     pub client: kube::Client,
-    /// The client of `--authentication-kubeconfig`.
-    pub authentication: kube::Client,
-    /// The client of `--authorization-kubeconfig`.
-    pub authorization: kube::Client,
+    /// The client of `--authentication-kubeconfig`; or, in words, why that file is of no use.
+    pub authentication: Result<kube::Client, String>,
+    /// The client of `--authorization-kubeconfig`; or why that file is of no use.
+    pub authorization: Result<kube::Client, String>,
     /// How kubelets are asked; or, in words, what of a flag or the kubeconfig keeps them from being
     /// asked.
     pub kubelet: Result<KubeletClient, String>,

@@ -33,6 +33,12 @@ enum Asker {
     Authorization,
 }
 
+/// A kubeconfig nobody can be asked with.
+struct Unusable<'p> {
+    flag: &'static str,
+    reason: &'p str,
+}
+
 /// What is missing without a right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Need {
@@ -53,16 +59,38 @@ pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
     let mut all = rights(secret, preflight.lookup);
     kubelets_rights(preflight, &mut all);
     let asked = all.iter().map(|right| async move {
-        let client = match right.by {
-            Asker::Main => &preflight.client,
-            Asker::Authentication => &preflight.authentication,
-            Asker::Authorization => &preflight.authorization,
-        };
-        judge(right, &review(client, right).await)
+        match preflight.client_of(right.by) {
+            Ok(client) => judge(right, &review(client, right).await),
+            Err(unusable) => unusable.of(right),
+        }
     });
     let asked = futures_util::stream::iter(asked).buffered(AT_A_TIME);
     for finding in asked.collect::<Vec<_>>().await {
         report.add(finding);
+    }
+}
+
+impl Preflight {
+    fn client_of(&self, by: Asker) -> Result<&kube::Client, Unusable<'_>> {
+        let (client, flag) = match by {
+            Asker::Main => return Ok(&self.client),
+            Asker::Authentication => (&self.authentication, "--authentication-kubeconfig"),
+            Asker::Authorization => (&self.authorization, "--authorization-kubeconfig"),
+        };
+        let client = client.as_ref();
+        client.map_err(|reason| Unusable { flag, reason })
+    }
+}
+
+impl Unusable<'_> {
+    fn of(&self, right: &Right) -> Finding {
+        let Self { flag, reason } = self;
+        Finding::failure(
+            "right",
+            &right.to_string(),
+            format!("{reason}: nothing works without it"),
+            format!("correct {flag}, and see that the file is mounted where Loadline runs"),
+        )
     }
 }
 
