@@ -23,15 +23,17 @@ impl TakeOver {
         })?;
         let ours = Ours::read(V1BETA1, Some(&found), &self.service)?;
         self.predecessor(&previous, say).await?;
-        let held = Held::by(&self.client, "v1beta1").await;
-        let held = held.map_err(|reason| Trouble::Refused {
-            what: "ask Loadline through the API server".to_owned(),
-            reason,
-        })?;
-        // metrics-server leaves out pods that Loadline lists, such as idle ones.
-        let held = Held {
-            pods: BTreeSet::new(),
-            ..held
+        let held = match Held::by(&self.client, "v1beta1").await {
+            // metrics-server leaves out pods that Loadline lists, such as idle ones.
+            Ok(held) => Held {
+                pods: BTreeSet::new(),
+                ..held
+            },
+            // All the more reason to go back; any numbers are more than there are now.
+            Err(reason) => {
+                say(&format!("Loadline gives no numbers now: {reason}"));
+                Held::default()
+            }
         };
         if self.dry_run {
             say(&format!(

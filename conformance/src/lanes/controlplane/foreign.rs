@@ -55,6 +55,7 @@ pub(super) async fn checks(
         judged(lane, METRICS_SERVER, &peer, &credentials, logs).await;
         migration::checks(lane, scene, tools, &peer).await;
         migration::by_command(lane, scene, &peer).await;
+        migration::without_us(lane, scene).await;
         migration::refusals(lane, scene, peer).await;
     }
 }

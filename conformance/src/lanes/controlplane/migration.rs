@@ -21,6 +21,8 @@ const RIGHTS: &str = include_str!("../../../../deploy/take-over/rbac.yaml");
 const OLDER: &str = "v1beta1.metrics.k8s.io";
 const NEWER: &str = "v1.metrics.k8s.io";
 const PATH: &str = "/apis/metrics.k8s.io/v1beta1/nodes";
+/// A port nobody listens on.
+const NOBODY: u16 = 1;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How many answers each server has to give while it is asked.
 const ENOUGH: usize = 50;
@@ -99,6 +101,33 @@ pub(super) async fn by_command(lane: &Lane, scene: &Scene, peer: &Loadline) {
         let asked = asked.load(Ordering::Relaxed);
         lane.note(&format!("five changes under {asked} lists of nodes"));
     }
+    scene.admin.forget_discovery();
+}
+
+/// `take-over --back` works also where Loadline answers nobody any more.
+pub(super) async fn without_us(lane: &Lane, scene: &Scene) {
+    let name =
+        "loadline take-over --back leads to who answered before when Loadline does not answer";
+    lane.check(name, CALL * 4, async {
+        let start = commander(scene).await?;
+        for name in [OLDER, NEWER] {
+            let patch = json!({ "spec": { "service": { "port": NOBODY } } }).to_string();
+            let arguments = ["patch", "apiservice", name, "--type=merge", "-p", &patch];
+            scene.admin.run_args(&arguments, "").await?;
+        }
+        let gone = async || -> Result<()> {
+            let answer = scene.cluster.client("asker")?.get(PATH).await?;
+            ensure!(!answer.status.is_success(), "{}", answer.status);
+            Ok(())
+        };
+        until(CALL, gone).await?;
+        let (good, text) = start.ask(&["take-over", "--back"]).await?;
+        let told = text.contains("gives no numbers now") && text.contains("from there");
+        ensure!(good && told, "{text}");
+        said(&start, &["take-over"], "and in v1").await?;
+        verified(scene).await
+    })
+    .await;
     scene.admin.forget_discovery();
 }
 
