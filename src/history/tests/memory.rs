@@ -62,6 +62,29 @@ fn what_has_aged_out_takes_no_memory() {
 }
 
 #[test]
+fn a_series_takes_memory_for_as_long_as_one_of_its_points_is_kept() {
+    let ring = ring(3);
+    for at in 1..=13 {
+        let mut set = usage(node("a"), at);
+        // Of every other minute, and the last is the seventh.
+        if at % 2 == 1 && at <= 7 {
+            set.set(Point::int(Metric::CpuUsage, at * 100));
+        }
+        tick(&ring, at, &[set]);
+        // A row is kept a tick longer than it is shown.
+        let series = if at - 7 <= 3 { 2 } else { 1 };
+        assert_eq!(ring.writer.lock().totals.series, series, "minute {at}");
+        let shown = (at - 2).max(1)..=at;
+        let measured = shown.clone().filter(|at| at % 2 == 1 && *at <= 7);
+        let measured: Vec<_> = measured.map(|at| (at, at * 100)).collect();
+        let usage = Series::of(Metric::CpuUsage);
+        assert_eq!(read(&ring, node("a"), &usage), measured, "minute {at}");
+        let all: Vec<_> = shown.map(|at| (at, at)).collect();
+        assert_eq!(memory(&ring, node("a")), all);
+    }
+}
+
+#[test]
 fn above_the_limit_the_oldest_columns_are_shed() {
     let whole = ring(15);
     tick(&whole, 1, &pods(1, 100));
