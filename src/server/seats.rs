@@ -77,7 +77,7 @@ impl Seats {
             if first {
                 warn!(
                     %address, limit = self.most,
-                    "an address has as many authenticated connections as it may, further ones are \
+                    "an address has as many connections in use as it may, further ones are \
                      closed; find the client that opens so many there, or let clients that share \
                      the address come by addresses of their own"
                 );
