@@ -1,6 +1,6 @@
 //! The history: what a kubelet's summary costs to read, a set to append, and a list of pods to read.
 //!
-//! `cargo bench --bench history --profile quick-release`. A kubelet's worth of pods is appended a
+//! `cargo bench --bench history`. A kubelet's worth of pods is appended a
 //! tick; with 300,000 containers a tick is that many sets, and half as many again for their pods.
 //! What a series costs in memory is measured by the ignored test `bytes_and_time_per_series`.
 

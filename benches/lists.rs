@@ -1,7 +1,7 @@
 //! The path of a number, step by step: reading a kubelet's answer, committing it, joining a view,
 //! and encoding the whole pod list in each form.
 //!
-//! `cargo bench --bench lists --profile quick-release`. The lists are those of 100 nodes with 70
+//! `cargo bench --bench lists`. The lists are those of 100 nodes with 70
 //! pods each, or of as many nodes as the variable `NODES` says, every one made from a view that has
 //! just changed.
 

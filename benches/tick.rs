@@ -4,8 +4,8 @@
 //! No criterion: what counts is how many instructions and allocations it takes, and a machine with
 //! others on it tells those as well as a quiet one.
 //!
-//!     cargo bench --bench tick --profile quick-release --no-run
-//!     valgrind --tool=callgrind --toggle-collect='*measured_minute*' target/quick-release/deps/tick-…
+//!     cargo bench --bench tick --no-run
+//!     valgrind --tool=callgrind --toggle-collect='*measured_minute*' target/release/deps/tick-…
 //!
 //! divides by 160: eight minutes of twenty nodes, with a pod of one container 105 times each, after
 //! as many minutes as fill the history.

@@ -1,6 +1,6 @@
 //! What the API server's objects cost: from a pod or node in each encoding to its record.
 //!
-//! `cargo bench --bench watch --profile quick-release`. The pod is one as a cluster has them: a
+//! `cargo bench --bench watch`. The pod is one as a cluster has them: a
 //! container, seven labels and the fields kubelets and managers leave behind.
 
 #![expect(

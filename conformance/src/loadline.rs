@@ -32,14 +32,14 @@ pub async fn program() -> Result<PathBuf> {
     }
     let us = env::current_exe()?;
     let target = us.ancestors().nth(2).context("no target folder")?;
-    let program = target.join("quick-release/loadline");
+    let program = target.join("release/loadline");
     let Some(cargo) = env::var_os("CARGO") else {
         ensure!(program.exists(), "not run by cargo: set LOADLINE_PROGRAM");
         return Ok(program);
     };
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let status = Command::new(&cargo)
-        .args(["build", "--quiet", "--profile", "quick-release"])
+        .args(["build", "--quiet", "--release"])
         .args(["--package", "loadline", "--bin", "loadline"])
         .current_dir(root)
         .status()

@@ -1,7 +1,7 @@
 //! Measures Loadline beside metrics-server and prints one table. `conformance/run controlplane`
 //! builds what it needs:
 //!
-//!     cargo run --profile quick-release -p conformance --bin compare -- --nodes 100 --pods 70
+//!     cargo run --release -p conformance --bin compare -- --nodes 100 --pods 70
 
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 

@@ -54,7 +54,7 @@ pub async fn compare(lane: &Lane) -> Result<()> {
 
 /// The program `conformance/run` built: one that is not optimised would measure itself.
 fn program() -> PathBuf {
-    let built = || Path::new("target/quick-release/compare").to_owned();
+    let built = || Path::new("target/release/compare").to_owned();
     env::var_os("LOADLINE_COMPARE").map_or_else(built, PathBuf::from)
 }
 

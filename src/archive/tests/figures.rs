@@ -1,4 +1,4 @@
-//! What it costs, beside memory alone. `cargo test --profile quick-release --lib archive:: --
+//! What it costs, beside memory alone. `cargo test --release --lib archive:: --
 //! --ignored --nocapture figures` tells; times are those of a CPU.
 
 use super::*;
