@@ -260,6 +260,44 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_kubeconfig_of_reviews_that_cannot_be_read_is_told_with_its_flag_and_all_else_is_tried()
+     {
+        let unusable = |what: &str| Err(format!("cannot read /{what}"));
+        let preflight = Preflight {
+            authentication: unusable("tokens"),
+            authorization: unusable("access"),
+            ..without_kubelets(true)
+        };
+        let report = preflight.run().await;
+        for (right, message, flag) in [
+            (
+                "create tokenreviews",
+                "/tokens",
+                "--authentication-kubeconfig",
+            ),
+            (
+                "create subjectaccessreviews",
+                "/access",
+                "--authorization-kubeconfig",
+            ),
+        ] {
+            let mut told = report.findings().iter();
+            let told = told.find(|one| one.subject.starts_with(right)).unwrap();
+            assert_eq!((told.check, told.verdict), ("right", Verdict::Failure));
+            let says = told.message.contains(message) && told.remedy.contains(flag);
+            assert!(says, "{told:?}");
+        }
+        let others = |one: &&Finding| !one.message.contains("cannot read /");
+        let others: BTreeSet<_> = (report.findings().iter().filter(others))
+            .map(|one| one.check)
+            .collect();
+        assert!(
+            others.contains("right") && others.contains("apiservice"),
+            "{report:?}"
+        );
+    }
+
     #[test]
     fn a_kubelet_is_judged_by_its_answer_and_the_stamp_in_it() {
         const NOW: i64 = 1_767_323_045_000;
