@@ -237,13 +237,12 @@ async fn ticks(administrator: &Client) -> Result<f64> {
 
 /// Returns when there were so many. Asks seldom: an answer costs a tenth of what a roll-up does.
 async fn after(administrator: &Client, count: f64) -> Result<()> {
-    let ends = Instant::now() + FILLED;
-    let mut asking = tokio::time::interval(BETWEEN_LOOKS);
-    while ticks(administrator).await? < count {
-        ensure!(Instant::now() < ends, "no {count} roll-ups in {FILLED:?}");
-        asking.tick().await;
-    }
-    Ok(())
+    let mut looks = tokio::time::interval(BETWEEN_LOOKS);
+    until(FILLED, "the roll-ups are made", async || {
+        looks.tick().await;
+        Ok((ticks(administrator).await? >= count).then_some(()))
+    })
+    .await
 }
 
 /// The fastest column of a namespace of 500 pods.
