@@ -46,7 +46,7 @@ impl Tools {
             None => last_built()?,
         };
         let loadline = env::var_os("LOADLINE_PROGRAM").map_or_else(
-            || PathBuf::from("target/x86_64-unknown-linux-gnu/release/loadline"),
+            || PathBuf::from("target/image/x86_64-unknown-linux-gnu/release/loadline"),
             PathBuf::from,
         );
         Ok(Self { folder, loadline })
