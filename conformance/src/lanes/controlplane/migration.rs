@@ -111,12 +111,11 @@ pub(super) async fn without_us(lane: &Lane, scene: &Scene) {
     lane.check(name, CALL * 4, async {
         let start = commander(scene).await?;
         for name in [OLDER, NEWER] {
-            let patch = json!({ "spec": { "service": { "port": NOBODY } } }).to_string();
-            let arguments = ["patch", "apiservice", name, "--type=merge", "-p", &patch];
-            scene.admin.run_args(&arguments, "").await?;
+            patch(scene, name, &json!({ "service": { "port": NOBODY } })).await?;
         }
+        let client = scene.cluster.client("asker")?;
         let gone = async || -> Result<()> {
-            let answer = scene.cluster.client("asker")?.get(PATH).await?;
+            let answer = client.get(PATH).await?;
             ensure!(!answer.status.is_success(), "{}", answer.status);
             Ok(())
         };
@@ -151,15 +150,20 @@ pub(super) async fn refusals(lane: &Lane, scene: &Scene, mut peer: Loadline) {
 
 /// Leads to metrics-server alone, as its own manifest does.
 async fn begin_with(scene: &Scene, peer: &Loadline) -> Result<()> {
-    let patch = json!({ "spec": {
+    let delete = format!("delete apiservice {NEWER} --ignore-not-found");
+    scene.admin.run(&delete).await?;
+    let theirs = json!({
         "service": { "name": "metrics-server", "namespace": "kube-system", "port": peer.address.port() },
         "caBundle": null,
         "insecureSkipTLSVerify": true,
-    }});
-    let delete = format!("delete apiservice {NEWER} --ignore-not-found");
-    scene.admin.run(&delete).await?;
-    let patch = patch.to_string();
-    let arguments = ["patch", "apiservice", OLDER, "--type=merge", "-p", &patch];
+    });
+    patch(scene, OLDER, &theirs).await
+}
+
+/// Changes what stands in an APIService's spec.
+async fn patch(scene: &Scene, name: &str, spec: &Value) -> Result<()> {
+    let patch = json!({ "spec": spec }).to_string();
+    let arguments = ["patch", "apiservice", name, "--type=merge", "-p", &patch];
     scene.admin.run_args(&arguments, "").await?;
     Ok(())
 }
