@@ -18,6 +18,21 @@ pub(super) struct Held {
     pub(super) pods: BTreeSet<String>,
 }
 
+/// Why a server has not told whom it has numbers of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unanswered {
+    /// Nobody answers: there is no connection, or 5xx, which is also what the API server says for who
+    /// does not answer it, or nothing in time.
+    #[error("{0}")]
+    Silence(String),
+    /// 403: a right is missing.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What came is another refusal, or no list.
+    #[error("{0}")]
+    Refusal(String),
+}
+
 #[derive(Deserialize)]
 struct List {
     items: Vec<Item>,
@@ -54,8 +69,8 @@ const STILL_THERE: (usize, usize) = (9, 10);
 
 impl Held {
     /// Asks for both lists in a version of the API.
-    pub(super) async fn by(client: &kube::Client, version: &str) -> Result<Self, String> {
-        let list = async |resource| -> Result<List, String> {
+    pub(super) async fn by(client: &kube::Client, version: &str) -> Result<Self, Unanswered> {
+        let list = async |resource| -> Result<List, Unanswered> {
             get(
                 client,
                 &format!("/apis/metrics.k8s.io/{version}/{resource}"),
@@ -124,23 +139,44 @@ impl Held {
     }
 }
 
+impl Unanswered {
+    fn of(path: &str, error: &kube::Error) -> Self {
+        let told = format!("{path}: {}", describe(error));
+        let kube::Error::Api(status) = error else {
+            let broken = matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_));
+            return if broken {
+                Self::Silence(told)
+            } else {
+                Self::Refusal(told)
+            };
+        };
+        match status.code {
+            403 => Self::Forbidden(told),
+            500.. => Self::Silence(told),
+            _ => Self::Refusal(told),
+        }
+    }
+}
+
 /// Tells whether a version is answered by a server whose lists can be watched, as Loadline's can.
-pub(super) async fn can_be_watched(client: &kube::Client, version: &str) -> Result<bool, String> {
+pub(super) async fn can_be_watched(
+    client: &kube::Client,
+    version: &str,
+) -> Result<bool, Unanswered> {
     let path = format!("/apis/metrics.k8s.io/{version}");
     let Resources { resources } = get(client, &path).await?;
     let watch = |resource: &Resource| resource.verbs.iter().any(|verb| verb == "watch");
     Ok(!resources.is_empty() && resources.iter().all(watch))
 }
 
-async fn get<T: DeserializeOwned>(client: &kube::Client, path: &str) -> Result<T, String> {
+async fn get<T: DeserializeOwned>(client: &kube::Client, path: &str) -> Result<T, Unanswered> {
     let request = Request::get(path).body(Vec::new());
-    let request = request.map_err(|error| error.to_string())?;
+    let request = request.map_err(|error| Unanswered::Refusal(error.to_string()))?;
     match timeout(CALL_LIMIT, client.request(request)).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(format!("{path}: {}", describe(&error))),
-        Err(_) => Err(format!(
+        Ok(answer) => answer.map_err(|error| Unanswered::of(path, &error)),
+        Err(_) => Err(Unanswered::Silence(format!(
             "{path}: no answer within {} s",
             CALL_LIMIT.as_secs()
-        )),
+        ))),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIServiceSpec;
 
-use super::asking::Held;
+use super::asking::{Held, Unanswered};
 use super::registration::{Ours, PREVIOUS, V1, V1BETA1, change, destination, noted};
 use super::{Say, TakeOver, Trouble};
 
@@ -23,18 +23,7 @@ impl TakeOver {
         })?;
         let ours = Ours::read(V1BETA1, Some(&found), &self.service)?;
         self.predecessor(&previous, say).await?;
-        let held = match Held::by(&self.client, "v1beta1").await {
-            // metrics-server leaves out pods that Loadline lists, such as idle ones.
-            Ok(held) => Held {
-                pods: BTreeSet::new(),
-                ..held
-            },
-            // All the more reason to go back; any numbers are more than there are now.
-            Err(reason) => {
-                say(&format!("Loadline gives no numbers now: {reason}"));
-                Held::default()
-            }
-        };
+        let held = self.held_now(say).await?;
         if self.dry_run {
             say(&format!(
                 "would delete {V1} if it leads to {}",
@@ -62,6 +51,28 @@ impl TakeOver {
         Err(self
             .forth(&ours, &previous, deleted.is_some(), reason)
             .await)
+    }
+
+    /// What Loadline has, and who answered before has to have after.
+    async fn held_now(&self, say: Say<'_>) -> Result<Held, Trouble> {
+        match Held::by(&self.client, "v1beta1").await {
+            // metrics-server leaves out pods that Loadline lists, such as idle ones.
+            Ok(held) => Ok(Held {
+                pods: BTreeSet::new(),
+                ..held
+            }),
+            // All the more reason to go back; any numbers are more than there are now.
+            Err(Unanswered::Silence(reason)) => {
+                say(&format!("Loadline gives no numbers now: {reason}"));
+                Ok(Held::default())
+            }
+            // Who may not ask now could not tell either whether numbers come after.
+            Err(Unanswered::Forbidden(reason)) => Err(Trouble::Forbidden { reason }),
+            Err(Unanswered::Refusal(reason)) => Err(Trouble::Refused {
+                what: "ask what Loadline has".to_owned(),
+                reason,
+            }),
+        }
     }
 
     /// Leads to Loadline again, which going back failed to lead away from.

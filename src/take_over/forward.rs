@@ -6,7 +6,7 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{APIService, A
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::asking::{Held, can_be_watched};
+use super::asking::{Held, Unanswered, can_be_watched};
 use super::objects::Written;
 use super::registration::{OWN, Ours, V1, V1BETA1, change, destination, noted};
 use super::{Say, TakeOver, Trouble};
@@ -173,7 +173,7 @@ impl TakeOver {
                 Held::by(loadline, "v1beta1").await,
             );
             let missing = match (theirs, ours) {
-                (_, Err(reason)) => reason,
+                (_, Err(reason)) => reason.to_string(),
                 (Err(reason), Ok(ours)) => {
                     failures += 1;
                     if failures >= ITS_FAILURES && ours.is_whole() {
@@ -182,7 +182,7 @@ impl TakeOver {
                         ));
                         return Ok(ours);
                     }
-                    reason
+                    reason.to_string()
                 }
                 (Ok(theirs), Ok(ours)) => {
                     failures = 0;
@@ -224,15 +224,7 @@ impl TakeOver {
         let began = Instant::now();
         let mut good = 0;
         loop {
-            let look = async {
-                if let Some(watched) = watched
-                    && can_be_watched(&self.client, version).await? != watched
-                {
-                    return Err(format!("{version} is answered by somebody else"));
-                }
-                Held::by(&self.client, version).await?.follows(held)
-            };
-            match look.await {
+            match self.look_at(version, watched, held).await {
                 Ok(()) => good += 1,
                 Err(reason) if began.elapsed() >= FLOW_LIMIT => {
                     return Err(format!("no numbers come in {version}: {reason}"));
@@ -244,6 +236,22 @@ impl TakeOver {
             }
             sleep(FLOW_PAUSE).await;
         }
+    }
+
+    async fn look_at(
+        &self,
+        version: &str,
+        watched: Option<bool>,
+        held: &Held,
+    ) -> Result<(), String> {
+        let told = |error: Unanswered| error.to_string();
+        if let Some(watched) = watched
+            && can_be_watched(&self.client, version).await.map_err(told)? != watched
+        {
+            return Err(format!("{version} is answered by somebody else"));
+        }
+        let now = Held::by(&self.client, version).await.map_err(told)?;
+        now.follows(held)
     }
 
     /// Gives `v1beta1` this spec, with or without the note of what was there.

@@ -52,6 +52,14 @@ pub enum Trouble {
         /// Why not.
         reason: String,
     },
+    /// Whoever runs it may not list what the servers have.
+    #[error(
+        "not allowed to ask what Loadline has: {reason}; grant list on nodes and pods of metrics.k8s.io, as deploy/take-over does"
+    )]
+    Forbidden {
+        /// What was asked, and the answer.
+        reason: String,
+    },
     /// Nobody answers the API, so there is nothing to take over.
     #[error("there is no APIService {name}: kubectl apply -k apiservice registers Loadline alone")]
     NotRegistered {

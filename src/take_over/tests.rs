@@ -1,4 +1,4 @@
-use std::convert::Infallible;
+use std::io;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -190,36 +190,49 @@ fn a_service_is_reached_by_its_address_or_the_name_it_stands_for() {
 }
 
 /// How the metrics API answers where both versions lead to Loadline already.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Metrics {
-    Away,
+    /// With this status and message.
+    Status(u16, &'static str),
+    /// The connection breaks.
+    Broken,
+    /// It never answers.
+    Mute,
     Empty,
     There,
 }
 
+const AWAY: Metrics = Metrics::Status(503, "no endpoints");
+
 fn led_already(metrics: Metrics) -> TakeOver {
-    let answer = move |path: &str| {
-        let items = match metrics {
-            Metrics::There => json!([{ "metadata": { "name": "a", "namespace": "x" } }]),
-            Metrics::Away | Metrics::Empty => json!([]),
+    let answer = async move |path: &str| {
+        let there = matches!(metrics, Metrics::There);
+        let items = if there {
+            json!([{ "metadata": { "name": "a", "namespace": "x" } }])
+        } else {
+            json!([])
         };
-        match path.split('/').collect::<Vec<_>>().as_slice() {
-            [.., "apiservices", _] => (200, json!(own("loadline", Some("cGVt")))),
-            _ if matches!(metrics, Metrics::Away) => {
-                (503, json!({ "code": 503, "message": "no endpoints" }))
+        let said = match (path.split('/').collect::<Vec<_>>().as_slice(), metrics) {
+            ([.., "apiservices", _], _) => (200, json!(noting(own("loadline", Some("cGVt"))))),
+            ([.., "services", _], _) => (404, json!({ "code": 404, "message": "not found" })),
+            (_, Metrics::Status(code, message)) => {
+                (code, json!({ "code": code, "message": message }))
             }
-            [.., "nodes" | "pods"] => (200, json!({ "items": items })),
+            (_, Metrics::Broken) => return Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+            (_, Metrics::Mute) => std::future::pending().await,
+            ([.., "nodes" | "pods"], _) => (200, json!({ "items": items })),
             _ => (
                 200,
                 json!({ "resources": [{ "verbs": ["list", "watch"] }] }),
             ),
-        }
+        };
+        Ok(said)
     };
     let service = tower::service_fn(move |request: Request<Body>| async move {
         assert_eq!(request.method(), http::Method::GET, "nothing is written");
-        let (code, body) = answer(request.uri().path());
+        let (code, body) = answer(request.uri().path()).await?;
         let body = Body::from(body.to_string().into_bytes());
-        Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+        Ok::<_, io::Error>(Response::builder().status(code).body(body).unwrap())
     });
     TakeOver {
         client: kube::Client::new(service, "default"),
@@ -230,11 +243,60 @@ fn led_already(metrics: Metrics) -> TakeOver {
     }
 }
 
+/// With the note that metrics-server answered before.
+fn noting(mut object: APIService) -> APIService {
+    let note = json!(theirs().spec).to_string();
+    object.metadata.annotations = Some([(PREVIOUS.to_owned(), note)].into());
+    object
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_back_takes_silence_for_no_numbers_and_a_refusal_for_what_it_is() {
+    let silent = "gives no numbers now";
+    let forbidden = "nodes is forbidden: User \"u\" cannot list";
+    for (metrics, told, refused) in [
+        (Metrics::There, None, None),
+        (AWAY, Some(silent), None),
+        (Metrics::Status(500, "broken"), Some(silent), None),
+        (Metrics::Broken, Some(silent), None),
+        (Metrics::Mute, Some(silent), None),
+        (
+            Metrics::Status(403, forbidden),
+            None,
+            Some([forbidden, "grant list on nodes and pods of metrics.k8s.io"]),
+        ),
+        (
+            Metrics::Status(404, "page not found"),
+            None,
+            Some(["cannot ask what Loadline has", "page not found"]),
+        ),
+    ] {
+        let said = Mutex::new(Vec::new());
+        let say = |line: &str| said.lock().push(line.to_owned());
+        let take_over = TakeOver {
+            dry_run: true,
+            ..led_already(metrics)
+        };
+        let outcome = take_over.back(&say).await;
+        let said = said.into_inner().join("\n");
+        match (outcome, refused) {
+            (Ok(()), None) => assert!(said.contains("would patch"), "{metrics:?}: {said}"),
+            (Err(error), Some(words)) => {
+                let error = error.to_string();
+                assert!(words.iter().all(|word| error.contains(word)), "{error}");
+                assert!(!said.contains("would"), "{said}");
+            }
+            other => panic!("{metrics:?}: {other:?}"),
+        }
+        assert_eq!(said.contains(silent), told.is_some(), "{metrics:?}: {said}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_leads_to_loadline_already_is_well_only_when_numbers_come() {
     for (metrics, expected) in [
         (Metrics::There, None),
-        (Metrics::Away, Some("no endpoints")),
+        (AWAY, Some("no endpoints")),
         (Metrics::Empty, Some("no nodes are listed")),
     ] {
         let told = Mutex::new(Vec::new());
