@@ -1,7 +1,5 @@
 //! The path of a request as Go's mux and Heapster's router read it.
 
-use std::borrow::Cow;
-
 use http::Uri;
 
 use crate::apimachinery::{decode_path, encode_path};
@@ -13,9 +11,9 @@ const MAX_SEGMENTS: usize = 64;
 
 /// Where a request leads.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Location<'u> {
+pub(super) enum Location {
     /// To a path without empty or dotted segments; decoded.
-    Path(Cow<'u, str>),
+    Path(String),
     /// To another path, percent-encoded, with the query if there was one.
     Elsewhere(String),
     /// To no path: a percent sign without two hexadecimal digits, or what is no UTF-8.
@@ -24,9 +22,9 @@ pub(super) enum Location<'u> {
     TooLong,
 }
 
-impl<'u> Location<'u> {
+impl Location {
     /// Reads a request's target.
-    pub(super) fn of(uri: &'u Uri) -> Self {
+    pub(super) fn of(uri: &Uri) -> Self {
         let query = uri.query();
         let Ok(path) = decode_path(uri.path()) else {
             return Self::Undecodable;
@@ -36,7 +34,7 @@ impl<'u> Location<'u> {
         }
         let clean = clean(&path);
         if clean == path {
-            return Self::Path(path);
+            return Self::Path(clean);
         }
         let mut location = encode_path(&clean);
         if let Some(query) = query {

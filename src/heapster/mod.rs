@@ -84,6 +84,14 @@ pub struct Heapster {
     turns: Turns,
 }
 
+/// The head of a request, and where it leads.
+struct Request {
+    method: Method,
+    uri: Uri,
+    location: Location,
+    headers: HeaderMap,
+}
+
 /// What a handler is told of a request.
 struct Asked<'r> {
     query: Query,
@@ -150,18 +158,18 @@ impl Heapster {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Reply {
-        let asked = (method.clone(), uri.clone(), headers.clone());
-        let Some(turns) = self.turns.of(uri) else {
-            return self.make(table, asked, None);
+        let request = Request::of(method, uri, headers);
+        let Some(turns) = self.turns.of(&request.location) else {
+            return self.make(table, request, None);
         };
         if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
-            return self.make(table, asked, Some(turn));
+            return self.make(table, request, Some(turn));
         }
         let heapster = Arc::clone(self);
         Reply::Later(Later::new(async move {
             // Nobody closes the semaphore.
             let turn = turns.acquire_owned().await.ok();
-            let make = move || heapster.make(table, asked, turn);
+            let make = move || heapster.make(table, request, turn);
             let made = tokio::task::spawn_blocking(make).await;
             made.unwrap_or_else(|_| nobody_waits().into())
         }))
@@ -171,22 +179,21 @@ impl Heapster {
     fn make(
         self: &Arc<Self>,
         table: RouteTable,
-        (method, uri, headers): (Method, Uri, HeaderMap),
+        request: Request,
         turn: Option<OwnedSemaphorePermit>,
     ) -> Reply {
-        let heapster = Arc::clone(self);
-        let wanted = headers.clone();
-        let mut answer =
-            Box::pin(async move { heapster.answer(table, &method, &uri, &wanted).await });
+        let request = Arc::new(request);
+        let (heapster, asked) = (Arc::clone(self), Arc::clone(&request));
+        let mut answer = Box::pin(async move { heapster.answer(table, &asked).await });
         if let Some(response) = at_once(answer.as_mut()) {
-            return self.finish(&headers, response).into();
+            return self.finish(&request.headers, response).into();
         }
         let heapster = Arc::clone(self);
         Reply::Later(Later::new(async move {
             let response = answer.await;
             let finish = move || {
                 let _turn = turn;
-                heapster.finish(&headers, response)
+                heapster.finish(&request.headers, response)
             };
             let finished = tokio::task::spawn_blocking(finish).await;
             finished.unwrap_or_else(|_| nobody_waits()).into()
@@ -203,7 +210,8 @@ impl Heapster {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Response<Bytes> {
-        let mut answer = std::pin::pin!(self.answer(table, method, uri, headers));
+        let request = Request::of(method, uri, headers);
+        let mut answer = std::pin::pin!(self.answer(table, &request));
         let response = at_once(answer.as_mut());
         let response = response.unwrap_or_else(|| match tokio::runtime::Handle::try_current() {
             Ok(runtime) => runtime.block_on(answer),
@@ -217,26 +225,20 @@ impl Heapster {
         self.large.admit(accept::compress(headers, response))
     }
 
-    async fn answer(
-        &self,
-        table: RouteTable,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Response<Bytes> {
+    async fn answer(&self, table: RouteTable, request: &Request) -> Response<Bytes> {
         let asked = Asked {
-            query: Query::parse(uri.query()),
-            headers,
-            method,
+            query: Query::parse(request.uri.query()),
+            headers: &request.headers,
+            method: &request.method,
             now: self.clock.now(),
             resolution: self.config.resolution,
         };
-        match Location::of(uri) {
-            Location::Path(path) => match location::segments(&path).as_slice() {
+        match &request.location {
+            Location::Path(path) => match location::segments(path).as_slice() {
                 ["api", "v1", "historical", rest @ ..] => self.historical(&asked, rest).await,
-                segments => self.route(&asked, table, &path, segments),
+                segments => self.route(&asked, table, path, segments),
             },
-            Location::Elsewhere(location) => answer::moved(method, &location),
+            Location::Elsewhere(location) => answer::moved(asked.method, location),
             Location::Undecodable => answer::text(StatusCode::BAD_REQUEST, "400: Bad Request"),
             Location::TooLong => answer::text(StatusCode::URI_TOO_LONG, "414: URI Too Long"),
         }
@@ -328,6 +330,17 @@ impl Heapster {
             false => view.newest_of_nodes(),
         };
         health::check(newest, asked.now, self.config.stale_after)
+    }
+}
+
+impl Request {
+    fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        Self {
+            method: method.clone(),
+            location: Location::of(uri),
+            uri: uri.clone(),
+            headers: headers.clone(),
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::Uri;
 use tokio::sync::Semaphore;
 
 use super::location::{self, Location};
@@ -27,11 +26,11 @@ impl Turns {
     }
 
     /// What a request has to hold while it is answered; `None` when that is no list of pods.
-    pub(super) fn of(&self, uri: &Uri) -> Option<Arc<Semaphore>> {
-        let Location::Path(path) = Location::of(uri) else {
+    pub(super) fn of(&self, location: &Location) -> Option<Arc<Semaphore>> {
+        let Location::Path(path) = location else {
             return None;
         };
-        let segments = location::segments(&path);
+        let segments = location::segments(path);
         let list = |segment: &&str| matches!(*segment, "pod-list" | "pod-id-list");
         if !segments.iter().any(list) {
             return None;

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Uri};
 use super::{Config, FIRST, Heapster, RouteTable, Stopped, Timestamp, answer, inventory, set};
 use crate::apimachinery::Reply;
 use crate::domain::{EntityKey, Metric};
+use crate::heapster::location::Location;
 use crate::history::{self, History};
 use crate::telemetry::Registry;
 
@@ -90,7 +91,10 @@ async fn lists_wait_for_their_turn_and_nobody_else_does() {
         ),
     ] {
         assert_eq!(status(ask(&path)), 200, "{path}");
-        let turns = heapster.turns.of(&path.parse().unwrap()).unwrap();
+        let turns = heapster
+            .turns
+            .of(&Location::of(&path.parse().unwrap()))
+            .unwrap();
         assert_eq!(turns.available_permits(), places, "{path}");
         let held = turns
             .try_acquire_many(u32::try_from(places).unwrap())
