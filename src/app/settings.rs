@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::auth::{self, AlwaysAllowPaths, ProxyHeaders, TrustConfig};
-use crate::check::ObjectName;
 use crate::cluster::{ClientCertificate, Credentials, LeaseConfig, Material};
 use crate::config::{self, CertificatePaths, ConfigMapReference, KubeletTls, Settings};
+use crate::domain::ObjectName;
 use crate::kubelet::{self, Addresses, ApiServer, Pins, Trust};
 use crate::{auth::AllowedUsers, peer, scrape, server};
 
@@ -210,11 +210,11 @@ pub(super) fn keeper(
     };
     let secret = own.secret.clone()?;
     Some(server::KeeperConfig {
-        secret: server::SecretName {
+        secret: ObjectName {
             namespace: secret.namespace.unwrap_or_else(|| namespace.clone()),
             name: secret.name,
         },
-        service: server::ServiceName {
+        service: ObjectName {
             namespace: namespace.clone(),
             name: own.service.clone(),
         },
@@ -240,10 +240,7 @@ pub(super) fn objects(flags: &config::Serving) -> (ObjectName, Option<ObjectName
         namespace: namespace(),
         name: flags.own_certificate.service.clone(),
     };
-    let secret = keeper(flags, &certificate(flags)).map(|keeper| ObjectName {
-        namespace: keeper.secret.namespace,
-        name: keeper.secret.name,
-    });
+    let secret = keeper(flags, &certificate(flags)).map(|keeper| keeper.secret);
     (service, secret)
 }
 

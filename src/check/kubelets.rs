@@ -196,9 +196,9 @@ mod tests {
     use http::{Request, Response};
     use kube::client::Body;
 
-    use super::super::{ObjectName, Verdict};
+    use super::super::Verdict;
     use super::*;
-    use crate::domain::{CounterSample, CpuTime, NodeName, SystemClock};
+    use crate::domain::{CounterSample, CpuTime, NodeName, ObjectName, SystemClock};
 
     fn node(name: &str, ready: bool) -> NodeRecord {
         NodeRecord {

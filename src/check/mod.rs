@@ -15,7 +15,7 @@ mod serving;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::domain::{Clock, NodeRecord};
+use crate::domain::{Clock, NodeRecord, ObjectName};
 use crate::kubelet::KubeletClient;
 
 pub use finding::{Finding, Report, Verdict};
@@ -47,15 +47,6 @@ pub struct Preflight {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Namespace and name of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectName {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
 impl Preflight {
     /// Tries everything. Takes some tens of seconds at most, however much hangs: each question has a
     /// deadline.
@@ -85,12 +76,6 @@ impl fmt::Debug for Preflight {
             .field("service", &self.service)
             .field("secret", &self.secret)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for ObjectName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 

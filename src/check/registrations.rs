@@ -3,7 +3,8 @@
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::Api;
 
-use super::{Finding, ObjectName, Preflight, Report, ask};
+use super::{Finding, Preflight, Report, ask};
+use crate::domain::ObjectName;
 use crate::server::APISERVICES;
 
 /// The numbers depend on this group alone.

@@ -8,7 +8,8 @@ use k8s_openapi::api::authorization::v1::{
 use kube::Api;
 use kube::api::PostParams;
 
-use super::{Finding, ObjectName, Preflight, Report, ask};
+use super::{Finding, Preflight, Report, ask};
+use crate::domain::ObjectName;
 use crate::server::APISERVICES;
 
 /// A right.

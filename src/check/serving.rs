@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
-use super::{Finding, ObjectName, Preflight, Report, ask};
-use crate::domain::Timestamp;
-use crate::server::{self, ServiceName};
+use super::{Finding, Preflight, Report, ask};
+use crate::domain::{ObjectName, Timestamp};
+use crate::server;
 
 pub(super) async fn check(preflight: &Preflight, report: &mut Report) {
     let Some(name) = &preflight.secret else {
@@ -42,11 +42,7 @@ fn judge(
             "it is not there; Loadline makes it",
         );
     };
-    let service = ServiceName {
-        namespace: service.namespace.clone(),
-        name: service.name.clone(),
-    };
-    match server::judge_serving_secret(secret, &service, now) {
+    match server::judge_serving_secret(secret, service, now) {
         Ok(says) => Finding::ok("serving-secret", &subject, says),
         Err(flaw) => Finding::failure(
             "serving-secret",

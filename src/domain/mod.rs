@@ -25,7 +25,9 @@ pub use inventory::{Inventory, InventoryChange, SortedPods};
 pub use labels::Labels;
 pub use metric::{Metric, MetricKind, Point, Qualified, Units, Value};
 pub use metric_set::{About, Batch, MetricSet};
-pub use names::{ContainerName, InvalidName, Name, NameKind, Namespace, NodeName, PodKey, PodName};
+pub use names::{
+    ContainerName, InvalidName, Name, NameKind, Namespace, NodeName, ObjectName, PodKey, PodName,
+};
 pub use reading::{ContainerReading, CounterSample, GaugeSample, NodeReading, ResourceReading};
 pub use record::{
     AddressType, ContainerKind, ContainerRecord, NodeAddress, NodeRecord, PodPhase, PodRecord,

@@ -49,8 +49,7 @@ pub use listener::{BindError, Bound, Server};
 pub use metrics::Metrics;
 pub use pair_files::{CertificateError, PairFiles};
 pub use serving_secret::{
-    APISERVICES, KeeperConfig, KeeperMetrics, SecretKeeper, SecretName, ServiceName,
-    judge as judge_serving_secret,
+    APISERVICES, KeeperConfig, KeeperMetrics, SecretKeeper, judge as judge_serving_secret,
 };
 pub use tls_policy::{CipherSuite, KeyExchange, MinTlsVersion, TlsPolicy};
 

@@ -20,8 +20,8 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use crate::check::ObjectName;
 use crate::cluster;
+use crate::domain::ObjectName;
 
 /// What is led, and where to.
 pub struct TakeOver {

@@ -9,7 +9,7 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{
 use serde_json::{Value, json};
 
 use super::Trouble;
-use crate::check::ObjectName;
+use crate::domain::ObjectName;
 
 /// The version everybody asks.
 pub(super) const V1BETA1: &str = "v1beta1.metrics.k8s.io";

@@ -12,8 +12,8 @@ use super::asking::Held;
 use super::direct::host;
 use super::registration::{OWN, Ours, PREVIOUS, V1BETA1, change, noted};
 use super::{TakeOver, Trouble};
-use crate::check::ObjectName;
 use crate::cluster;
+use crate::domain::ObjectName;
 
 fn loadline() -> ObjectName {
     ObjectName {

@@ -5,8 +5,8 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde_json::{Value, json};
 
 use super::super::authority::{AuthorityCertificate, to_pem};
-use super::ServiceName;
 use super::contents::MOST_TRUSTED;
+use crate::domain::ObjectName;
 
 /// An APIService that leads to our Service, as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) enum Wanted {
 
 impl Registration {
     /// Reads an APIService; `None` when it leads anywhere but to `service`.
-    pub(super) fn read(object: &APIService, service: &ServiceName) -> Option<Self> {
+    pub(super) fn read(object: &APIService, service: &ObjectName) -> Option<Self> {
         let spec = object.spec.as_ref()?;
         let to = spec.service.as_ref()?;
         let ours = to.name.as_deref() == Some(service.name.as_str())

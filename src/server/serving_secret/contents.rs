@@ -13,9 +13,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::authority::{Authority, AuthorityCertificate, Issued, Life, to_pem};
-use super::ServiceName;
 use super::plan::Flaw;
-use crate::domain::Timestamp;
+use crate::domain::{ObjectName, Timestamp};
 
 /// The data of a Secret.
 pub(super) type Data = BTreeMap<String, ByteString>;
@@ -70,7 +69,7 @@ impl Contents {
     }
 
     /// What is served, if the API server, which asks for `service`, would take it by now.
-    pub(super) fn servable(&self, service: &ServiceName, now: Timestamp) -> Result<Serving, Flaw> {
+    pub(super) fn servable(&self, service: &ObjectName, now: Timestamp) -> Result<Serving, Flaw> {
         let serving = self.serving.clone()?;
         if serving.life.is_over(now) {
             return Err(Flaw::Expired);
@@ -169,7 +168,7 @@ impl Serving {
     }
 
     /// Tells whether the API server, which asks for this Service, would take it.
-    fn is_for(&self, service: &ServiceName) -> bool {
+    fn is_for(&self, service: &ObjectName) -> bool {
         let name = format!("{}.{}.svc", service.name, service.namespace);
         let leaf = self.key.cert.first();
         let leaf = leaf.and_then(|leaf| webpki::EndEntityCert::try_from(leaf).ok());

@@ -23,7 +23,6 @@ mod secret;
 mod tests;
 mod trust;
 
-use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -36,33 +35,15 @@ use contents::Contents;
 use objects::Owner;
 use plan::Lifetimes;
 
-use crate::domain::Timestamp;
-
-/// The Secret, as in `kube-system/loadline-serving`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretName {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// The Service the APIServices lead to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceName {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
+use crate::domain::{ObjectName, Timestamp};
 
 /// What flags decide about the Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeeperConfig {
-    /// `--serving-secret`.
-    pub secret: SecretName,
-    /// `--service-name`, in our own namespace.
-    pub service: ServiceName,
+    /// `--serving-secret`, as in `kube-system/loadline-serving`.
+    pub secret: ObjectName,
+    /// `--service-name`, in our own namespace: the Service the APIServices lead to.
+    pub service: ObjectName,
     /// `--serving-certificate-lifetime`. An authority lives four times as long.
     pub lifetime: Duration,
 }
@@ -92,7 +73,7 @@ impl KeeperConfig {
 /// What is wrong with it, where nobody but who keeps it may mend it: ours is made anew.
 pub fn judge(
     secret: &Secret,
-    service: &ServiceName,
+    service: &ObjectName,
     now: Timestamp,
 ) -> Result<&'static str, String> {
     if Owner::of(secret) == Owner::Us {
@@ -102,11 +83,5 @@ pub fn judge(
     match contents.servable(service, now) {
         Ok(_) => Ok("given by somebody else, and can be served"),
         Err(flaw) => Err(flaw.to_string()),
-    }
-}
-
-impl fmt::Display for SecretName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
     }
 }

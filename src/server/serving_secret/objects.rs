@@ -10,8 +10,8 @@ use kube::api::{Patch, PatchParams, PostParams};
 
 use super::bundle::{Registration, Wanted};
 use super::contents::Data;
-use super::{SecretName, ServiceName};
 use crate::cluster::describe;
+use crate::domain::ObjectName;
 
 /// Whose a Secret is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +26,14 @@ pub(super) enum Owner {
 #[derive(Clone)]
 pub(super) struct Secrets {
     api: Api<Secret>,
-    name: SecretName,
+    name: ObjectName,
 }
 
 /// Asks for the APIServices of our groups.
 #[derive(Clone)]
 pub(super) struct Registrations {
     api: Api<APIService>,
-    service: ServiceName,
+    service: ObjectName,
 }
 
 /// Why the API server did not do what it was asked. Holds nothing of a Secret.
@@ -81,7 +81,7 @@ const FORBIDDEN: u16 = 403;
 const LONGEST_MESSAGE: usize = 300;
 
 impl Secrets {
-    pub(super) fn new(client: kube::Client, name: SecretName) -> Self {
+    pub(super) fn new(client: kube::Client, name: ObjectName) -> Self {
         let api = Api::namespaced(client, &name.namespace);
         Self { api, name }
     }
@@ -147,7 +147,7 @@ impl Secrets {
 }
 
 impl Registrations {
-    pub(super) fn new(client: kube::Client, service: ServiceName) -> Self {
+    pub(super) fn new(client: kube::Client, service: ObjectName) -> Self {
         let api = Api::all(client);
         Self { api, service }
     }

@@ -7,9 +7,8 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use tracing::warn;
 
 use super::super::authority::{Authority, AuthorityCertificate};
-use super::ServiceName;
 use super::contents::Contents;
-use crate::domain::Timestamp;
+use crate::domain::{ObjectName, Timestamp};
 use crate::peer::{Identities, Identity, PEER_NAME};
 
 /// Has other replicas know us by the authority in the Secret.
@@ -40,7 +39,7 @@ impl Introduction {
     pub(super) fn follow(
         &mut self,
         contents: Option<&Contents>,
-        service: &ServiceName,
+        service: &ObjectName,
         now: Timestamp,
     ) {
         let authority = contents.and_then(|c| Some((c, c.authority.as_ref().ok()?)));
@@ -66,7 +65,7 @@ impl Introduction {
 fn identity(
     authority: &Authority,
     trusted: &[AuthorityCertificate],
-    service: &ServiceName,
+    service: &ObjectName,
     now: Timestamp,
 ) -> Result<Identity, rcgen::Error> {
     let issued = authority.introduce(PEER_NAME, now, LIFETIME)?;

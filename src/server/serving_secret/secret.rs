@@ -14,14 +14,13 @@ use super::metrics::KeeperMetrics;
 use super::objects::{AskError, Owner, Secrets};
 use super::plan::{Flaw, Plan};
 use super::trust::Trust;
-use super::{SecretName, ServiceName};
-use crate::domain::Timestamp;
+use crate::domain::{ObjectName, Timestamp};
 
 /// The Secret with what was last known of it.
 pub(super) struct SharedSecret {
     pub(super) secrets: Secrets,
-    pub(super) name: SecretName,
-    pub(super) service: ServiceName,
+    pub(super) name: ObjectName,
+    pub(super) service: ObjectName,
     pub(super) maker: Maker,
     pub(super) metrics: Arc<KeeperMetrics>,
     /// The last good contents of a Secret of ours.
@@ -47,10 +46,10 @@ pub(super) enum KeepError {
     #[error(
         "the Secret {secret} has no label app.kubernetes.io/managed-by=loadline, so it is not changed, and it cannot be served: {flaw}"
     )]
-    Foreign { secret: SecretName, flaw: Flaw },
+    Foreign { secret: ObjectName, flaw: Flaw },
     /// Others change it as fast as we look.
     #[error("the Secret {0} changes all the time")]
-    Contended(SecretName),
+    Contended(ObjectName),
     /// A certificate cannot be made.
     #[error(transparent)]
     Make(#[from] MakeError),

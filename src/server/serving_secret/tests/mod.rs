@@ -12,9 +12,9 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use super::super::authority::AuthorityCertificate;
 use super::super::certificates::{Certificates, ServingCertificate};
 use super::super::{Metrics, TlsPolicy};
-use super::{KeeperConfig, KeeperMetrics, SecretKeeper, SecretName, ServiceName};
+use super::{KeeperConfig, KeeperMetrics, SecretKeeper};
 use crate::auth::testing::TestClock;
-use crate::domain::Clock;
+use crate::domain::{Clock, ObjectName};
 use crate::lifecycle::{Health, Probe};
 use crate::telemetry::Registry;
 use api_server::ApiServer;
@@ -66,11 +66,11 @@ impl Cluster {
             Certificates::load(&own, &[], provider, Arc::clone(&clock), metrics).unwrap();
         let certificates = Arc::new(certificates);
         let config = KeeperConfig {
-            secret: SecretName {
+            secret: ObjectName {
                 namespace: namespace(),
                 name: "loadline-serving".into(),
             },
-            service: ServiceName {
+            service: ObjectName {
                 namespace: namespace(),
                 name: service.into(),
             },
