@@ -206,17 +206,18 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_number_and_the_greatest_is_none() {
-        let folder = std::env::temp_dir().join(format!("loadline-memory-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("memory.max");
         for (text, expected) in [
             ("134217728\n", Some(128 << 20)),
             ("max\n", None),
             ("9223372036854771712\n", None),
         ] {
-            fs::write(&folder, text).unwrap();
-            let limit = read_limit(&folder);
+            fs::write(&file, text).unwrap();
+            let limit = read_limit(&file);
             assert_eq!(limit, expected.map(|bytes| MemoryLimit(Bytes::new(bytes))));
         }
-        fs::remove_file(&folder).unwrap();
-        assert_eq!(read_limit(&folder), None);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(read_limit(&file), None);
     }
 }

@@ -193,14 +193,15 @@ pub(super) fn show<B>(
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
     use crate::domain::Batch;
     use crate::lifecycle::FolderLock;
-    use crate::sinks::tests::folder::Folder;
     use crate::sinks::tests::{batch, cluster};
     use crate::telemetry::testing::logged;
 
-    fn inlet(folder: &Folder, most: u64) -> Inlet<Batch> {
+    fn inlet(folder: &TempDir, most: u64) -> Inlet<Batch> {
         let metrics = Metrics::register(&mut Registry::default());
         let codec = Codec {
             pack: spool::pack,
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_another_process_keeps_from_the_disk_is_not_said_to_be_there() {
-        let (ours, taken) = (Folder::new(), Folder::new());
+        let (ours, taken) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let _held = FolderLock::take(&taken.path().join("s")).unwrap().unwrap();
         for (folder, part) in [
             (&ours, "its oldest batches are spooled"),
@@ -252,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_spool_does_not_take_is_not_said_to_be_there() {
-        let (failing, small) = (Folder::new(), Folder::new());
+        let (failing, small) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         for (folder, most) in [(&failing, 1 << 20), (&small, 9)] {
             let mut inlet = inlet(folder, most);
             if most > 9 {

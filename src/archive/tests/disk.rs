@@ -57,16 +57,16 @@ const WRITE_ERRORS: &str = "loadline_history_dir_errors_total{operation=\"write\
 
 #[tokio::test]
 async fn a_full_disk_loses_nothing_the_ring_still_holds() {
-    let folder = Temporary::new();
+    let folder = tempdir().unwrap();
     let left = Small(Arc::new(AtomicU64::new(1 << 30)));
-    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(left.clone()));
+    let process = Process::with(folder.path(), 1 << 40, 1000, Box::new(left.clone()));
     process.run(0..20);
     for room in [0, 1, 300] {
         left.0.store(room, Ordering::Relaxed);
         let before = process.on_disk(node()).await;
         let next = before.last().unwrap().0 + 1;
         process.run(next..next + 5);
-        assert!(!folder.0.join("unfinished").exists());
+        assert!(!folder.path().join("unfinished").exists());
         assert!(process.metric(WRITE_ERRORS) > 0);
         assert_eq!(process.on_disk(node()).await, before);
         let expected = of_node(before[0].0..next + 5);
@@ -81,7 +81,7 @@ async fn a_full_disk_loses_nothing_the_ring_still_holds() {
     left.0.store(0, Ordering::Relaxed);
     let before = process.on_disk(node()).await;
     drop(process);
-    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(left));
+    let process = Process::with(folder.path(), 1 << 40, 1000, Box::new(left));
     let next = before.last().unwrap().0 + 1;
     assert!(process.restore(next) > 0);
     process.run(next..next + 3);
@@ -98,9 +98,9 @@ struct Whole {
 }
 
 impl Whole {
-    fn new(folder: &Temporary, ours: u64, others: u64) -> Self {
+    fn new(folder: &TempDir, ours: u64, others: u64) -> Self {
         Self {
-            folder: folder.0.clone(),
+            folder: folder.path().to_owned(),
             ours,
             others,
         }
@@ -127,9 +127,9 @@ impl Volume for Whole {
 #[tokio::test]
 async fn on_a_small_volume_the_oldest_make_room_and_nothing_waits_in_memory() {
     for size in [20_000, 60_000, 200_000] {
-        let folder = Temporary::new();
+        let folder = tempdir().unwrap();
         let volume = Whole::new(&folder, size, 0);
-        let process = Process::with(&folder.0, 1 << 40, 100_000, Box::new(volume));
+        let process = Process::with(folder.path(), 1 << 40, 100_000, Box::new(volume));
         for at in 0..400 {
             process.run([at]);
             let newest = process.ticks().map(|(_, newest)| newest);
@@ -150,7 +150,7 @@ async fn on_a_small_volume_the_oldest_make_room_and_nothing_waits_in_memory() {
         // And the same after a restart.
         drop(process);
         let volume = Whole::new(&folder, size, 0);
-        let process = Process::with(&folder.0, 1 << 40, 100_000, Box::new(volume));
+        let process = Process::with(folder.path(), 1 << 40, 100_000, Box::new(volume));
         process.run(400..500);
         assert_eq!(process.metric(WRITE_ERRORS), 0, "{size}");
         let there = process.on_disk(node()).await;
@@ -160,13 +160,13 @@ async fn on_a_small_volume_the_oldest_make_room_and_nothing_waits_in_memory() {
 
 #[tokio::test]
 async fn a_volume_that_became_smaller_takes_new_columns_at_once() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     process.run(0..300);
     let bytes = process.metric(BYTES).cast_unsigned();
     drop(process);
     let volume = Whole::new(&folder, bytes / 2, 0);
-    let process = Process::with(&folder.0, 1 << 40, 100_000, Box::new(volume));
+    let process = Process::with(folder.path(), 1 << 40, 100_000, Box::new(volume));
     process.run([300]);
     let newest = process.ticks().map(|(_, newest)| newest);
     assert_eq!(newest, Some(tick(300)));
@@ -175,9 +175,9 @@ async fn a_volume_that_became_smaller_takes_new_columns_at_once() {
 
 #[tokio::test]
 async fn a_column_the_ring_forgets_is_counted_then_and_once() {
-    let folder = Temporary::new();
+    let folder = tempdir().unwrap();
     let left = Small(Arc::new(AtomicU64::new(1 << 30)));
-    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(left.clone()));
+    let process = Process::with(folder.path(), 1 << 40, 1000, Box::new(left.clone()));
     process.run(0..20);
     left.0.store(0, Ordering::Relaxed);
     let mut counted = 0;
@@ -204,9 +204,9 @@ fn the_size_of_a_volume_is_that_of_its_file_system() {
 
 #[tokio::test]
 async fn a_full_disk_keeps_what_it_has_until_its_time_is_over_and_goes_on_then() {
-    let folder = Temporary::new();
+    let folder = tempdir().unwrap();
     let volume = Whole::new(&folder, 20_000, 1 << 40);
-    let process = Process::with(&folder.0, 1 << 40, 300, Box::new(volume));
+    let process = Process::with(folder.path(), 1 << 40, 300, Box::new(volume));
     let mut before = Vec::new();
     for at in (0..900).step_by(10) {
         process.run(at..at + 10);
@@ -221,14 +221,14 @@ async fn a_full_disk_keeps_what_it_has_until_its_time_is_over_and_goes_on_then()
 
 #[tokio::test]
 async fn a_directory_has_one_user() {
-    let folder = Temporary::new();
-    let first = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let first = Process::start(folder.path());
     first.run(0..5);
-    let second = Process::start(&folder.0);
+    let second = Process::start(folder.path());
     // Both agree on what was before.
     assert_eq!(second.restore(5), 5);
     second.run(5..8);
-    assert_eq!(segments(&folder.0).len(), 5);
+    assert_eq!(segments(folder.path()).len(), 5);
     let errors = "loadline_history_dir_errors_total{operation=\"open\"}";
     assert!(second.metric(errors) > 0);
     drop(first);
@@ -238,8 +238,8 @@ async fn a_directory_has_one_user() {
 
 #[tokio::test]
 async fn a_directory_that_cannot_be_is_waited_for() {
-    let folder = Temporary::new();
-    let path = folder.0.join("volume");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("volume");
     fs::write(&path, "a file").unwrap();
     let process = Process::start(&path);
     assert_eq!(process.restore(0), 0);
@@ -252,8 +252,8 @@ async fn a_directory_that_cannot_be_is_waited_for() {
 
 #[tokio::test]
 async fn columns_come_to_disk_as_they_are_finished() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     let (stop, stopped) = crate::lifecycle::Stop::channel();
     let run = Arc::clone(&process.archive).run(Arc::clone(&process.ring), stopped);
     let ticks = async {

@@ -55,8 +55,8 @@ fn used() -> Duration {
 #[tokio::test]
 #[ignore = "tells figures"]
 async fn figures_of_1000_pods() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     let record = |number: i64| {
         let namespace = Namespace::new(format!("team-{}", number % 40)).unwrap();
         let name = PodName::new(format!("checkout-6d5c9fb5d7-{number:05}")).unwrap();
@@ -101,7 +101,7 @@ async fn figures_of_1000_pods() {
     let points = process.on_disk(pod).await;
     let took = began.elapsed();
     println!("{} points of a pod, {took:?} by the clock", points.len());
-    let again = Process::start(&folder.0);
+    let again = Process::start(folder.path());
     drop(process);
     let restored = timed(&mut || assert!(again.restore(60) > 0));
     println!("read back in {restored:?}");

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
+use tempfile::{TempDir, tempdir};
 
 use super::folder::{Disk, Volume};
 use super::*;
@@ -31,24 +32,6 @@ use crate::telemetry::Registry;
 const STEP: i64 = 600_000;
 /// The ring holds nine of them.
 const SLOTS: i64 = 9;
-
-/// A folder that goes when it is dropped.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new() -> Self {
-        let name = format!("loadline-{}", uuid::Uuid::new_v4());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 #[derive(Debug)]
 struct Hand {

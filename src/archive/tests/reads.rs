@@ -128,15 +128,15 @@ async fn a_read_that_fails_while_segments_are_joined_loses_nothing() {
     let of_opening = [0, 3, 8 * 30 + 3, 8 * 60 - 1];
     let of_entities = [8 * 60, 8 * 60 + 61, 10 * 60 - 1];
     for accesses in of_opening.into_iter().chain(of_entities) {
-        let folder = Temporary::new();
+        let folder = tempdir().unwrap();
         let flaky = Flaky::new();
-        let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(flaky.clone()));
+        let process = Process::with(folder.path(), 1 << 40, 1000, Box::new(flaky.clone()));
         process.run(0..59);
         flaky.fail_after(accesses);
         let lines = logged(|| process.run(59..62));
         assert!(flaky.has_failed(), "{accesses} are not reached");
         assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(!folder.0.join("unfinished").exists());
+        assert!(!folder.path().join("unfinished").exists());
         assert_eq!(process.metric(JOIN_ERRORS), 1, "{accesses}");
         assert_eq!(process.metric(READ_ERRORS), 0, "{accesses}");
         assert_eq!(process.on_disk(node()).await, of_node(0..62));
@@ -146,13 +146,13 @@ async fn a_read_that_fails_while_segments_are_joined_loses_nothing() {
 
 #[tokio::test]
 async fn a_sector_that_cannot_be_read_holds_up_no_other_segment() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     process.run(0..20);
-    let worn = segments(&folder.0).swap_remove(7);
+    let worn = segments(folder.path()).swap_remove(7);
     drop(process);
     let volume = Box::new(Worn(worn.clone()));
-    let process = Process::with(&folder.0, 1 << 40, 1000, volume);
+    let process = Process::with(folder.path(), 1 << 40, 1000, volume);
     let lines = logged(|| process.run(20..200));
     let told: Vec<_> = lines.iter().filter(|l| l.contains("not joined")).collect();
     let [line] = told.as_slice() else {
@@ -163,12 +163,12 @@ async fn a_sector_that_cannot_be_read_holds_up_no_other_segment() {
     assert!(line.contains("Input/output error"), "{line}");
     assert_eq!(process.metric(JOIN_ERRORS), 1);
     // Seven before it, itself, three of sixty, and what is not enough yet.
-    assert_eq!(segments(&folder.0).len(), 2 + 3 + 12);
+    assert_eq!(segments(folder.path()).len(), 2 + 3 + 12);
     let expected = of_node((0..7).chain(8..200));
     assert_eq!(process.on_disk(node()).await, expected);
     drop(process);
     // What can be read again is joined after a restart.
-    let process = Process::start(&folder.0);
+    let process = Process::start(folder.path());
     process.run(200..201);
     assert!(!worn.exists(), "it is left as it was");
     assert_eq!(process.on_disk(node()).await, of_node(0..201));
@@ -176,16 +176,16 @@ async fn a_sector_that_cannot_be_read_holds_up_no_other_segment() {
 
 #[tokio::test]
 async fn what_a_checksum_proves_damaged_is_left_out_when_segments_are_joined() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     process.run(0..59);
-    let damaged = &segments(&folder.0)[7];
+    let damaged = &segments(folder.path())[7];
     let mut bytes = fs::read(damaged).unwrap();
     // The frame of the columns: nothing of the segment can be told.
     bytes[14] ^= 1;
     fs::write(damaged, bytes).unwrap();
     process.run(59..60);
-    assert_eq!(segments(&folder.0).len(), 1);
+    assert_eq!(segments(folder.path()).len(), 1);
     assert_eq!(process.metric(READ_ERRORS), 1);
     assert_eq!(process.metric(JOIN_ERRORS), 0);
     let expected = of_node((0..7).chain(8..60));
@@ -194,9 +194,9 @@ async fn what_a_checksum_proves_damaged_is_left_out_when_segments_are_joined() {
 
 #[test]
 fn joining_that_fails_is_told_once_until_it_works() {
-    let folder = Temporary::new();
+    let folder = tempdir().unwrap();
     let flaky = Flaky::new();
-    let process = Process::with(&folder.0, 1 << 40, 1000, Box::new(flaky.clone()));
+    let process = Process::with(folder.path(), 1 << 40, 1000, Box::new(flaky.clone()));
     process.run(0..59);
     let lines = logged(|| {
         for at in 59..59 + 5 * AGAIN {

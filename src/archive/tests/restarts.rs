@@ -26,13 +26,16 @@ async fn assert_answers(process: &Process, ticks: impl Iterator<Item = i64> + Cl
 
 #[tokio::test]
 async fn days_are_answered_the_same_after_a_restart_and_go_on() {
-    let folder = Temporary::new();
-    let before = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let before = Process::start(folder.path());
     before.run(0..DAYS);
     assert_answers(&before, 0..DAYS).await;
-    assert!(segments(&folder.0).len() < 60 + 10, "small ones are joined");
+    assert!(
+        segments(folder.path()).len() < 60 + 10,
+        "small ones are joined"
+    );
     drop(before);
-    let after = Process::start(&folder.0);
+    let after = Process::start(folder.path());
     assert_eq!(after.restore(DAYS), usize::try_from(SLOTS).unwrap() - 1);
     assert_answers(&after, 0..DAYS).await;
     let ticks = after.ring.view().ticks();
@@ -43,8 +46,8 @@ async fn days_are_answered_the_same_after_a_restart_and_go_on() {
 
 #[tokio::test]
 async fn a_span_across_the_seam_has_no_gap_and_nothing_twice() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     process.run(0..200);
     for from in 150..200 {
         for to in [from, from + 3, 199, 250] {
@@ -71,11 +74,11 @@ fn elsewhere(process: &Process, ticks: impl Iterator<Item = i64>) -> Arc<History
 
 #[tokio::test]
 async fn what_nobody_wrote_is_asked_of_a_store_also_within_a_segment() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     let away = |at: &i64| (30..35).contains(at) || (150..170).contains(at) || *at == 180;
     process.run((0..196).filter(|at| !away(at)));
-    let files = segments(&folder.0).len();
+    let files = segments(folder.path()).len();
     assert!(files < 60, "{files} files: small ones are joined");
     let store = elsewhere(&process, 0..200);
     let clock = || Arc::clone(&process.clock) as Arc<dyn Clock>;
@@ -101,9 +104,9 @@ async fn what_nobody_wrote_is_asked_of_a_store_also_within_a_segment() {
 
 #[tokio::test]
 async fn aggregates_and_names_come_from_disk_where_memory_has_none() {
-    let folder = Temporary::new();
-    Process::start(&folder.0).run(0..130);
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    Process::start(folder.path()).run(0..130);
+    let process = Process::start(folder.path());
     process.archive.keep_up(&process.ring);
     let archive = &process.archive;
     let query = Query {
@@ -141,11 +144,11 @@ async fn aggregates_and_names_come_from_disk_where_memory_has_none() {
 
 #[tokio::test]
 async fn what_a_replica_has_that_is_newer_follows_what_was_on_disk() {
-    let (folder, elsewhere) = (Temporary::new(), Temporary::new());
-    Process::start(&folder.0).run(0..50);
-    let other = Process::start(&elsewhere.0);
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    Process::start(folder.path()).run(0..50);
+    let other = Process::start(elsewhere.path());
     other.run(0..54);
-    let process = Process::start(&folder.0);
+    let process = Process::start(folder.path());
     process.restore(54);
     assert_eq!(process.ring.view().newest(), Some(tick(49)));
     let mut handing = other.ring.hand_off().unwrap();
@@ -166,9 +169,9 @@ async fn what_a_replica_has_that_is_newer_follows_what_was_on_disk() {
 
 #[tokio::test]
 async fn what_is_too_old_for_the_ring_stays_on_disk() {
-    let folder = Temporary::new();
-    Process::start(&folder.0).run(0..50);
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    Process::start(folder.path()).run(0..50);
+    let process = Process::start(folder.path());
     assert_eq!(process.restore(50 + SLOTS + 1), 0);
     assert_eq!(process.ring.view().ticks(), []);
     assert_eq!(process.ask(node(), 0, 100).await, of_node(0..50));
@@ -181,8 +184,8 @@ async fn what_is_too_old_for_the_ring_stays_on_disk() {
 
 #[tokio::test]
 async fn ticks_that_waited_for_the_disk_are_written_together() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     process.run(0..10);
     (10..15).for_each(|at| process.tick(at));
     process.archive.keep_up(&process.ring);
@@ -204,8 +207,8 @@ async fn ticks_that_waited_for_the_disk_are_written_together() {
 
 #[tokio::test]
 async fn a_clock_that_was_set_back_begins_anew() {
-    let folder = Temporary::new();
-    let process = Process::start(&folder.0);
+    let folder = tempdir().unwrap();
+    let process = Process::start(folder.path());
     process.run(0..30);
     process.ring.begin_anew();
     process.run(20..25);
@@ -215,15 +218,15 @@ async fn a_clock_that_was_set_back_begins_anew() {
     assert_eq!(process.on_disk(pod(4)).await, of_pod(4, 0..40));
     drop(process);
     // What lies in the future is not taken up.
-    let process = Process::start(&folder.0);
+    let process = Process::start(folder.path());
     assert_eq!(process.restore(35), 9);
     assert_eq!(process.ring.view().newest(), Some(tick(35)));
 }
 
 #[tokio::test]
 async fn what_is_too_old_or_too_much_goes_oldest_first() {
-    let folder = Temporary::new();
-    let process = Process::with(&folder.0, 1 << 40, 200, Box::new(Disk));
+    let folder = tempdir().unwrap();
+    let process = Process::with(folder.path(), 1 << 40, 200, Box::new(Disk));
     process.run(0..400);
     let there = process.on_disk(node()).await;
     let oldest = there[0].0;
@@ -235,7 +238,7 @@ async fn what_is_too_old_or_too_much_goes_oldest_first() {
     let bytes = process.metric("loadline_history_dir_bytes");
     drop(process);
     let half = bytes.cast_unsigned() / 2;
-    let process = Process::with(&folder.0, half, 200, Box::new(Disk));
+    let process = Process::with(folder.path(), half, 200, Box::new(Disk));
     process.restore(400);
     process.run(400..401);
     let there = process.on_disk(node()).await;
@@ -243,7 +246,7 @@ async fn what_is_too_old_or_too_much_goes_oldest_first() {
     assert!(there[0].0 > oldest);
     let (kept, files) = (
         process.metric("loadline_history_dir_bytes"),
-        segments(&folder.0),
+        segments(folder.path()),
     );
     let on_disk: u64 = files
         .iter()

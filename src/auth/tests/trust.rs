@@ -1,28 +1,14 @@
 //! What flags say of whom to trust, and how their files are followed.
 
-use std::path::PathBuf;
+use tempfile::NamedTempFile;
 
 use super::*;
 
 /// A file that goes with the test.
-struct File(PathBuf);
-
-impl File {
-    fn new(text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("loadline-{}", uuid::Uuid::new_v4()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, text: &str) {
-        std::fs::write(&self.0, text).unwrap();
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+fn file(text: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(&file, text).unwrap();
+    file
 }
 
 fn subjects(trust: &LiveTrust) -> usize {
@@ -36,9 +22,9 @@ fn flags_take_the_place_of_their_part_of_the_config_map() {
         Authority::new("c"),
         Authority::new("p"),
     );
-    let file = File::new(&own.pem());
+    let file = file(&own.pem());
     let trust = LiveTrust::new(TrustConfig {
-        client_ca_file: Some(file.0.clone()),
+        client_ca_file: Some(file.path().to_owned()),
         front_proxy: None,
     })
     .unwrap();
@@ -60,7 +46,7 @@ fn with_all_flags_nothing_is_looked_up() {
         Authority::new("c"),
         Authority::new("p"),
     );
-    let file = File::new(&own.pem());
+    let file = file(&own.pem());
     let headers = ProxyHeaders::new(
         vec!["me".into()],
         &["x-remote-user".into()],
@@ -69,8 +55,8 @@ fn with_all_flags_nothing_is_looked_up() {
         &["X-Remote-Extra-".into()],
     );
     let trust = LiveTrust::new(TrustConfig {
-        client_ca_file: Some(file.0.clone()),
-        front_proxy: Some((file.0.clone(), headers.clone())),
+        client_ca_file: Some(file.path().to_owned()),
+        front_proxy: Some((file.path().to_owned(), headers.clone())),
     })
     .unwrap();
     assert!(!trust.needs_lookup());
@@ -82,18 +68,18 @@ fn with_all_flags_nothing_is_looked_up() {
 #[test]
 fn a_changed_file_is_believed_and_a_broken_one_is_not() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
-    let file = File::new(&old.pem());
+    let file = file(&old.pem());
     let trust = LiveTrust::new(TrustConfig {
-        client_ca_file: Some(file.0.clone()),
+        client_ca_file: Some(file.path().to_owned()),
         front_proxy: None,
     })
     .unwrap();
     let generation = trust.load().generation();
     trust.reload_files();
-    file.write("garbage");
+    std::fs::write(&file, "garbage").unwrap();
     trust.reload_files();
     assert_eq!(trust.load().generation(), generation);
-    file.write(&(old.pem() + &new.pem()));
+    std::fs::write(&file, old.pem() + &new.pem()).unwrap();
     trust.reload_files();
     assert_eq!(
         (trust.load().generation(), subjects(&trust)),
@@ -108,12 +94,12 @@ fn an_unusable_file_at_the_start_is_an_error_that_names_it() {
         "garbage",
         "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n",
     ] {
-        let file = File::new(text);
+        let file = file(text);
         let config = TrustConfig {
-            client_ca_file: Some(file.0.clone()),
+            client_ca_file: Some(file.path().to_owned()),
             front_proxy: None,
         };
         let error = LiveTrust::new(config).unwrap_err().to_string();
-        assert!(error.contains(file.0.to_str().unwrap()), "{error}");
+        assert!(error.contains(file.path().to_str().unwrap()), "{error}");
     }
 }

@@ -6,11 +6,11 @@ mod server;
 mod tls_stream;
 mod trust;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tempfile::NamedTempFile;
 
 use self::server::{Ca, Identity, Reply, Server};
 use super::*;
@@ -117,14 +117,13 @@ async fn get(
 }
 
 /// A file that is gone with the test.
-struct Scratch(PathBuf);
+struct Scratch(NamedTempFile);
 
 impl Scratch {
-    fn new(name: &str, content: &str) -> Self {
-        let name = format!("loadline-{}-{name}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, content).unwrap();
-        Self(path)
+    fn new(content: &str) -> Self {
+        let scratch = Self(NamedTempFile::new().unwrap());
+        scratch.write(content);
+        scratch
     }
 
     fn write(&self, content: &str) {
@@ -132,12 +131,6 @@ impl Scratch {
     }
 
     fn material(&self) -> Material {
-        Material::File(self.0.clone())
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        Material::File(self.0.path().to_owned())
     }
 }

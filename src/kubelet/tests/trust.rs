@@ -179,7 +179,7 @@ async fn a_rotated_token_is_sent_after_ten_seconds_or_after_a_401() {
     let ca = Ca::new("cluster");
     let script = move |n| Reply::Send(if n == 2 { refused.into() } else { ok("x 1") });
     let server = Server::tls(&valid(&ca, &["node-1"]), None, script).await;
-    let file = Scratch::new("token", "one\n");
+    let file = Scratch::new("one\n");
     let config = Config {
         bearer_token: Some(file.material()),
         ..trusting(&ca)
@@ -214,7 +214,7 @@ async fn a_rotated_token_is_sent_after_ten_seconds_or_after_a_401() {
 async fn a_rotated_ca_is_used_without_a_restart_and_ends_old_connections() {
     let (old, new) = (Ca::new("old"), Ca::new("new"));
     let server = Server::tls(&valid(&old, &["node-1"]), None, always(&ok("x 1"))).await;
-    let file = Scratch::new("ca", &old.pem());
+    let file = Scratch::new(&old.pem());
     let clock = Hands::at(2026);
     let client = KubeletClient::new(Config::new(Trust::Ca(file.material())), clock.clone())
         .await

@@ -1,18 +1,14 @@
 //! Which certificate is shown, and how it changes.
 
-use std::path::PathBuf;
-
 use super::super::certificates::Certificates;
 use super::*;
 
 /// A folder that goes with the test.
-struct Folder(PathBuf);
+struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("loadline-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn write(&self, identity: &Identity) -> PairFiles {
@@ -22,18 +18,12 @@ impl Folder {
 
     fn write_text(&self, chain: &str, key: &str) -> PairFiles {
         let files = PairFiles {
-            certificate: self.0.join("tls.crt"),
-            key: self.0.join("tls.key"),
+            certificate: self.0.path().join("tls.crt"),
+            key: self.0.path().join("tls.key"),
         };
         std::fs::write(&files.certificate, chain).unwrap();
         std::fs::write(&files.key, key).unwrap();
         files
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -115,16 +105,16 @@ fn a_swap_of_symbolic_links_is_noticed() {
     let (old, new) = (issue(), issue());
     first.write(&old);
     second.write(&new);
-    let data = mount.0.join("..data");
-    std::os::unix::fs::symlink(&first.0, &data).unwrap();
+    let data = mount.0.path().join("..data");
+    std::os::unix::fs::symlink(first.0.path(), &data).unwrap();
     let files = PairFiles {
         certificate: data.join("tls.crt"),
         key: data.join("tls.key"),
     };
     let (certificates, ..) = load(&ServingCertificate::Files(files), TestClock::new());
     let certificates = certificates.unwrap();
-    let next = mount.0.join("..next");
-    std::os::unix::fs::symlink(&second.0, &next).unwrap();
+    let next = mount.0.path().join("..next");
+    std::os::unix::fs::symlink(second.0.path(), &next).unwrap();
     std::fs::rename(&next, &data).unwrap();
     certificates.refresh();
     assert_eq!(certificates.default_leaf(), new.chain[0]);

@@ -18,26 +18,17 @@ struct Open {
 }
 
 /// A folder of its own that goes with the test.
-struct Files(std::path::PathBuf);
+struct Files(tempfile::TempDir);
 
 impl Files {
     fn new() -> Self {
-        let name = format!("loadline-open-{}", uuid::Uuid::new_v4());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn write(&self, name: &str, text: &str) -> std::path::PathBuf {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

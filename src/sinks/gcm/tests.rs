@@ -8,10 +8,10 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPub
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{EntityKey, MetricSet, Point, Qualified, Timestamp};
-use crate::sinks::tests::folder::Folder;
 use crate::sinks::tests::receivers::{Act, Asked, listener, serve};
 use crate::sinks::tests::working::{Rig, patient, until};
 use crate::sinks::tests::{batch, cluster, pod};
@@ -171,7 +171,7 @@ async fn a_service_account_signs_for_a_token_and_asks_again_when_it_is_refused()
     let (listener, address) = listener().await;
     let _seen = serve(listener, |asked| take(asked, "t1"));
 
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = key.as_der().unwrap();
     let base64 = STANDARD.encode(der.as_ref());
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n");

@@ -210,12 +210,13 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::sinks::tests::folder::Folder;
 
     #[test]
     fn a_key_that_is_none_is_told_without_its_text() {
-        let folder = Folder::new();
+        let folder = TempDir::new().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(crate::domain::SystemClock);
         let path = folder.path().join("key.json");
         let key = json!({"client_email": "e", "private_key": "s3cret", "token_uri": "http://h/t"});

@@ -41,13 +41,14 @@ fn left(folder: &Path, sinks: &[&str]) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::sinks::tests::folder::Folder;
     use crate::telemetry::testing::logged;
 
     #[test]
     fn only_what_nobody_will_send_is_told_of() {
-        let folder = Folder::new();
+        let folder = TempDir::new().unwrap();
         let with = |name: &str, files: &[&str]| {
             let path = folder.path().join(name);
             fs::create_dir(&path).unwrap();

@@ -61,13 +61,14 @@ pub(super) fn check_user(folder: &Path, kind: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::sinks::tests::folder::Folder;
     use crate::telemetry::testing::logged;
 
     #[test]
     fn what_was_meant_for_elsewhere_is_told_once_and_another_kind_is_refused() {
-        let folder = Folder::new();
+        let folder = TempDir::new().unwrap();
         let to = |destination, kind, batches| {
             let owner = Owner {
                 sink: "webhook-2",
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_note_that_cannot_be_made_keeps_nobody_from_working() {
-        let folder = Folder::new();
+        let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join(NOTE)).unwrap();
         let owner = Owner {
             sink: "log",

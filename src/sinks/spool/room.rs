@@ -45,8 +45,9 @@ fn mebibytes(bytes: u64) -> String {
 mod tests {
     use std::fs;
 
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::sinks::tests::folder::Folder;
     use crate::telemetry::testing::logged;
 
     #[test]
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_volume_that_is_too_small_is_one_line_of_the_log() {
-        let folder = Folder::new();
+        let folder = TempDir::new().unwrap();
         let spool = folder.path().join("log");
         fs::create_dir(&spool).unwrap();
         fs::write(file::path(&spool, 7), [0; 1000]).unwrap();

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::folder::Folder;
 use super::receivers::{Act, influxdb, listener, serve};
 use super::working::{spooling, until, value_of};
 use crate::domain::{
@@ -86,7 +86,7 @@ impl EventRig {
 }
 
 /// Sinks, with a spool of so many bytes each if one is given.
-fn rig(sinks: &[String], spool: Option<(&Folder, u64)>) -> EventRig {
+fn rig(sinks: &[String], spool: Option<(&TempDir, u64)>) -> EventRig {
     let config = Config {
         export_timeout: Duration::from_secs(5),
         flush: Duration::from_millis(50),
@@ -219,7 +219,7 @@ fn named(uid: usize) -> Event {
 
 #[tokio::test]
 async fn what_waits_on_disk_is_settled_and_comes_through_in_order_after_a_restart() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let (reserved, address) = listener().await;
     drop(reserved);
     let sinks = [format!("webhook:http://{address}/x?queue=2")];
@@ -255,7 +255,7 @@ async fn what_waits_on_disk_is_settled_and_comes_through_in_order_after_a_restar
 
 #[tokio::test]
 async fn what_a_full_disk_does_not_take_at_the_end_is_told_again_by_whoever_resumes() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let (reserved, address) = listener().await;
     drop(reserved);
     let sinks = [format!("webhook:http://{address}/x?queue=9")];
@@ -275,7 +275,7 @@ async fn what_a_full_disk_does_not_take_at_the_end_is_told_again_by_whoever_resu
 
 #[tokio::test]
 async fn a_spool_without_room_makes_the_reader_wait_and_at_the_end_nothing_is_lost_for_it() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let (reserved, address) = listener().await;
     drop(reserved);
     let sinks = [format!("webhook:http://{address}/x?queue=2")];

@@ -1,7 +1,6 @@
 //! Sinks at work, against receivers that take nothing that is not as it should be.
 
 mod elasticsearch;
-pub(super) mod folder;
 pub(super) mod receivers;
 pub(super) mod events;
 mod moved;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::folder::Folder;
 use super::receivers::{influxdb, listener, serve};
 use super::working::{Rig, patient, spooling, until};
 use super::{Plain, batch, cluster};
@@ -14,7 +14,7 @@ use crate::telemetry::Registry;
 use crate::telemetry::testing::logged;
 
 /// What is said when sinks with spools are set up, and no more is done with them.
-fn told(values: &[String], folder: &Folder, most: u64) -> Vec<String> {
+fn told(values: &[String], folder: &TempDir, most: u64) -> Vec<String> {
     let sinks = SinkConfig::read(values, &|_| None).unwrap();
     let labeller: Arc<dyn Labeller> = Arc::new(Plain);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -27,7 +27,7 @@ fn told(values: &[String], folder: &Folder, most: u64) -> Vec<String> {
 
 #[tokio::test]
 async fn what_waits_goes_to_where_the_backend_moved_and_one_line_says_so() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = Some((&folder, 1 << 20));
     let (before, was) = listener().await;
     drop(before);
@@ -66,7 +66,7 @@ async fn what_waits_goes_to_where_the_backend_moved_and_one_line_says_so() {
 
 #[test]
 fn spools_that_may_take_more_than_their_volume_has_are_told_of_at_the_start() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let values = ["log".to_owned(), "log".to_owned()];
     assert!(told(&values, &folder, 1 << 20).is_empty());
     let lines = told(&values, &folder, 1 << 62);

@@ -7,9 +7,9 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::PrivateKeyDer;
+use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
 
-use super::folder::Folder;
 use super::receivers::{Act, Seen, listener, serve_tls};
 use super::working::{Rig, quick, spooling, until};
 use super::{HTTP_SINKS, Plain, batch, cluster};
@@ -20,7 +20,7 @@ use crate::telemetry::Registry;
 /// An authority, and where it stands in a file.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    folder: Folder,
+    folder: TempDir,
 }
 
 impl Authority {
@@ -29,7 +29,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
-        let folder = Folder::new();
+        let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
         let issuer = Issuer::new(params, key);
         Self { issuer, folder }
@@ -136,7 +136,7 @@ fn a_file_without_an_authority_is_told_at_start_by_the_sink() {
 
 #[test]
 fn whatever_files_of_any_sink_are_wrong_is_told_at_once() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(file("empty"), "").unwrap();
     std::fs::write(file("influxdb"), "no folder").unwrap();

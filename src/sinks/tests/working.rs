@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tempfile::TempDir;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
-use super::folder::Folder;
 use super::receivers::{Act, influxdb, lines, listener, serve};
 use super::{Plain, batch, cluster, pod};
 use crate::domain::{Batch, Bytes, Clock, SystemClock};
@@ -50,7 +50,7 @@ impl Rig {
     pub(in crate::sinks) fn spooling(
         config: Config,
         values: &[String],
-        spool: Option<(&Folder, u64)>,
+        spool: Option<(&TempDir, u64)>,
     ) -> Self {
         let sinks = SinkConfig::read(values, &|_| None).unwrap();
         let mut registry = Registry::default();
@@ -453,7 +453,7 @@ async fn a_webhook_is_posted_lines_of_json_until_it_takes_them() {
 
 #[tokio::test]
 async fn what_waits_on_disk_comes_through_in_order_also_after_a_restart() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let (reserved, address) = listener().await;
     drop(reserved);
     let values = [
@@ -500,7 +500,7 @@ async fn what_waits_on_disk_comes_through_in_order_also_after_a_restart() {
 
 #[tokio::test]
 async fn a_spool_that_is_full_or_broken_costs_batches_by_reason() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let (reserved, address) = listener().await;
     drop(reserved);
     let values = [format!("influxdb:http://{address}?queue=1")];
@@ -529,7 +529,7 @@ async fn a_spool_that_is_full_or_broken_costs_batches_by_reason() {
 
 #[test]
 fn a_spool_that_cannot_be_is_told_at_start_by_the_sink() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let sinks = SinkConfig::read(&["log"], &|_| None).unwrap();

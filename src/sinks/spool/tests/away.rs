@@ -33,7 +33,7 @@ async fn writing(spool: &Opened, queue: &Arc<Queue<Batch>>, so: impl Fn() -> boo
 
 #[tokio::test]
 async fn while_the_sink_is_away_the_batch_at_hand_and_the_queue_are_on_disk_in_order() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = open(&folder, 1 << 20);
     let queue = queue_of(&[180, 240, 300]);
     put(&spool, 120).await;
@@ -56,7 +56,7 @@ async fn while_the_sink_is_away_the_batch_at_hand_and_the_queue_are_on_disk_in_o
 
 #[tokio::test]
 async fn the_batch_at_hand_is_through_once_and_its_file_does_not_stay() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = open(&folder, 1 << 20);
     for secs in [60, 120] {
         spool.keep_at_hand(made(secs)).await.unwrap();
@@ -71,7 +71,7 @@ async fn the_batch_at_hand_is_through_once_and_its_file_does_not_stay() {
 
 #[tokio::test]
 async fn a_spool_without_room_leaves_batches_in_memory_and_drops_none() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let one = file::sealed(&pack(&made(60))).unwrap().len() as u64;
     let spool = open(&folder, one * 5 / 2);
     let queue = queue_of(&[120, 180, 240]);
@@ -85,7 +85,7 @@ async fn a_spool_without_room_leaves_batches_in_memory_and_drops_none() {
 
 #[tokio::test]
 async fn there_is_no_room_where_a_large_batch_found_none() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let pods = (0..100).map(|n| pod("a", &format!("p{n}"), &[])).collect();
     let large = Arc::new(batch(120, pods));
     let size = |batch: &Batch| file::sealed(&pack(batch)).unwrap().len() as u64;
@@ -101,7 +101,7 @@ async fn there_is_no_room_where_a_large_batch_found_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_takes_nothing_leaves_batches_in_memory_until_it_does() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = open(&folder, 1 << 20);
     let place = folder.path().join("s");
     fs::remove_dir_all(&place).unwrap();
@@ -118,7 +118,7 @@ async fn a_disk_that_takes_nothing_leaves_batches_in_memory_until_it_does() {
 
 #[tokio::test]
 async fn the_batch_at_hand_does_not_make_room_for_others() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let one = file::sealed(&pack(&made(60))).unwrap().len() as u64;
     let spool = open(&folder, one * 5 / 2);
     put(&spool, 60).await;
@@ -136,7 +136,7 @@ async fn the_batch_at_hand_does_not_make_room_for_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_the_disk_does_not_give_is_asked_for_again_and_stays_where_it_is() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = open(&folder, 1 << 20);
     for secs in [60, 120] {
         put(&spool, secs).await;
@@ -156,7 +156,7 @@ async fn a_file_the_disk_does_not_give_is_asked_for_again_and_stays_where_it_is(
 
 #[tokio::test]
 async fn what_another_program_left_is_not_taken() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let of = |kind| opened_as(&folder, 1 << 20, kind, pack);
     let spool = of("events").unwrap();
     put(&spool, 60).await;
@@ -182,7 +182,7 @@ fn pack_late(batch: &Batch) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_is_taken_while_it_is_written_leaves_no_file() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = opened_as(&folder, 1 << 20, "numbers", pack_late).unwrap();
     let queue = queue_of(&[120]);
     spool.push(made(60));

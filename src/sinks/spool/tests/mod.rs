@@ -2,13 +2,14 @@
 
 mod away;
 
+use tempfile::TempDir;
+
 use super::super::metrics::Metrics;
 use super::*;
 use crate::domain::{
     AddressType, Batch, ContainerKind, ContainerName, ContainerRecord, EntityKey, Metric,
     MetricSet, NodeAddress, NodeName, NodeRecord, Point, Qualified, Timestamp,
 };
-use crate::sinks::tests::folder::Folder;
 use crate::sinks::tests::{batch, cluster, pod};
 use crate::telemetry::Registry;
 use crate::telemetry::testing::logged;
@@ -16,7 +17,7 @@ use crate::telemetry::testing::logged;
 type Opened = Arc<Spool<Batch>>;
 
 fn opened_as(
-    folder: &Folder,
+    folder: &TempDir,
     most: u64,
     kind: &'static str,
     pack: fn(&Batch) -> Vec<u8>,
@@ -36,7 +37,7 @@ fn opened_as(
     Spool::open(owner, folder.path(), most, codec, metrics)
 }
 
-fn open(folder: &Folder, most: u64) -> Opened {
+fn open(folder: &TempDir, most: u64) -> Opened {
     opened_as(folder, most, "numbers", pack).unwrap()
 }
 
@@ -60,7 +61,7 @@ async fn taken(spool: &Opened) -> Vec<i64> {
 }
 
 /// How many files are there besides those every spool has.
-fn files(folder: &Folder) -> usize {
+fn files(folder: &TempDir) -> usize {
     let names = fs::read_dir(folder.path().join("s")).unwrap();
     let names = names.map(|file| file.unwrap().file_name());
     let ours = |name: &std::ffi::OsString| name == "lock" || name == "destination";
@@ -138,7 +139,7 @@ fn a_batch_comes_back_as_it_was() {
 
 #[tokio::test]
 async fn batches_come_back_in_order_after_a_restart() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = open(&folder, 1 << 20);
     for secs in [60, 120, 180] {
         put(&spool, secs).await;
@@ -159,7 +160,7 @@ async fn batches_come_back_in_order_after_a_restart() {
 
 #[tokio::test]
 async fn what_is_not_written_yet_can_be_taken_and_leaves_no_file() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = open(&folder, 1 << 20);
     spool.push(made(60));
     spool.push(made(120));
@@ -172,7 +173,7 @@ async fn what_is_not_written_yet_can_be_taken_and_leaves_no_file() {
 
 #[tokio::test]
 async fn a_broken_file_costs_its_batch_alone() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = open(&folder, 1 << 20);
     for secs in [60, 120, 180, 240] {
         put(&spool, secs).await;
@@ -196,7 +197,7 @@ async fn a_broken_file_costs_its_batch_alone() {
 
 #[tokio::test]
 async fn the_oldest_make_room_and_what_is_too_large_is_dropped() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let one = file::sealed(&pack(&made(60))).unwrap().len() as u64;
     let spool = open(&folder, one * 5 / 2);
     for secs in [60, 120, 180] {
@@ -215,7 +216,7 @@ async fn the_oldest_make_room_and_what_is_too_large_is_dropped() {
 
 #[tokio::test]
 async fn what_cannot_be_written_is_counted_and_nothing_else_is_harmed() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let spool = open(&folder, 1 << 20);
     fs::remove_dir_all(folder.path().join("s")).unwrap();
     put(&spool, 60).await;
@@ -232,7 +233,7 @@ async fn what_cannot_be_written_is_counted_and_nothing_else_is_harmed() {
 
 #[test]
 fn each_change_is_a_line_of_the_log() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let one = file::sealed(&pack(&made(60))).unwrap().len() as u64;
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.unwrap();
@@ -281,7 +282,7 @@ fn each_change_is_a_line_of_the_log() {
 
 #[test]
 fn a_batch_larger_than_the_spool_is_told_once_with_both_sizes() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let size = file::sealed(&pack(&made(60))).unwrap().len() as u64;
     let lines = logged(|| {
         let spool = open(&folder, size - 1);
@@ -306,7 +307,7 @@ fn a_batch_larger_than_the_spool_is_told_once_with_both_sizes() {
 
 #[test]
 fn a_folder_another_kind_uses_is_refused_although_nothing_waits_there() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let running = open(&folder, 1 << 20);
     let other = opened_as(&folder, 1 << 20, "events", pack);
     let why = other.map(drop).unwrap_err().to_string();
@@ -318,7 +319,7 @@ fn a_folder_another_kind_uses_is_refused_although_nothing_waits_there() {
 
 #[tokio::test]
 async fn a_folder_has_one_user_and_the_next_sends_what_that_one_left() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let first = open(&folder, 1 << 20);
     put(&first, 60).await;
     let unfinished = folder.path().join("s/00000000000000000007.unfinished");
