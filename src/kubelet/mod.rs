@@ -17,6 +17,7 @@ mod pin;
 mod pinned;
 mod pins;
 mod resolve;
+mod session;
 mod through;
 mod tls;
 mod tls_stream;

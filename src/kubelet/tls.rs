@@ -13,6 +13,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use super::material::{MaterialError, Watched};
 use super::pinned::PinVerifier;
+use super::session::LastSession;
 use super::verify::{NodeVerifier, Unverified};
 use super::{Pins, Target, Trust};
 use crate::cluster::{ClientCertificate, Material};
@@ -122,7 +123,7 @@ impl Tls {
         let server_name = names.first()?.clone();
         let mut config = self.template.clone();
         // One server, so a store of its own is both enough and gone with the node.
-        config.resumption = Resumption::in_memory_sessions(1);
+        config.resumption = Resumption::store(Arc::new(LastSession::default()));
         if let Some(roots) = &self.roots {
             let by_ca = NodeVerifier::new(Arc::clone(roots), names, &self.provider);
             let verifier: Arc<dyn ServerCertVerifier> = match &self.pins {
