@@ -9,7 +9,8 @@ use super::item::Item;
 use super::object::One;
 use super::room::{Way, way};
 use super::shape::Shape;
-use super::snapshot::{Encoded, ListForm, Snapshot};
+use super::shared::{self, Encoded, ListForm};
+use super::snapshot::Snapshot;
 use super::streamed::{self, Asked};
 use super::table::TableForm;
 use super::watch::{Form, Sources, Watched};
@@ -26,13 +27,13 @@ pub(super) struct Answer<'r> {
     query: Query,
     negotiated: Negotiated,
     api_version: String,
-    preferred_version: bool,
+    version: &'r str,
     sources: &'r Sources,
 }
 
 impl<'r> Answer<'r> {
     pub(super) fn new(
-        version: &str,
+        version: &'r str,
         parts: &'r Parts,
         sources: &'r Sources,
     ) -> Result<Self, Status> {
@@ -41,7 +42,7 @@ impl<'r> Answer<'r> {
             query: Query::parse(parts.uri.query()),
             negotiated: Negotiated::for_resource(parts).map_err(Status::not_acceptable)?,
             api_version: GROUP.api_version(version),
-            preferred_version: GROUP.versions.first() == Some(&version),
+            version,
             sources,
         })
     }
@@ -104,7 +105,6 @@ impl<'r> Answer<'r> {
         options: ListOptions,
     ) -> Result<Reply, Status> {
         let shape = self.shape::<T>()?;
-        let snapshot = self.sources.snapshots.showing::<T>(namespace);
         let asked = Asked {
             namespace: namespace.map(str::to_owned),
             options,
@@ -114,8 +114,12 @@ impl<'r> Answer<'r> {
             pretty: self.negotiated.pretty,
             gzip: compress::accepts_gzip(self.parts),
         };
-        let shared = self.shared_form(&asked);
-        let shared = shared.and_then(|form| snapshot.list(form));
+        let form = self.shared_form(&asked);
+        let snapshot = match form {
+            Some(form) => shared::snapshot::<T>(self.sources, form, asked.gzip),
+            None => self.sources.snapshots.showing::<T>(namespace),
+        };
+        let shared = form.and_then(|form| snapshot.list(form));
         // What is selected is looked for once.
         let chosen = asked.selects();
         let chosen: Option<Vec<&T>> = chosen.then(|| asked.selected(&snapshot).collect());
@@ -197,7 +201,7 @@ impl<'r> Answer<'r> {
         if !everything || !usual {
             return None;
         }
-        ListForm::new(self.preferred_version, asked.media_type)
+        ListForm::new(self.version, asked.media_type)
     }
 
     fn share(&self, shared: &Encoded, encode: impl Fn() -> Bytes) -> Response<Bytes> {

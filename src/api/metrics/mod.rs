@@ -10,6 +10,7 @@ mod item;
 mod object;
 mod room;
 mod shape;
+mod shared;
 mod snapshot;
 mod streamed;
 mod table;

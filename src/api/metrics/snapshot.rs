@@ -1,17 +1,16 @@
 //! The instant requests are answered from, and the encodings of whole lists they share.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::api::compress;
-use crate::apimachinery::{Creation, ListMeta, MediaType};
+use crate::apimachinery::{Creation, ListMeta};
 use crate::domain::Clock;
 use crate::live::{Live, NodeView, PodView, View};
 
 use super::item::Item;
+use super::shared::{Encoded, ListForm};
 use super::watch::Changes;
 
 /// Where the current views come from.
@@ -60,6 +59,15 @@ pub(super) struct Current<T> {
     snapshot: Arc<Snapshot<T>>,
     /// When the view was last looked at.
     looked: Instant,
+    /// Somebody makes the next.
+    succeeded: bool,
+}
+
+/// A snapshot that answers though its time is over.
+pub(super) struct Past<T> {
+    pub(super) snapshot: Arc<Snapshot<T>>,
+    /// Nobody makes the next one yet: whoever gets this does.
+    pub(super) to_succeed: bool,
 }
 
 /// One instant of all nodes or all pods, and what has been encoded of it.
@@ -70,21 +78,9 @@ pub(super) struct Snapshot<T> {
     lists: [Encoded; 4],
 }
 
-/// Which whole list, in which form.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ListForm {
-    pub(super) preferred_version: bool,
-    pub(super) protobuf: bool,
-}
-
-/// A body in the forms somebody wanted. Who takes gzip, as all Go clients do, leaves only the
-/// compressed form here, a sixth of the other.
-#[derive(Default)]
-pub(super) struct Encoded {
-    plain: OnceLock<Bytes>,
-    /// Holds nothing when the body is too small to be compressed.
-    gzip: OnceLock<Option<Bytes>>,
-}
+/// For how long after its time a snapshot answers those who asked for a list before, while the next
+/// is made: who polls does not wait for it.
+const POLLED: Duration = Duration::from_secs(1);
 
 /// For how long a snapshot answers without another look at the view: 10 µs for each node or pod,
 /// and a second at most. Encoding and compressing one costs 2 µs or less, so whoever polls, a list
@@ -123,14 +119,54 @@ impl Snapshots {
         }
         let view = T::view(&*self.views, None);
         let snapshot = match current.take() {
-            Some(before) if before.snapshot.view.version() == view.version() => before.snapshot,
-            _ => Arc::new(Snapshot::new(view)),
+            Some(before) => before.snapshot.then(view),
+            None => Arc::new(Snapshot::new(view)),
         };
-        *current = Some(Current {
-            snapshot: Arc::clone(&snapshot),
-            looked: now,
-        });
+        *current = Some(Current::new(Arc::clone(&snapshot), now));
         snapshot
+    }
+
+    /// The last snapshot, if its time is over, but for no longer than [`POLLED`], and this list is
+    /// made of it.
+    pub(super) fn past<T: Whole>(&self, form: ListForm, gzip: bool) -> Option<Past<T>> {
+        let now = self.clock.monotonic();
+        let mut current = T::kept(self).lock();
+        let current = current.as_mut()?;
+        let over = current.looked + lifetime(&current.snapshot.view);
+        let made = current.snapshot.list(form)?.is_made(gzip);
+        if !made || now < over || now >= over + POLLED {
+            return None;
+        }
+        Some(Past {
+            snapshot: Arc::clone(&current.snapshot),
+            to_succeed: !std::mem::replace(&mut current.succeeded, true),
+        })
+    }
+
+    /// Looks at the view again, and puts the snapshot of it in the place of a [`Past`] one when all
+    /// lists that are made of that one are made of it by `make`; unless somebody who could not wait
+    /// for it has put another there.
+    pub(super) fn succeed<T: Whole>(
+        &self,
+        past: &Arc<Snapshot<T>>,
+        make: impl Fn(&Snapshot<T>, ListForm, &Encoded),
+    ) {
+        let looked = self.clock.monotonic();
+        let next = past.then(T::view(&*self.views, None));
+        if !Arc::ptr_eq(past, &next) {
+            for form in ListForm::ALL {
+                if let Some(made) = past.list(form) {
+                    make(&next, form, made);
+                }
+            }
+        }
+        let mut current = T::kept(self).lock();
+        if current
+            .as_ref()
+            .is_some_and(|c| Arc::ptr_eq(&c.snapshot, past))
+        {
+            *current = Some(Current::new(next, looked));
+        }
     }
 
     /// A snapshot of this namespace alone as it is now, or of everything without one.
@@ -163,7 +199,26 @@ impl Whole for PodView {
     }
 }
 
+impl<T> Current<T> {
+    const fn new(snapshot: Arc<Snapshot<T>>, looked: Instant) -> Self {
+        Self {
+            snapshot,
+            looked,
+            succeeded: false,
+        }
+    }
+}
+
 impl<T: Item> Snapshot<T> {
+    /// The one after this: itself, if nothing changed.
+    fn then(self: &Arc<Self>, view: Arc<View<T>>) -> Arc<Self> {
+        if self.view.version() == view.version() {
+            Arc::clone(self)
+        } else {
+            Arc::new(Self::new(view))
+        }
+    }
+
     fn new(view: Arc<View<T>>) -> Self {
         Self {
             view,
@@ -186,51 +241,6 @@ impl<T: Item> Snapshot<T> {
 
     /// The encodings of a whole list that are shared.
     pub(super) fn list(&self, form: ListForm) -> Option<&Encoded> {
-        let bits = [form.preferred_version, form.protobuf];
-        let at = bits
-            .into_iter()
-            .fold(0, |at, bit| at * 2 + usize::from(bit));
-        self.lists.get(at)
-    }
-}
-
-impl ListForm {
-    /// The form of this media type; `None` for those too rare to be shared.
-    pub(super) const fn new(preferred_version: bool, media: MediaType) -> Option<Self> {
-        let protobuf = match media {
-            MediaType::Json => false,
-            MediaType::Protobuf => true,
-            MediaType::Yaml => return None,
-        };
-        Some(Self {
-            preferred_version,
-            protobuf,
-        })
-    }
-}
-
-impl Encoded {
-    /// Tells whether the body is made, or all but compressed if gzip is wanted.
-    pub(super) fn has(&self, gzip: bool) -> bool {
-        self.plain.get().is_some() || gzip && matches!(self.gzip.get(), Some(Some(_)))
-    }
-
-    /// The body as it is, made by `encode` if nobody asked before. Who asks meanwhile waits for it.
-    pub(super) fn plain(&self, encode: impl FnOnce() -> Bytes) -> Bytes {
-        self.plain.get_or_init(encode).clone()
-    }
-
-    /// The body compressed, likewise; `None` when it is too small for that.
-    pub(super) fn gzip(&self, encode: impl FnOnce() -> Bytes) -> Option<Bytes> {
-        let compress = || {
-            let plain = self.plain.get().cloned().unwrap_or_else(encode);
-            if plain.len() <= compress::THRESHOLD {
-                // May have been set meanwhile, and then to the same bytes.
-                let _ = self.plain.set(plain);
-                return None;
-            }
-            compress::gzip(&plain)
-        };
-        self.gzip.get_or_init(compress).clone()
+        self.lists.get(form.place())
     }
 }

@@ -1,6 +1,7 @@
 //! Which objects a list holds.
 
 use super::*;
+use crate::api::metrics::shared::ListForm;
 
 #[test]
 fn lists_are_sorted_and_namespaces_hold_their_own() {
@@ -236,4 +237,45 @@ fn a_large_snapshot_answers_a_while_though_the_view_changes() {
     );
     served.clock.pass(Duration::from_millis(1));
     assert!(served.names("nodes").is_empty());
+}
+
+/// A cluster of one node, of which a list was asked for before another node took its place.
+fn polled() -> Served {
+    let served = Served::new(seen(1, vec![node("n1", &[], usage(1, 1))], vec![]));
+    assert_eq!(served.names("nodes"), ["n1"]);
+    *served.view.lock() = seen(2, vec![node("n2", &[], usage(1, 1))], vec![]);
+    served
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_polls_a_list_is_answered_from_the_last_one_while_the_next_is_made() {
+    let served = polled();
+    served.clock.pass(Duration::from_secs(1));
+    assert_eq!(served.names("nodes"), ["n1"]);
+    let next = async {
+        while served.names("nodes") != ["n2"] {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), next)
+        .await
+        .unwrap();
+    let current = served.api.sources.snapshots.current::<NodeView>();
+    let made = ListForm::ALL.map(|form| current.list(form).unwrap().is_made(false));
+    assert_eq!(made, [false, false, true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asked_longer_ago_is_answered_from_a_new_one() {
+    let served = polled();
+    served.clock.pass(Duration::from_millis(1010));
+    assert_eq!(served.names("nodes"), ["n2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_another_list_is_answered_from_a_new_one() {
+    let served = polled();
+    served.clock.pass(Duration::from_millis(500));
+    let yaml = served.text("nodes", "application/yaml");
+    assert!(yaml.contains("name: n2\n"), "{yaml}");
 }
