@@ -147,7 +147,9 @@ pub(super) fn read(
         };
         words.iter().map(label).collect::<Vec<StoredLabel>>()
     });
-    let nameless = |one: &StoredLabel| one.from.is_empty() || one.to.is_empty();
+    // No label has a `=` in its name, so Heapster found nothing by one and said nothing.
+    let nameless =
+        |one: &StoredLabel| one.from.is_empty() || one.to.is_empty() || one.from.contains('=');
     if stored.as_ref().is_some_and(|all| all.iter().any(nameless)) {
         given.refuse(format!(
             "--{} must be label or name=label",

@@ -295,6 +295,10 @@ fn a_stored_label_takes_no_others_place() {
         errors(&["--store-label==", "--store-label==x"]),
         ["--store-label must be label or name=label"]
     );
+    for three in ["--store-label=a=b=c", "--store-label=app,a=b="] {
+        let told = errors(&[three]);
+        assert_eq!(told, ["--store-label must be label or name=label"]);
+    }
 }
 
 #[test]
