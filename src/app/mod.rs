@@ -95,7 +95,7 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 /// a port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
-    tell(&settings.notes, &settings.inert);
+    tell(&settings.notes, &settings.warnings, &settings.inert);
     let ((client, credentials), trust, outside) = files(&settings, &mut ground).await?;
     let inventory = Arc::new(Inventory::new());
     let cluster = ground.cluster(&settings, &client, &inventory);
@@ -335,9 +335,12 @@ fn start_columns(
 }
 
 /// Says what was given and does nothing, or something else than where it comes from.
-fn tell(notes: &[String], inert: &[&str]) {
+fn tell(notes: &[String], warnings: &[String], inert: &[&str]) {
     for note in notes {
         info!("{note}");
+    }
+    for warning in warnings {
+        warn!("{warning}");
     }
     if !inert.is_empty() {
         let flags = inert.join(", --");

@@ -221,6 +221,35 @@ fn outside_the_cluster_the_source_says_whom_to_ask_and_as_whom() {
     assert_eq!(s.api_server.server, None);
     assert!(s.api_server.service_account_token);
 
+#[test]
+fn a_source_whose_server_is_not_asked_is_warned_of() {
+    let besides = "--kubeconfig says how the API server is reached";
+    for (source, warned) in [
+        ("kubernetes:https://10.0.0.1", true),
+        ("kubernetes:?inClusterConfig=false&auth=/other", true),
+        ("kubernetes:?kubeletPort=10250", false),
+    ] {
+        let source = format!("--source={source}");
+        let eventers = [
+            "loadline",
+            "eventer",
+            "--sink=log",
+            &source,
+            "--kubeconfig=/config",
+        ];
+        let Ok(Command::Eventer(eventer)) = parse_command(eventers.map(OsString::from)) else {
+            panic!("{source}");
+        };
+        let server = settings(&[&source, "--kubeconfig=/config"]);
+        for warnings in [server.warnings, eventer.warnings] {
+            let told = warnings.iter().any(|line| line.starts_with(besides));
+            assert_eq!(told, warned, "{source}: {warnings:?}");
+        }
+        let alone = settings(&["--kubeconfig=/config"]).warnings;
+        assert!(alone.is_empty(), "{alone:?}");
+    }
+}
+
     let s = heapster(&["--source=kubernetes:?auth=/config"]);
     assert_eq!(s.api_server.identity, Identity::ServiceAccount);
     assert!(told(&s, "auth is read with"));
