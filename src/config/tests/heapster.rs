@@ -515,6 +515,14 @@ fn what_is_kept_over_time_is_bounded_below() {
         assert!(told[0].contains(named), "{told:?}");
     }
 }
+        (
+            &[
+                "--source=kubernetes",
+                "--metric-resolution=30m",
+                "--history-length=20m",
+            ],
+            "at least two times --metric-resolution (30m0s)",
+        ),
 
 #[test]
 fn the_rest_of_heapsters_flags_is_understood() {
