@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::super::*;
-use super::{errors, settings};
+use super::{errors, run, settings};
 use crate::cluster::Identity;
 use crate::domain::{AddressType, Bytes};
 use crate::rollup::StoredLabel;
@@ -81,6 +81,25 @@ fn every_flag_of_heapster_is_accepted_with_either_separator() {
         "--tls_private-key_file=b",
     ]);
     assert!(mixed.serving.certificate.is_some());
+}
+
+#[test]
+fn every_other_flag_is_accepted_with_either_separator_too() {
+    for flag in TOPICS.iter().flat_map(|topic| topic.flags) {
+        let value = match flag.default {
+            "" => "1",
+            default => default,
+        };
+        let given = |name: &str| {
+            let args = [format!("--{name}={value}")];
+            run(&args.each_ref().map(String::as_str)).map_err(|exit| exit.text)
+        };
+        let underscored = given(&flag.name.replace('-', "_"));
+        assert_eq!(underscored, given(flag.name), "{}", flag.name);
+    }
+    let own = heapster(&["--history_dir", "/h", "--history_dir-retention=200h"]);
+    let folder = own.history_dir.map(|kept| kept.folder);
+    assert_eq!(folder, Some("/h".into()));
 }
 
 #[test]
@@ -203,25 +222,6 @@ fn a_flag_counts_more_than_the_sources_option() {
 }
 
 #[test]
-fn outside_the_cluster_the_source_says_whom_to_ask_and_as_whom() {
-    let s = heapster(&["--source=kubernetes:http://$MASTER:8080?inClusterConfig=false"]);
-    assert_eq!(s.api_server.identity, Identity::Nobody);
-    assert_eq!(
-        s.api_server.server.as_ref().unwrap().to_string(),
-        "http://10.0.0.1:8080/"
-    );
-
-    let s = heapster(&[
-        "--source=kubernetes:http://x?inClusterConfig=false&auth=/config&useServiceAccount=true",
-    ]);
-    assert_eq!(
-        s.api_server.identity,
-        Identity::Kubeconfig("/config".into())
-    );
-    assert_eq!(s.api_server.server, None);
-    assert!(s.api_server.service_account_token);
-
-#[test]
 fn a_source_whose_server_is_not_asked_is_warned_of() {
     let besides = "--kubeconfig says how the API server is reached";
     for (source, warned) in [
@@ -249,6 +249,25 @@ fn a_source_whose_server_is_not_asked_is_warned_of() {
         assert!(alone.is_empty(), "{alone:?}");
     }
 }
+
+#[test]
+fn outside_the_cluster_the_source_says_whom_to_ask_and_as_whom() {
+    let s = heapster(&["--source=kubernetes:http://$MASTER:8080?inClusterConfig=false"]);
+    assert_eq!(s.api_server.identity, Identity::Nobody);
+    assert_eq!(
+        s.api_server.server.as_ref().unwrap().to_string(),
+        "http://10.0.0.1:8080/"
+    );
+
+    let s = heapster(&[
+        "--source=kubernetes:http://x?inClusterConfig=false&auth=/config&useServiceAccount=true",
+    ]);
+    assert_eq!(
+        s.api_server.identity,
+        Identity::Kubeconfig("/config".into())
+    );
+    assert_eq!(s.api_server.server, None);
+    assert!(s.api_server.service_account_token);
 
     let s = heapster(&["--source=kubernetes:?auth=/config"]);
     assert_eq!(s.api_server.identity, Identity::ServiceAccount);
@@ -496,6 +515,14 @@ fn what_is_kept_over_time_is_bounded_below() {
         (&["--history-memory-limit=1Ki"], "--history-memory-limit"),
         (&["--history-memory-limit=lots"], "--history-memory-limit"),
         (&["--memory-limit=1Mi"], "--memory-limit"),
+        (
+            &[
+                "--source=kubernetes",
+                "--metric-resolution=30m",
+                "--history-length=20m",
+            ],
+            "at least two times --metric-resolution (30m0s)",
+        ),
         (&["--store-label=a="], "--store-label"),
         (
             &["--source=kubernetes", "--metric-resolution=1s"],
@@ -515,14 +542,6 @@ fn what_is_kept_over_time_is_bounded_below() {
         assert!(told[0].contains(named), "{told:?}");
     }
 }
-        (
-            &[
-                "--source=kubernetes",
-                "--metric-resolution=30m",
-                "--history-length=20m",
-            ],
-            "at least two times --metric-resolution (30m0s)",
-        ),
 
 #[test]
 fn the_rest_of_heapsters_flags_is_understood() {
