@@ -41,7 +41,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 /// server, or the port is taken.
 pub async fn bind_eventer(settings: EventerSettings) -> Result<BoundEventer> {
     let mut ground = Ground::new();
-    tell(&settings.notes, &settings.inert);
+    tell(&settings.notes, &settings.warnings, &settings.inert);
     let connected = cluster::connect(settings.api_server.clone()).await;
     let (clock, registry) = (&ground.clock, &mut ground.registry);
     let sinks = sinks(&settings, clock, registry);

@@ -26,7 +26,7 @@ use futures_util::future::{OptionFuture, join};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::archive::Restored;
+use crate::archive::{self, Restored};
 use crate::auth::{LiveTrust, TrustLookup};
 use crate::cluster::{self, Cluster, Election};
 use crate::config::Settings;
@@ -95,7 +95,7 @@ const LEFTOVERS: Duration = Duration::from_secs(5);
 /// a port is taken.
 pub async fn bind(settings: Settings) -> Result<Bound> {
     let mut ground = Ground::new();
-    tell(&settings.notes, &settings.inert);
+    tell(&settings.notes, &settings.warnings, &settings.inert);
     let ((client, credentials), trust, outside) = files(&settings, &mut ground).await?;
     let inventory = Arc::new(Inventory::new());
     let cluster = ground.cluster(&settings, &client, &inventory);
@@ -151,7 +151,8 @@ pub async fn bind(settings: Settings) -> Result<Bound> {
 }
 
 /// Reads the files by which the API server is reached, callers are believed, and sinks and stores are
-/// spoken to. What is wrong with any of them is told at once.
+/// spoken to, and makes the directory of the history on disk. What is wrong with any of them is
+/// told at once.
 async fn files(
     settings: &Settings,
     ground: &mut Ground,
@@ -165,7 +166,10 @@ async fn files(
     let trust = LiveTrust::new(settings::trust(&settings.authentication));
     let trust = trust.context("--client-ca-file or --requestheader-client-ca-file");
     let outside = outside(settings, &ground.clock, &mut ground.registry);
-    let ((connected, trust), outside) = both(both(connected, trust), outside)?;
+    let folder = settings.history_dir.as_ref();
+    let made = folder.map_or(Ok(()), archive::Config::make_folder);
+    let outside = both(outside, made.map_err(anyhow::Error::from));
+    let ((connected, trust), (outside, ())) = both(both(connected, trust), outside)?;
     Ok((connected, trust, outside))
 }
 
@@ -331,9 +335,12 @@ fn start_columns(
 }
 
 /// Says what was given and does nothing, or something else than where it comes from.
-fn tell(notes: &[String], inert: &[&str]) {
+fn tell(notes: &[String], warnings: &[String], inert: &[&str]) {
     for note in notes {
         info!("{note}");
+    }
+    for warning in warnings {
+        warn!("{warning}");
     }
     if !inert.is_empty() {
         let flags = inert.join(", --");

@@ -313,6 +313,7 @@ fn allowed_users(tls: &HeapsterTls) -> Result<Option<Arc<AllowedUsers>>> {
         return Ok(None);
     };
     let trust = TrustConfig {
+        port: "--heapster-port",
         client_ca_file: Some(clients.ca_file.clone()),
         front_proxy: None,
     };

@@ -99,6 +99,7 @@ pub(super) fn scrape(settings: &Settings) -> scrape::Config {
 /// Which files flags name, whom to believe a caller's claims. The rest comes from the cluster.
 pub(super) fn trust(flags: &config::Authentication) -> TrustConfig {
     TrustConfig {
+        port: "--secure-port",
         client_ca_file: flags.client_ca_file.clone(),
         front_proxy: flags.request_header.as_ref().map(|flags| {
             let headers = ProxyHeaders {

@@ -92,8 +92,11 @@ impl Folder {
         }
     }
 
-    /// Makes the directory ours, until the lock is dropped.
+    /// Makes the directory ours, until the lock is dropped; makes it, if only it is missing.
     pub(super) fn lock(&self) -> Result<FolderLock, Closed> {
+        if !self.path.is_dir() {
+            fs::create_dir(&self.path)?;
+        }
         FolderLock::take(&self.path)?.ok_or(Closed::InUse)
     }
 

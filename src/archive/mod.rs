@@ -24,6 +24,7 @@ mod folder;
 mod keeper;
 mod merge;
 mod metrics;
+mod place;
 mod plan;
 mod restore;
 mod segment;
@@ -39,13 +40,14 @@ use std::time::Duration;
 use crate::domain::Bytes;
 
 pub use keeper::Archive;
+pub use place::NoParent;
 pub use restore::{Restored, Restoring};
 pub use segment::{Broken, read_any};
 
 /// Where columns are kept, and how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The directory, made if need be; for this process alone.
+    /// The directory, made if need be in one that is there; for this process alone.
     pub folder: PathBuf,
     /// A segment goes when its newest column is older than the newest of all by this much.
     pub retention: Duration,

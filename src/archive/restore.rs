@@ -54,7 +54,8 @@ impl Restoring {
     }
 
     /// Reads back once the inventory is `synced`, for 10 s at most, and says in one line of the log
-    /// what came of it.
+    /// what came of it. Of a directory that cannot be used nothing is said: who writes to it tells
+    /// why.
     pub async fn run(self, synced: impl Fn() -> bool + Send, stop: Stop) {
         let (clock, done) = (Arc::clone(&self.archive.clock), self.done.clone());
         let began = clock.monotonic();
@@ -73,8 +74,8 @@ impl Restoring {
             .saturating_duration_since(began)
             .as_millis();
         match outcome {
-            Some(Ok(Ok(0) | Err(_))) => info!(milliseconds, "nothing recent on disk to begin with"),
-            Some(Ok(Ok(columns))) => {
+            Some(Ok(Ok(Some(0)))) => info!(milliseconds, "nothing recent on disk to begin with"),
+            Some(Ok(Ok(Some(columns)))) => {
                 info!(columns, milliseconds, "took up the history from disk");
             }
             Some(Err(_)) => {
@@ -84,16 +85,18 @@ impl Restoring {
                     error, "cannot take up all of the history from disk"
                 );
             }
-            None => {}
+            // An error is a panic, which was told.
+            Some(Ok(Ok(None) | Err(_))) | None => {}
         }
         done.send_replace(true);
     }
 
-    /// Reads all that is recent into the ring, and says how many columns that are. Blocks.
-    pub(super) fn restore(&self, given_up: &Mutex<bool>) -> usize {
+    /// Reads all that is recent into the ring, and says how many columns that are; `None` when the
+    /// directory cannot be read. Blocks.
+    pub(super) fn restore(&self, given_up: &Mutex<bool>) -> Option<usize> {
         let folder = &self.archive.folder;
-        if self.archive.open().is_err() && folder.scan(false).is_err() {
-            return 0;
+        if self.archive.open().is_err() {
+            folder.scan(false).ok()?;
         }
         let now = self.archive.clock.now();
         let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
@@ -122,7 +125,7 @@ impl Restoring {
                 0
             })
         });
-        read.sum()
+        Some(read.sum())
     }
 
     fn read(

@@ -31,6 +31,8 @@ pub struct FrontProxy {
 /// Which files and headers the flags give. What they leave open comes from the cluster's ConfigMap.
 #[derive(Clone, Debug, Default)]
 pub struct TrustConfig {
+    /// Whose callers are believed by it, for the log: the flag of their port.
+    pub port: &'static str,
     /// `--client-ca-file`.
     pub client_ca_file: Option<PathBuf>,
     /// `--requestheader-client-ca-file` and, since it is given, the other `--requestheader-*`
@@ -70,6 +72,7 @@ pub struct LiveTrust {
 /// The last good value of each part, and what was wrong with it last.
 #[derive(Debug, Default)]
 struct Sources {
+    port: &'static str,
     client: Option<CaBundle>,
     proxy: Option<CaBundle>,
     headers: ProxyHeaders,
@@ -139,7 +142,10 @@ impl LiveTrust {
     /// [`TrustFileError`] when one of them is unusable: at the start that is a mistake in the
     /// flags.
     pub fn new(config: TrustConfig) -> Result<Arc<Self>, TrustFileError> {
-        let mut sources = Sources::default();
+        let mut sources = Sources {
+            port: config.port,
+            ..Sources::default()
+        };
         if let Some(path) = &config.client_ca_file {
             sources.client = Some(read_bundle(path)?);
         }
@@ -217,6 +223,7 @@ impl LiveTrust {
         let (trusts_proxy, trusts_clients) = (front_proxy.is_some(), client.is_some());
         if trusts_proxy || trusts_clients {
             info!(
+                port = sources.port,
                 front_proxy = trusts_proxy,
                 client_ca = trusts_clients,
                 "trusted authorities changed"
@@ -271,7 +278,8 @@ impl Sources {
     /// Says each complaint once, until it is another.
     fn complain(&mut self, part: &'static str, complaint: String) {
         if self.complaints.get(part) != Some(&complaint) {
-            warn!(part, reason = %complaint, "trusted authorities unusable; keeping the last good ones");
+            let port = self.port;
+            warn!(port, part, reason = %complaint, "trusted authorities unusable; keeping the last good ones");
             self.complaints.insert(part, complaint);
         }
     }

@@ -125,6 +125,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A silent connection is probed this often; after [`PROBES`] unanswered ones it is dead.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const PROBES: u32 = 3;
+/// How long nothing has come when it is.
+pub(super) const PROBED: Duration = KEEPALIVE.saturating_mul(PROBES + 1);
 /// Idle connections go before the API server closes them (Go's server does so after 90 s and more).
 const IDLE: Duration = Duration::from_secs(60);
 const IDLE_CONNECTIONS: usize = 4;

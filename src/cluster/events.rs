@@ -1,6 +1,8 @@
 //! An open watch: its events as they arrive.
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::io;
 
 use bytes::Bytes;
 use http::Response;
@@ -11,6 +13,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::body::Encoding;
+use super::client::PROBED;
 use super::frames::Frames;
 use super::lines::{Lines, TooLong};
 use super::object::Object;
@@ -121,13 +124,27 @@ impl Events {
             match frame.map_err(|_| WatchError::Silent(SILENCE))? {
                 None => return Ok(None),
                 Some(frame) => {
-                    let frame = frame.map_err(|error| WatchError::Unreachable {
-                        reason: error.to_string(),
-                    })?;
+                    let frame = frame.map_err(|error| broken(&error))?;
                     self.cutter.push(frame.data_ref().map_or(&[], |data| data));
                 }
             }
         }
+    }
+}
+
+/// Why a connection broke: the other side ended it, or has not been there for some time.
+fn broken(error: &(dyn StdError + 'static)) -> WatchError {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let kind = cause.downcast_ref().map(io::Error::kind);
+        if let Some(TimedOut | HostUnreachable | NetworkUnreachable) = kind {
+            return WatchError::Silent(PROBED);
+        }
+        next = cause.source();
+    }
+    WatchError::Unreachable {
+        reason: error.to_string(),
     }
 }
 

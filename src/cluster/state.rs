@@ -29,7 +29,8 @@ pub enum Connection {
     },
     /// Nothing arrives; what was known stays.
     Lost {
-        /// Since when, by the monotonic clock.
+        /// When something came for the last time, by the monotonic clock; when it was first asked
+        /// if nothing ever did.
         since: Instant,
         /// Why the last attempt failed.
         reason: WatchError,
@@ -40,6 +41,8 @@ pub enum Connection {
 #[derive(Debug)]
 pub(super) struct WatchState {
     status: Mutex<WatchStatus>,
+    /// When something came for the last time.
+    heard: Mutex<Instant>,
     clock: Arc<dyn Clock>,
 }
 
@@ -57,6 +60,7 @@ pub(super) enum Change {
 impl WatchState {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
+            heard: Mutex::new(clock.monotonic()),
             status: Mutex::new(WatchStatus {
                 synced: false,
                 connection: Connection::Connecting,
@@ -73,8 +77,20 @@ impl WatchState {
         self.status.lock().synced = true;
     }
 
+    /// Notes that something came from the API server, or that it is asked for the first time.
+    pub(super) fn heard(&self) {
+        *self.heard.lock() = self.clock.monotonic();
+    }
+
+    /// How long nothing has come.
+    fn silent_for(&self) -> Duration {
+        let heard = *self.heard.lock();
+        self.clock.monotonic().saturating_duration_since(heard)
+    }
+
     /// Notes that the watch is open.
     pub(super) fn open(&self) -> Change {
+        self.heard();
         let now = self.clock.monotonic();
         let mut status = self.status.lock();
         let change = match status.connection {
@@ -86,9 +102,15 @@ impl WatchState {
         change
     }
 
-    /// Notes a failed attempt. True when that is news: the watch stood before, or failed for
-    /// another kind of reason.
-    pub(super) fn lost(&self, reason: WatchError) -> bool {
+    /// Notes a failed attempt, and gives back why when that is news: the watch stood before, or
+    /// failed for another kind of reason. A silence is told as all of it, attempts before this one
+    /// included.
+    pub(super) fn lost(&self, reason: WatchError) -> Option<WatchError> {
+        let reason = if let WatchError::Silent(deadline) = reason {
+            WatchError::Silent(deadline.max(self.silent_for()))
+        } else {
+            reason
+        };
         let mut status = self.status.lock();
         let (since, news) = match &status.connection {
             Connection::Lost {
@@ -98,10 +120,11 @@ impl WatchState {
                 let same = std::mem::discriminant(last) == std::mem::discriminant(&reason);
                 (*since, !same)
             }
-            Connection::Connecting | Connection::Watching { .. } => (self.clock.monotonic(), true),
+            Connection::Connecting | Connection::Watching { .. } => (*self.heard.lock(), true),
         };
+        let told = news.then(|| reason.clone());
         status.connection = Connection::Lost { since, reason };
-        news
+        told
     }
 }
 
@@ -134,14 +157,14 @@ mod tests {
         let start = tokio::time::Instant::now().into_std();
         let clock = Arc::new(Turned(Mutex::new(start)));
         let state = WatchState::new(Arc::clone(&clock) as Arc<dyn Clock>);
-        assert!(state.lost(refused(500)), "at the start");
-        assert!(!state.lost(refused(503)), "the same kind");
+        assert!(state.lost(refused(500)).is_some(), "at the start");
+        assert!(state.lost(refused(503)).is_none(), "the same kind");
         *clock.0.lock() += Duration::from_secs(3);
-        assert!(state.lost(WatchError::Expired), "another kind");
+        assert!(state.lost(WatchError::Expired).is_some(), "another kind");
         *clock.0.lock() += Duration::from_secs(4);
         assert_eq!(state.open(), Change::Back(Duration::from_secs(7)));
         assert_eq!(state.open(), Change::None);
-        assert!(state.lost(WatchError::Expired), "lost again");
+        assert!(state.lost(WatchError::Expired).is_some(), "lost again");
     }
 
     #[test]

@@ -50,7 +50,8 @@ pub trait Follower: Send {
 /// in time, in pages of 500. It watches from there in requests of three minutes, resumes where one
 /// ended, and lists anew when the API server has forgotten that place. Failures are retried after
 /// 250 ms, then twice as long each time up to 30 s; what is known stays meanwhile. The log has one
-/// line when the watch is lost or lost for another reason, and one when it is back.
+/// line when the watch is lost or lost for another reason, and one when it is back, with the time
+/// since anything came from the API server.
 pub struct Watch {
     requests: Requests,
     state: Arc<WatchState>,
@@ -156,6 +157,7 @@ impl Watch {
     /// Tells `follower` everything until `stop`.
     pub async fn run(&self, follower: &mut dyn Follower, stop: &Stop) {
         let mut backoff = Backoff::doubling(FIRST_WAIT, LONGEST_WAIT);
+        self.state.heard();
         let mut place = Place {
             version: self.from.clone(),
             // Who knows something already may not be told of a time before that.
@@ -235,6 +237,7 @@ impl Watch {
         loop {
             let asked = *extent;
             let answer = self.requests.list(asked, from).await?;
+            self.state.heard();
             if asked == Extent::Cached {
                 // Even if this fails: an API server that is too slow for all at once has pages.
                 *extent = Extent::Pages(PAGE);
@@ -252,6 +255,7 @@ impl Watch {
                 }
                 page => page?,
             };
+            self.state.heard();
             from = page.next;
             wait_for(follower.pause()).await;
             if from.is_some() {
@@ -276,7 +280,12 @@ impl Watch {
         follower: &mut dyn Follower,
     ) -> Ended {
         loop {
-            let event = match events.next().await {
+            let next = events.next().await;
+            // The end of a connection comes from there, too.
+            if !matches!(next, Err(WatchError::Silent(_))) {
+                self.state.heard();
+            }
+            let event = match next {
                 Ok(Some(event)) => event,
                 Ok(None) => return Ended::Closed,
                 Err(error @ WatchError::TooLarge { .. }) => {
@@ -323,7 +332,7 @@ impl Watch {
             }
             Err(reason) => {
                 self.restarts.inc();
-                if self.state.lost(reason.clone()) {
+                if let Some(reason) = self.state.lost(reason) {
                     warn!(resource, %reason, "the watch is lost; what is known stays served");
                 }
             }

@@ -10,7 +10,7 @@ use super::flag::{Flag, Kind, Topic};
 use super::given::{Environment, Given};
 use super::leader::{self, LeaseReference};
 use super::logging::{self, Logging};
-use super::{Exit, heapster, read_flags, scrape};
+use super::{Exit, heapster, read_api_server, read_flags, scrape};
 use crate::cluster;
 use crate::sinks::{EventFilter, EventSinkConfig, Spooling};
 
@@ -41,6 +41,8 @@ pub struct EventerSettings {
     pub max_procs: Option<NonZeroUsize>,
     /// What was given and means something else than where it comes from: a line of the log each.
     pub notes: Vec<String>,
+    /// What was given and is not used, beside something else that was: a warning each.
+    pub warnings: Vec<String>,
     /// The flags that were given and have nothing to act on here: for one warning at start.
     pub inert: Vec<&'static str>,
 }
@@ -165,7 +167,6 @@ fn spelled(word: OsString) -> OsString {
 
 fn read(given: &mut Given) -> Option<EventerSettings> {
     let source = heapster::read_source_api_server(given);
-    let kubeconfig = given.path(&scrape::KUBECONFIG);
     let sinks = read_sinks(given);
     let spool = heapster::read_spool(given);
     let frequency = given.duration(&FREQUENCY);
@@ -183,11 +184,7 @@ fn read(given: &mut Given) -> Option<EventerSettings> {
     let logging = logging::read(given);
     let max_procs = heapster::read_max_procs(given);
     let inert = given.inert(&TOPICS);
-    let api_server = match (kubeconfig, source?) {
-        (Some(path), _) => cluster::Config::kubeconfig(path),
-        (None, Some(source)) => source,
-        (None, None) => cluster::Config::default(),
-    };
+    let api_server = read_api_server(given, source?);
     Some(EventerSettings {
         api_server,
         sinks,
@@ -201,6 +198,7 @@ fn read(given: &mut Given) -> Option<EventerSettings> {
         logging: logging?,
         max_procs: max_procs?,
         notes: given.take_notes(),
+        warnings: given.take_warnings(),
         inert,
     })
 }

@@ -2,8 +2,6 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use super::heapster;
-
 /// One flag of the command line.
 #[derive(Debug)]
 pub(super) struct Flag {
@@ -102,11 +100,7 @@ impl Flag {
             Some(letter) => arg.short(letter),
             None => arg,
         };
-        let arg = if heapster::has(self.name) {
-            arg.aliases(underscored(self.name))
-        } else {
-            arg
-        };
+        let arg = arg.aliases(underscored(self.name));
         match self.kind {
             // pflag takes a boolean's value only after "=".
             Kind::Bool => arg
@@ -135,7 +129,7 @@ impl Kind {
 }
 
 /// Every other way to write `name` in which `_` stands for some of its `-`: to Heapster they are the
-/// same.
+/// same, and nobody is to know which flags were its.
 fn underscored(name: &str) -> Vec<String> {
     let mut spellings = vec![String::with_capacity(name.len())];
     for (at, part) in name.split('-').enumerate() {

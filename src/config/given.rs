@@ -18,6 +18,7 @@ pub(super) struct Given {
     matches: ArgMatches,
     errors: Vec<FlagError>,
     notes: Vec<String>,
+    warnings: Vec<String>,
     /// What looks for more that is wrong, once something is.
     besides: Vec<Besides>,
     heapster: bool,
@@ -53,6 +54,7 @@ impl Given {
             matches,
             errors: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             besides: Vec::new(),
             env,
         }
@@ -76,6 +78,16 @@ impl Given {
     /// The lines for the log.
     pub(super) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Keeps a warning for the log: something given is not used.
+    pub(super) fn warn(&mut self, text: impl Into<String>) {
+        self.warnings.push(text.into());
+    }
+
+    /// The warnings for the log.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Every occurrence of the flag as it was written.

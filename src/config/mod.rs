@@ -97,6 +97,8 @@ pub struct Settings {
     pub max_procs: Option<NonZeroUsize>,
     /// What was given and means something else than where it comes from: a line of the log each.
     pub notes: Vec<String>,
+    /// What was given and is not used, beside something else that was: a warning each.
+    pub warnings: Vec<String>,
     /// The flags that were given, are metrics-server's or Heapster's, and have nothing to act on
     /// here: for one warning at start.
     pub inert: Vec<&'static str>,
@@ -173,7 +175,8 @@ fn environment(name: &str) -> Option<String> {
 fn read(given: &mut Given) -> Option<Settings> {
     let source = heapster::read_source(given);
     let asked = source.clone().flatten();
-    let api_server = read_api_server(given, asked.as_ref());
+    let said = asked.as_ref().map(|source| source.api_server.clone());
+    let api_server = read_api_server(given, said);
     let scrape = scrape::read(given);
     let kubelet = kubelet::read(given, asked.as_ref());
     let resolution = rollup::read_resolution(given);
@@ -214,6 +217,7 @@ fn read(given: &mut Given) -> Option<Settings> {
         logging: logging?,
         max_procs: max_procs?,
         notes: given.take_notes(),
+        warnings: given.take_warnings(),
         inert,
     })
 }
@@ -238,11 +242,16 @@ fn refuse_one_port_twice(
     }
 }
 
-/// A kubeconfig given by its own flag is all there is to say; else it is as the source says.
-fn read_api_server(given: &mut Given, source: Option<&heapster::Source>) -> cluster::Config {
-    match (given.path(&scrape::KUBECONFIG), source) {
-        (Some(path), _) => cluster::Config::kubeconfig(path),
-        (None, Some(source)) => source.api_server.clone(),
-        (None, None) => cluster::Config::default(),
+/// A kubeconfig given by its own flag is all there is to say; else it is as the `source` says.
+fn read_api_server(given: &mut Given, source: Option<cluster::Config>) -> cluster::Config {
+    let Some(path) = given.path(&scrape::KUBECONFIG) else {
+        return source.unwrap_or_default();
+    };
+    if source.is_some_and(|source| source != cluster::Config::default()) {
+        given.warn(
+            "--kubeconfig says how the API server is reached: the server and the identity that \
+             --source names are not used, leave them out or give no --kubeconfig",
+        );
     }
+    cluster::Config::kubeconfig(path)
 }

@@ -27,7 +27,7 @@ pub fn flags_reference() -> String {
 const INTRODUCTION: &str = "\
 # Flags
 
-`loadline` takes metrics-server's flags and Heapster's by name and meaning; in Heapster's, `_` and `-` are alike.
+`loadline` takes metrics-server's flags and Heapster's by name and meaning; in all, `_` and `-` are alike.
 A boolean is set by `--flag` and unset by `--flag=false`; a list (`strings`) is separated by commas, repeated, or both;
 a duration is written as in `90s` or `1m30s`. A wrong command line is told whole, every wrong value at once, with exit
 code 2.

@@ -147,7 +147,9 @@ pub(super) fn read(
         };
         words.iter().map(label).collect::<Vec<StoredLabel>>()
     });
-    let nameless = |one: &StoredLabel| one.from.is_empty() || one.to.is_empty();
+    // No label has a `=` in its name, so Heapster found nothing by one and said nothing.
+    let nameless =
+        |one: &StoredLabel| one.from.is_empty() || one.to.is_empty() || one.from.contains('=');
     if stored.as_ref().is_some_and(|all| all.iter().any(nameless)) {
         given.refuse(format!(
             "--{} must be label or name=label",
@@ -190,20 +192,26 @@ fn wrongly_stored(stored: &[StoredLabel]) -> Vec<String> {
     problems
 }
 
-/// Heapster's one resolution is that of the sums; the live numbers have their own.
+/// The flag that is the resolution of the sums: Heapster's one resolution is, and the live numbers
+/// have their own.
+fn resolution_flag(given: &Given) -> &'static Flag {
+    if given.is_heapster() && given.has(&METRIC_RESOLUTION) {
+        &METRIC_RESOLUTION
+    } else {
+        &RESOLUTION
+    }
+}
+
+/// Reads the time between two sums.
 pub(super) fn read_resolution(given: &mut Given) -> Option<Duration> {
-    let heapsters = given.is_heapster() && given.has(&METRIC_RESOLUTION);
+    let flag = resolution_flag(given);
+    let heapsters = flag.name == METRIC_RESOLUTION.name;
     if heapsters && given.has(&RESOLUTION) {
         given.refuse(format!(
             "--{} means --{} when started as Heapster: give one of them",
             METRIC_RESOLUTION.name, RESOLUTION.name
         ));
     }
-    let flag = if heapsters {
-        &METRIC_RESOLUTION
-    } else {
-        &RESOLUTION
-    };
     let resolution = given.duration(flag)?;
     if resolution < SHORTEST_RESOLUTION {
         given.refuse(format!(
@@ -251,7 +259,7 @@ pub(super) fn read_length(given: &mut Given, resolution: Option<Duration>) -> Op
             "--{} ({}) must hold at least two times --{} ({})",
             LENGTH.name,
             GoDuration::from(length),
-            RESOLUTION.name,
+            resolution_flag(given).name,
             GoDuration::from(resolution)
         ));
     }

@@ -139,8 +139,8 @@ impl Heapster {
             history,
             historical,
             inventory,
+            large: LargeAnswers::new(Arc::clone(&clock)),
             clock,
-            large: LargeAnswers::new(),
             turns: Turns::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! A folder that one process uses at a time.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -13,13 +13,12 @@ pub struct FolderLock {
 const NAME: &str = "lock";
 
 impl FolderLock {
-    /// Takes a folder, which is made if it is not there; `None` when another process has it. On a
-    /// file system without locks, who has it cannot be told, and everybody gets it. Blocks.
+    /// Takes a folder; `None` when another process has it. On a file system without locks, who has
+    /// it cannot be told, and everybody gets it. Blocks.
     ///
     /// # Errors
-    /// When the folder or the file that is locked in it cannot be made.
+    /// When the folder is not there, or the file that is locked in it cannot be made.
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
-        fs::create_dir_all(folder)?;
         let file = File::create(folder.join(NAME))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -42,8 +41,10 @@ mod tests {
     #[test]
     fn a_folder_is_one_holders_until_it_lets_go() {
         let scratch = tempfile::tempdir().unwrap();
-        let folder = scratch.path().join("not/there/yet");
+        let folder = scratch.path().join("folder");
+        FolderLock::take(&folder).unwrap_err();
         assert!(!FolderLock::is_taken(&folder) && !folder.exists());
+        std::fs::create_dir(&folder).unwrap();
         let held = FolderLock::take(&folder).unwrap();
         assert!(held.is_some() && FolderLock::is_taken(&folder));
         assert!(FolderLock::take(&folder).unwrap().is_none());

@@ -238,7 +238,9 @@ mod tests {
     #[test]
     fn what_another_process_keeps_from_the_disk_is_not_said_to_be_there() {
         let (ours, taken) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let _held = FolderLock::take(&taken.path().join("s")).unwrap().unwrap();
+        let theirs = taken.path().join("s");
+        std::fs::create_dir(&theirs).unwrap();
+        let _held = FolderLock::take(&theirs).unwrap().unwrap();
         for (folder, part) in [
             (&ours, "its oldest batches are spooled"),
             (

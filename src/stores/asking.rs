@@ -59,7 +59,7 @@ impl Asking {
         self.tell(answer.as_ref().err());
         answer.map_err(|failure| HistoricalError::Failed {
             store: self.store,
-            source: Box::new(failure),
+            source: Box::new(failure.told()),
         })
     }
 

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use crate::sinks::ExportError;
 
-/// Why a question has no answer. Goes to whoever asked, so it holds no secret.
+/// Why a question has no answer. Holds no secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
     Http(#[from] ExportError),
+    /// What of [`ExportError::Unreachable`] anybody may know.
+    #[error("cannot be reached")]
+    Unreachable,
     /// The time of the question was over.
     #[error("no answer within {} s", .0.as_secs())]
     Slow(Duration),
@@ -30,6 +33,15 @@ pub(super) enum Failure {
 const SHOWN: usize = 300;
 
 impl Failure {
+    /// What is told to who asked, which may be anybody: not where the store is. The log says that.
+    pub(super) fn told(self) -> Self {
+        if let Self::Http(ExportError::Unreachable(_)) = self {
+            Self::Unreachable
+        } else {
+            self
+        }
+    }
+
     /// What the store said, on one line.
     pub(super) fn said(text: &str) -> Self {
         let text = text.trim().chars().take(SHOWN);

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use super::super::folder::Durable;
 use super::super::segment::ReadAt;
 use super::*;
+use crate::telemetry::testing::logged;
 
 /// A disk with so many bytes left for what is being written.
 #[derive(Clone)]
@@ -248,6 +249,24 @@ async fn a_directory_that_cannot_be_is_waited_for() {
     fs::remove_file(&path).unwrap();
     process.run(5..6);
     assert_eq!(process.on_disk(node()).await, of_node(0..6));
+}
+
+#[test]
+fn only_of_a_directory_that_can_be_read_it_is_said_that_nothing_recent_is_there() {
+    let folder = Temporary::new();
+    let said = |path: &Path| {
+        let process = Process::start(path);
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().unwrap();
+        let (_stop, stopped) = crate::lifecycle::Stop::channel();
+        let lines = logged(|| runtime.block_on(process.restoring().run(|| true, stopped)));
+        lines
+            .iter()
+            .any(|line| line.contains("nothing recent on disk"))
+    };
+    let gone = folder.0.join("gone/history");
+    assert!(said(&folder.0) && !said(&gone));
+    assert!(!gone.parent().unwrap().exists());
 }
 
 #[tokio::test]

@@ -97,9 +97,13 @@ impl Process {
     fn restore(&self, at: i64) -> usize {
         let now = tick(at).as_millis() + 30_000;
         self.clock.now.store(now, Ordering::Relaxed);
+        let restored = self.restoring().restore(&parking_lot::Mutex::new(false));
+        restored.unwrap_or_default()
+    }
+
+    fn restoring(&self) -> Restoring {
         let nobody = Arc::new(Inventory::new());
-        let restoring = Restoring::new(Arc::clone(&self.archive), Arc::clone(&self.ring), nobody);
-        restoring.restore(&parking_lot::Mutex::new(false))
+        Restoring::new(Arc::clone(&self.archive), Arc::clone(&self.ring), nobody)
     }
 
     fn tick(&self, number: i64) {

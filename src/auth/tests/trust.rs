@@ -3,6 +3,7 @@
 use tempfile::NamedTempFile;
 
 use super::*;
+use crate::telemetry::testing::logged;
 
 /// A file that goes with the test.
 fn file(text: &str) -> NamedTempFile {
@@ -24,6 +25,7 @@ fn flags_take_the_place_of_their_part_of_the_config_map() {
     );
     let file = file(&own.pem());
     let trust = LiveTrust::new(TrustConfig {
+        port: "--secure-port",
         client_ca_file: Some(file.path().to_owned()),
         front_proxy: None,
     })
@@ -55,6 +57,7 @@ fn with_all_flags_nothing_is_looked_up() {
         &["X-Remote-Extra-".into()],
     );
     let trust = LiveTrust::new(TrustConfig {
+        port: "--secure-port",
         client_ca_file: Some(file.path().to_owned()),
         front_proxy: Some((file.path().to_owned(), headers.clone())),
     })
@@ -70,6 +73,7 @@ fn a_changed_file_is_believed_and_a_broken_one_is_not() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let file = file(&old.pem());
     let trust = LiveTrust::new(TrustConfig {
+        port: "--secure-port",
         client_ca_file: Some(file.path().to_owned()),
         front_proxy: None,
     })
@@ -88,6 +92,28 @@ fn a_changed_file_is_believed_and_a_broken_one_is_not() {
 }
 
 #[test]
+fn the_log_says_of_which_port_the_authorities_are() {
+    let file = File::new(&Authority::new("old").pem());
+    for port in ["--secure-port", "--heapster-port"] {
+        let lines = logged(|| {
+            let config = TrustConfig {
+                port,
+                client_ca_file: Some(file.path().to_owned()),
+                front_proxy: None,
+            };
+            let trust = LiveTrust::new(config).unwrap();
+            std::fs::write(&file, "garbage").unwrap();
+            trust.reload_files();
+            std::fs::write(&file, &Authority::new("new").pem()).unwrap();
+            trust.reload_files();
+        });
+        let named = format!("port=\"{port}\"");
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines.iter().all(|line| line.contains(&named)), "{lines:?}");
+    }
+}
+
+#[test]
 fn an_unusable_file_at_the_start_is_an_error_that_names_it() {
     for text in [
         "",
@@ -96,6 +122,7 @@ fn an_unusable_file_at_the_start_is_an_error_that_names_it() {
     ] {
         let file = file(text);
         let config = TrustConfig {
+            port: "--secure-port",
             client_ca_file: Some(file.path().to_owned()),
             front_proxy: None,
         };

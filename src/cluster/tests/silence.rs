@@ -1,20 +1,36 @@
 //! An API server that says nothing, in time that jumps forward when nothing happens.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use futures_util::stream;
+use futures_util::stream::{self, Stream, StreamExt};
 use http::{Request, Response, StatusCode};
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::cluster::watch::Nobody;
 use crate::cluster::{Connection, Target, Watch, WatchError};
-use crate::domain::SystemClock;
+use crate::domain::{Clock, Timestamp};
 use crate::lifecycle::Stop;
+use crate::telemetry::testing::logged;
+
+/// The time of the test.
+#[derive(Debug)]
+struct Passing;
+
+impl Clock for Passing {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+
+    fn monotonic(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+}
 
 fn watch<F>(answer: impl FnMut(Request<kube::client::Body>) -> F + Send + 'static) -> Watch
 where
@@ -26,7 +42,7 @@ where
         path: "/api/v1/pods",
         field_selector: None,
     };
-    Watch::new(client, target, Arc::new(SystemClock))
+    Watch::new(client, target, Arc::new(Passing))
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,6 +103,88 @@ async fn a_watch_that_outlives_its_time_in_silence_is_opened_anew() {
         matches!(status.connection, Connection::Watching { .. }),
         "{status:?}"
     );
+}
+
+/// What the log says of an API server whose watch ends as `ending` does, which then takes requests
+/// and answers none, and is there again 280 s after the start.
+fn outage(ending: fn() -> Body) -> Vec<String> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    logged(|| {
+        runtime.block_on(async {
+            let (_sender, stop) = Stop::channel();
+            let (begun, watches) = (Instant::now(), AtomicUsize::new(0));
+            let watch = watch(move |request| {
+                let is_watch = request.uri().query().unwrap().contains("watch=true");
+                let number = match is_watch {
+                    false => 0,
+                    true => 1 + watches.fetch_add(1, Ordering::Relaxed),
+                };
+                async move {
+                    let body = match number {
+                        0 => Body::from(r#"{"metadata":{"resourceVersion":"7"},"items":[]}"#),
+                        1 => ending(),
+                        _ => {
+                            sleep_until(begun + Duration::from_secs(280)).await;
+                            Body::from_stream(never())
+                        }
+                    };
+                    Ok(Response::new(body))
+                }
+            });
+            let mut nobody = Nobody;
+            let run = watch.run(&mut nobody, &stop);
+            let _ = timeout(Duration::from_secs(300), run).await;
+        });
+    })
+}
+
+/// A bookmark after 50 s, and then `rest`.
+fn bookmark<S>(rest: S) -> Body
+where
+    S: Stream<Item = io::Result<&'static str>> + Send + 'static,
+{
+    let bookmark = concat!(
+        r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"8"}}}"#,
+        "\n"
+    );
+    let first = stream::once(async move {
+        sleep(Duration::from_secs(50)).await;
+        Ok(bookmark)
+    });
+    Body::from_stream(first.chain(rest))
+}
+
+#[test]
+fn an_outage_is_told_from_the_last_time_anything_came() {
+    for (ending, silent, lost) in [
+        // 190 s until the silent watch is given up, 30 s for the next request.
+        ((|| bookmark(stream::pending())) as fn() -> Body, 220, 230),
+        // The system gave the connection up 60 s after the bookmark: nothing came then.
+        (
+            || bookmark(broken_after_a_minute(io::ErrorKind::TimedOut)),
+            90,
+            230,
+        ),
+        // The other side reset it.
+        (
+            || bookmark(broken_after_a_minute(io::ErrorKind::ConnectionReset)),
+            30,
+            170,
+        ),
+    ] {
+        let lines = outage(ending);
+        let told = |what: &str| lines.iter().any(|line| line.contains(what));
+        let (silent, lost) = (format!("silent for {silent} s"), format!("lost_for={lost}"));
+        assert!(told(&silent) && told(&lost), "{silent}, {lost}: {lines:#?}");
+    }
+}
+
+fn broken_after_a_minute(kind: io::ErrorKind) -> impl Stream<Item = io::Result<&'static str>> {
+    stream::once(async move {
+        sleep(Duration::from_secs(60)).await;
+        Err(kind.into())
+    })
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,4 @@
-//! Heapster's flags by name and meaning, `_` and `-` alike: a manifest written for it starts us as
-//! Heapster.
+//! Heapster's flags by name and meaning: a manifest written for it starts us as Heapster.
 //!
 //! We are Heapster when the program is called `heapster`, or `--source` is given. Then its port
 //! opens, `--metric-resolution` is the pace of the roll-up, and kubelets are dialled by IP address.
@@ -94,45 +93,6 @@ pub(super) const TOPIC: Topic = Topic {
         &port::KEY,
     ],
 };
-
-/// The flags Heapster shares with metrics-server, or that have a meaning of their own beside its.
-const SHARED: [&str; 28] = [
-    "authentication-kubeconfig",
-    "authentication-skip-lookup",
-    "authentication-token-webhook-cache-ttl",
-    "authorization-kubeconfig",
-    "authorization-webhook-cache-authorized-ttl",
-    "authorization-webhook-cache-unauthorized-ttl",
-    "bind-address",
-    "cert-dir",
-    "client-ca-file",
-    "contention-profiling",
-    "ignore-label",
-    "label-separator",
-    "log-flush-frequency",
-    "metric-resolution",
-    "profiling",
-    "requestheader-allowed-names",
-    "requestheader-client-ca-file",
-    "requestheader-extra-headers-prefix",
-    "requestheader-group-headers",
-    "requestheader-username-headers",
-    "secure-port",
-    "store-label",
-    "tls-cert-file",
-    "tls-private-key-file",
-    "tls-sni-cert-key",
-    "v",
-    "version",
-    "vmodule",
-];
-
-/// Tells whether Heapster has a flag of this name.
-pub(super) fn has(name: &str) -> bool {
-    let own = [&TOPIC, &LOGGING, &SERVING];
-    let mut own = own.into_iter().flat_map(|topic| topic.flags.iter());
-    own.any(|flag| flag.name == name) || SHARED.contains(&name)
-}
 
 pub(super) fn read(given: &mut Given) -> Option<Heapster> {
     let sinks = sinks::read(given);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::super::*;
-use super::{errors, settings};
+use super::{errors, run, settings};
 use crate::cluster::Identity;
 use crate::domain::{AddressType, Bytes};
 use crate::rollup::StoredLabel;
@@ -81,6 +81,25 @@ fn every_flag_of_heapster_is_accepted_with_either_separator() {
         "--tls_private-key_file=b",
     ]);
     assert!(mixed.serving.certificate.is_some());
+}
+
+#[test]
+fn every_other_flag_is_accepted_with_either_separator_too() {
+    for flag in TOPICS.iter().flat_map(|topic| topic.flags) {
+        let value = match flag.default {
+            "" => "1",
+            default => default,
+        };
+        let given = |name: &str| {
+            let args = [format!("--{name}={value}")];
+            run(&args.each_ref().map(String::as_str)).map_err(|exit| exit.text)
+        };
+        let underscored = given(&flag.name.replace('-', "_"));
+        assert_eq!(underscored, given(flag.name), "{}", flag.name);
+    }
+    let own = heapster(&["--history_dir", "/h", "--history_dir-retention=200h"]);
+    let folder = own.history_dir.map(|kept| kept.folder);
+    assert_eq!(folder, Some("/h".into()));
 }
 
 #[test]
@@ -200,6 +219,35 @@ fn a_flag_counts_more_than_the_sources_option() {
     assert_eq!(s.kubelet.port, 1234);
     assert_eq!(s.kubelet.tls, KubeletTls::Insecure);
     assert_eq!(s.api_server, cluster::Config::kubeconfig("/config".into()));
+}
+
+#[test]
+fn a_source_whose_server_is_not_asked_is_warned_of() {
+    let besides = "--kubeconfig says how the API server is reached";
+    for (source, warned) in [
+        ("kubernetes:https://10.0.0.1", true),
+        ("kubernetes:?inClusterConfig=false&auth=/other", true),
+        ("kubernetes:?kubeletPort=10250", false),
+    ] {
+        let source = format!("--source={source}");
+        let eventers = [
+            "loadline",
+            "eventer",
+            "--sink=log",
+            &source,
+            "--kubeconfig=/config",
+        ];
+        let Ok(Command::Eventer(eventer)) = parse_command(eventers.map(OsString::from)) else {
+            panic!("{source}");
+        };
+        let server = settings(&[&source, "--kubeconfig=/config"]);
+        for warnings in [server.warnings, eventer.warnings] {
+            let told = warnings.iter().any(|line| line.starts_with(besides));
+            assert_eq!(told, warned, "{source}: {warnings:?}");
+        }
+        let alone = settings(&["--kubeconfig=/config"]).warnings;
+        assert!(alone.is_empty(), "{alone:?}");
+    }
 }
 
 #[test]
@@ -467,6 +515,14 @@ fn what_is_kept_over_time_is_bounded_below() {
         (&["--history-memory-limit=1Ki"], "--history-memory-limit"),
         (&["--history-memory-limit=lots"], "--history-memory-limit"),
         (&["--memory-limit=1Mi"], "--memory-limit"),
+        (
+            &[
+                "--source=kubernetes",
+                "--metric-resolution=30m",
+                "--history-length=20m",
+            ],
+            "at least two times --metric-resolution (30m0s)",
+        ),
         (&["--store-label=a="], "--store-label"),
         (
             &["--source=kubernetes", "--metric-resolution=1s"],

@@ -192,7 +192,7 @@ fn all_errors_are_told_at_once() {
 
 #[test]
 fn an_unknown_flag_is_refused_by_name() {
-    for unknown in ["--no-such-flag", "--kubelet_port=10250", "stray"] {
+    for unknown in ["--no-such-flag", "--no_such_flag=1", "stray"] {
         let exit = run(&[unknown]).unwrap_err();
         assert_eq!((exit.code, exit.stream), (2, Stream::Stderr));
         assert!(
@@ -295,6 +295,10 @@ fn a_stored_label_takes_no_others_place() {
         errors(&["--store-label==", "--store-label==x"]),
         ["--store-label must be label or name=label"]
     );
+    for three in ["--store-label=a=b=c", "--store-label=app,a=b="] {
+        let told = errors(&[three]);
+        assert_eq!(told, ["--store-label must be label or name=label"]);
+    }
 }
 
 #[test]

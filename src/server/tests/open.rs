@@ -51,6 +51,7 @@ impl Open {
             let serving = serving_ca.issue_for(Subject::new("heapster").usages(SERVING), &[SERVER]);
             let (certificate, key) = serving.pem();
             let trust = LiveTrust::new(TrustConfig {
+                port: "--secure-port",
                 client_ca_file: Some(files.write("ca", &client_ca.pem())),
                 front_proxy: None,
             });

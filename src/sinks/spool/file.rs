@@ -91,6 +91,7 @@ pub(super) fn write_whole(to: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Makes a folder ours until the lock is dropped, and lists its files as [`list`] does; `None` when
 /// another process has it. Makes the folder if it is not there.
 pub(super) fn claim(folder: &Path) -> io::Result<Option<Claimed>> {
+    fs::create_dir_all(folder)?;
     let lock = FolderLock::take(folder)?;
     lock.map(|lock| Ok((lock, list(folder)?))).transpose()
 }
