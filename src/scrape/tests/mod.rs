@@ -6,7 +6,9 @@ mod summaries;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -178,6 +180,8 @@ struct Cluster {
     live: Arc<Live>,
     kubelets: Arc<Kubelets>,
     health: ScrapeHealth,
+    /// How often the scraper's task was woken.
+    woken: Arc<AtomicUsize>,
     registry: Registry,
     tasks: Tasks,
     stop: StopSender,
@@ -231,12 +235,19 @@ impl Cluster {
         );
         let health = scraper.health();
         prepare(&inventory, &live);
-        tasks.spawn_passing("scraper", scraper.run(stop));
+        let woken = Arc::new(AtomicUsize::default());
+        let (wakes, mut run) = (Arc::clone(&woken), Box::pin(scraper.run(stop)));
+        let counted = poll_fn(move |context| {
+            wakes.fetch_add(1, Ordering::Relaxed);
+            run.as_mut().poll(context)
+        });
+        tasks.spawn_passing("scraper", counted);
         Self {
             inventory,
             live,
             kubelets,
             health,
+            woken,
             registry,
             tasks,
             stop: stop_sender,

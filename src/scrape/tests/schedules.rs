@@ -24,6 +24,23 @@ async fn a_new_node_has_numbers_soon_and_keeps_its_phase_then() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_scrape_wakes_its_task_when_it_is_due_and_when_it_is_answered() {
+    let cluster = Cluster::start_with(|config| config.summary.enabled = false);
+    let node = cluster.add("node-1", Manner::Takes(Duration::from_millis(50)));
+    let so_far = || {
+        let woken = cluster.woken.load(Ordering::Relaxed);
+        (cluster.asked(&node).len(), woken)
+    };
+    cluster.until(60.0).await;
+    let (asked, woken) = so_far();
+    cluster.until(210.0).await;
+    let (asked, woken) = (so_far().0 - asked, so_far().1 - woken);
+    assert_eq!(asked, 10);
+    // And half a resolution after it was answered, for the health check.
+    assert_eq!(woken, 3 * asked);
+}
+
+#[tokio::test(start_paused = true)]
 async fn replicas_ask_a_node_at_the_same_time_of_day() {
     let mut phases = Vec::new();
     for lead in [0.0, 4.321] {
