@@ -22,7 +22,8 @@ pub(super) struct Held {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unanswered {
     /// Nobody answers: there is no connection, or 5xx, which is also what the API server says for who
-    /// does not answer it, or nothing in time.
+    /// does not answer it, or 401, from a server that no longer knows the API server, or nothing in
+    /// time.
     #[error("{0}")]
     Silence(String),
     /// 403: a right is missing.
@@ -152,7 +153,8 @@ impl Unanswered {
         };
         match status.code {
             403 => Self::Forbidden(told),
-            500.. => Self::Silence(told),
+            // Whom the API server itself did not know could not have asked for anything before.
+            401 | 500.. => Self::Silence(told),
             _ => Self::Refusal(told),
         }
     }

@@ -190,6 +190,8 @@ impl<'a> Run<'a> {
     async fn steady(&self, plan: &Plan) -> Result<Spread> {
         let client = Form::Gzip.on(&self.client)?;
         let pause = Duration::from_millis(200);
+        // The first one is asked for anew, which has figures of its own.
+        client.get(&self.pods).await?.expect_status(200)?;
         latency::steadily(&client, &self.pods, pause, plan.steady).await
     }
 

@@ -119,16 +119,16 @@ impl<'r> Answer<'r> {
             Some(form) => shared::snapshot::<T>(self.sources, form, asked.gzip),
             None => self.sources.snapshots.showing::<T>(namespace),
         };
-        let shared = form.and_then(|form| snapshot.list(form));
+        let encoded = form.and_then(|form| snapshot.list(form));
         // What is selected is looked for once.
         let chosen = asked.selects();
         let chosen: Option<Vec<&T>> = chosen.then(|| asked.selected(&snapshot).collect());
         let all = || snapshot.view.len();
         let items = chosen.as_ref().map_or_else(all, Vec::len);
         let least = shape.least(asked.media_type);
-        let fits = match way(items, least, shared.is_some()) {
+        let fits = match way(items, least, encoded.is_some()) {
             Way::Whole => Some(Promise::default()),
-            Way::WholeWithin(_) if shared.is_some_and(|shared| shared.has(asked.gzip)) => {
+            Way::WholeWithin(_) if encoded.is_some_and(|encoded| encoded.has(asked.gzip)) => {
                 Some(Promise::default())
             }
             Way::WholeWithin(bytes) => self.sources.spare.promise(bytes),
@@ -141,9 +141,10 @@ impl<'r> Answer<'r> {
         };
         let stamp = |item: &T| item.interval().0;
         let freshness = &self.sources.freshness;
-        Ok(Reply::Whole(if let Some(shared) = shared {
+        Ok(Reply::Whole(if let Some(encoded) = encoded {
             freshness.served(snapshot.view.iter().map(stamp));
-            self.share(shared, || asked.whole(&snapshot))
+            shared::let_go_later(self.sources, &snapshot);
+            self.share(encoded, || asked.whole(&snapshot))
         } else {
             let items = chosen.unwrap_or_else(|| snapshot.view.iter().collect());
             freshness.served(items.iter().map(|item| stamp(item)));

@@ -1,14 +1,16 @@
 //! Whole lists that all who ask for them share, and those that are made before they are asked for.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use super::GROUP;
 use super::room::{Way, way};
 use super::shape::Shape;
-use super::snapshot::{Past, Snapshot};
+use super::snapshot::{POLLED, Past, Snapshot};
 use super::streamed::Asked;
 use super::watch::{Sources, Watched};
 use crate::api::compress;
@@ -59,9 +61,31 @@ pub(super) fn snapshot<T: Watched>(
     snapshot
 }
 
+/// Lets go of a snapshot of which a list is about to be made, two or three seconds after it answers
+/// no more: a list of all pods is the largest thing there is, and most are asked for once.
+pub(super) fn let_go_later<T: Watched>(sources: &Sources, snapshot: &Arc<Snapshot<T>>) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    if snapshot.lists_made.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (snapshots, made_of) = (Arc::clone(&sources.snapshots), Arc::downgrade(snapshot));
+    runtime.spawn(async move {
+        loop {
+            sleep(POLLED).await;
+            let gone = made_of.upgrade().is_none_or(|it| snapshots.let_go(&it));
+            if gone {
+                break;
+            }
+        }
+    });
+}
+
 /// Makes the next snapshot, with the lists that are made of this one as far as memory allows.
 fn succeed<T: Watched>(sources: &Sources, past: &Arc<Snapshot<T>>) {
     sources.snapshots.succeed(past, |next, form, made| {
+        let_go_later(sources, next);
         let asked = form.asked();
         let least = asked.shape.least(asked.media_type);
         let _promised = match way(next.view.len(), least, true) {

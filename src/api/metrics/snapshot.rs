@@ -1,6 +1,7 @@
 //! The instant requests are answered from, and the encodings of whole lists they share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -76,11 +77,13 @@ pub(super) struct Snapshot<T> {
     /// What watches find to tell in it, made when the first of them looks.
     pub(super) changes: Mutex<Option<Arc<Changes<T>>>>,
     lists: [Encoded; 4],
+    /// Somebody began to make a list.
+    pub(super) lists_made: AtomicBool,
 }
 
 /// For how long after its time a snapshot answers those who asked for a list before, while the next
 /// is made: who polls does not wait for it.
-const POLLED: Duration = Duration::from_secs(1);
+pub(super) const POLLED: Duration = Duration::from_secs(1);
 
 /// For how long a snapshot answers without another look at the view: 10 µs for each node or pod,
 /// and a second at most. Encoding and compressing one costs 2 µs or less, so whoever polls, a list
@@ -110,12 +113,11 @@ impl Snapshots {
     pub(super) fn not_older_than<T: Whole>(&self, version: u64) -> Arc<Snapshot<T>> {
         let now = self.clock.monotonic();
         let mut current = T::kept(self).lock();
-        if let Some(current) = current.as_ref() {
-            let age = now.saturating_duration_since(current.looked);
-            let view = &current.snapshot.view;
-            if age < lifetime(view) && version <= view.version() {
-                return Arc::clone(&current.snapshot);
-            }
+        if let Some(current) = current.as_ref()
+            && now < current.over()
+            && version <= current.snapshot.view.version()
+        {
+            return Arc::clone(&current.snapshot);
         }
         let view = T::view(&*self.views, None);
         let snapshot = match current.take() {
@@ -132,9 +134,8 @@ impl Snapshots {
         let now = self.clock.monotonic();
         let mut current = T::kept(self).lock();
         let current = current.as_mut()?;
-        let over = current.looked + lifetime(&current.snapshot.view);
         let made = current.snapshot.list(form)?.is_made(gzip);
-        if !made || now < over || now >= over + POLLED {
+        if !made || now < current.over() || now >= current.over() + POLLED {
             return None;
         }
         Some(Past {
@@ -149,7 +150,7 @@ impl Snapshots {
     pub(super) fn succeed<T: Whole>(
         &self,
         past: &Arc<Snapshot<T>>,
-        make: impl Fn(&Snapshot<T>, ListForm, &Encoded),
+        make: impl Fn(&Arc<Snapshot<T>>, ListForm, &Encoded),
     ) {
         let looked = self.clock.monotonic();
         let next = past.then(T::view(&*self.views, None));
@@ -166,6 +167,21 @@ impl Snapshots {
             .is_some_and(|c| Arc::ptr_eq(&c.snapshot, past))
         {
             *current = Some(Current::new(next, looked));
+        }
+    }
+
+    /// Lets go of this snapshot unless it still answers; tells whether it is not kept here.
+    pub(super) fn let_go<T: Whole>(&self, snapshot: &Arc<Snapshot<T>>) -> bool {
+        let now = self.clock.monotonic();
+        let is_it = |current: &&mut Current<T>| Arc::ptr_eq(&current.snapshot, snapshot);
+        let mut current = T::kept(self).lock();
+        match current.as_mut().filter(is_it) {
+            Some(kept) if now < kept.over() + POLLED => false,
+            Some(_) => {
+                *current = None;
+                true
+            }
+            None => true,
         }
     }
 
@@ -199,7 +215,12 @@ impl Whole for PodView {
     }
 }
 
-impl<T> Current<T> {
+impl<T: Item> Current<T> {
+    /// When its time is over.
+    fn over(&self) -> Instant {
+        self.looked + lifetime(&self.snapshot.view)
+    }
+
     const fn new(snapshot: Arc<Snapshot<T>>, looked: Instant) -> Self {
         Self {
             snapshot,
@@ -224,6 +245,7 @@ impl<T: Item> Snapshot<T> {
             view,
             changes: Mutex::default(),
             lists: Default::default(),
+            lists_made: AtomicBool::default(),
         }
     }
 

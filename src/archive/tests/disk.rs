@@ -253,7 +253,7 @@ async fn a_directory_that_cannot_be_is_waited_for() {
 
 #[test]
 fn only_of_a_directory_that_can_be_read_it_is_said_that_nothing_recent_is_there() {
-    let folder = Temporary::new();
+    let folder = tempdir().unwrap();
     let said = |path: &Path| {
         let process = Process::start(path);
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -264,8 +264,8 @@ fn only_of_a_directory_that_can_be_read_it_is_said_that_nothing_recent_is_there(
             .iter()
             .any(|line| line.contains("nothing recent on disk"))
     };
-    let gone = folder.0.join("gone/history");
-    assert!(said(&folder.0) && !said(&gone));
+    let gone = folder.path().join("gone/history");
+    assert!(said(folder.path()) && !said(&gone));
     assert!(!gone.parent().unwrap().exists());
 }
 

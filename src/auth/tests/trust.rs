@@ -93,7 +93,7 @@ fn a_changed_file_is_believed_and_a_broken_one_is_not() {
 
 #[test]
 fn the_log_says_of_which_port_the_authorities_are() {
-    let file = File::new(&Authority::new("old").pem());
+    let file = file(&Authority::new("old").pem());
     for port in ["--secure-port", "--heapster-port"] {
         let lines = logged(|| {
             let config = TrustConfig {
@@ -104,7 +104,7 @@ fn the_log_says_of_which_port_the_authorities_are() {
             let trust = LiveTrust::new(config).unwrap();
             std::fs::write(&file, "garbage").unwrap();
             trust.reload_files();
-            std::fs::write(&file, &Authority::new("new").pem()).unwrap();
+            std::fs::write(&file, Authority::new("new").pem()).unwrap();
             trust.reload_files();
         });
         let named = format!("port=\"{port}\"");

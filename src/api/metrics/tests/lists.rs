@@ -279,3 +279,15 @@ async fn who_asks_for_another_list_is_answered_from_a_new_one() {
     let yaml = served.text("nodes", "application/yaml");
     assert!(yaml.contains("name: n2\n"), "{yaml}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_nobody_asks_for_again_is_let_go() {
+    let served = polled();
+    let kept = Arc::downgrade(&served.api.sources.snapshots.current::<NodeView>());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(kept.upgrade().is_some(), "it may be asked for still");
+    served.clock.pass(Duration::from_millis(1010));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(kept.upgrade().is_none());
+    assert_eq!(served.names("nodes"), ["n2"]);
+}
