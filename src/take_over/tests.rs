@@ -258,6 +258,7 @@ async fn the_way_back_takes_silence_for_no_numbers_and_a_refusal_for_what_it_is(
         (Metrics::There, None, None),
         (AWAY, Some(silent), None),
         (Metrics::Status(500, "broken"), Some(silent), None),
+        (Metrics::Status(401, "Unauthorized"), Some(silent), None),
         (Metrics::Broken, Some(silent), None),
         (Metrics::Mute, Some(silent), None),
         (
