@@ -26,7 +26,7 @@ use futures_util::future::{OptionFuture, join};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::archive::{self, Restored};
+use crate::archive::Restored;
 use crate::auth::{LiveTrust, TrustLookup};
 use crate::cluster::{self, Cluster, Election};
 use crate::config::Settings;
@@ -166,8 +166,10 @@ async fn files(
     let trust = LiveTrust::new(settings::trust(&settings.authentication));
     let trust = trust.context("--client-ca-file or --requestheader-client-ca-file");
     let outside = outside(settings, &ground.clock, &mut ground.registry);
-    let folder = settings.history_dir.as_ref();
-    let made = folder.map_or(Ok(()), archive::Config::make_folder);
+    let made = match settings.history_dir.clone() {
+        Some(folder) => folder.make_folder().await,
+        None => Ok(()),
+    };
     let outside = both(outside, made.map_err(anyhow::Error::from));
     let ((connected, trust), (outside, ())) = both(both(connected, trust), outside)?;
     Ok((connected, trust, outside))

@@ -94,8 +94,9 @@ impl Folder {
 
     /// Makes the directory ours, until the lock is dropped; makes it, if only it is missing.
     pub(super) fn lock(&self) -> Result<FolderLock, Closed> {
-        if !self.path.is_dir() {
-            fs::create_dir(&self.path)?;
+        match fs::create_dir(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => {}
         }
         FolderLock::take(&self.path)?.ok_or(Closed::InUse)
     }

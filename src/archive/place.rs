@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tracing::info;
 
@@ -23,14 +24,25 @@ pub struct NoParent {
     pub parent: PathBuf,
 }
 
+/// How long the start waits for a volume.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
 impl Config {
     /// Makes the directory in one that is there, and says so in a line of the log, unless it is
     /// there already. What else is wrong with it is no error: it may be well later, and the log
-    /// says what it is when it is used. Blocks.
+    /// says what it is when it is used. So is a volume that does not answer within 5 s.
     ///
     /// # Errors
     /// [`NoParent`], which is for a person to mend.
-    pub fn make_folder(&self) -> Result<(), NoParent> {
+    pub async fn make_folder(self) -> Result<(), NoParent> {
+        let made = tokio::task::spawn_blocking(move || self.made());
+        match tokio::time::timeout(ANSWERS_WITHIN, made).await {
+            Ok(Ok(made)) => made,
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    fn made(&self) -> Result<(), NoParent> {
         if self.folder.is_dir() {
             return Ok(());
         }
@@ -69,7 +81,7 @@ mod tests {
     fn the_last_part_of_a_path_is_made_and_told_once() {
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("history");
-        let made = || config(&folder).make_folder().unwrap();
+        let made = || config(&folder).made().unwrap();
         let lines = logged(made);
         assert!(folder.is_dir() && lines.len() == 1, "{lines:?}");
         assert!(lines[0].contains("made the directory"), "{lines:?}");
@@ -83,7 +95,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         let typo = scratch.path().join("typo");
         for parent in [&typo.join("deep"), &typo, &file] {
-            let error = config(&parent.join("history")).make_folder().unwrap_err();
+            let error = config(&parent.join("history")).made().unwrap_err();
             let told = error.to_string();
             assert!(told.contains("--history-dir"), "{told}");
             let missing = format!("there is no directory {};", parent.display());
@@ -97,6 +109,6 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("file");
         fs::write(&file, "").unwrap();
-        assert_eq!(config(&file).make_folder(), Ok(()));
+        assert_eq!(config(&file).made(), Ok(()));
     }
 }

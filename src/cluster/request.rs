@@ -91,6 +91,13 @@ pub enum WatchError {
     },
 }
 
+impl WatchError {
+    /// Tells whether the API server said something, good or bad.
+    pub(super) const fn is_an_answer(&self) -> bool {
+        !matches!(self, Self::Unreachable { .. } | Self::Silent(_))
+    }
+}
+
 /// Asks for one collection.
 #[derive(Clone)]
 pub(super) struct Requests {

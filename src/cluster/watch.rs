@@ -51,7 +51,7 @@ pub trait Follower: Send {
 /// ended, and lists anew when the API server has forgotten that place. Failures are retried after
 /// 250 ms, then twice as long each time up to 30 s; what is known stays meanwhile. The log has one
 /// line when the watch is lost or lost for another reason, and one when it is back, with the time
-/// since anything came from the API server.
+/// since anything had come from the API server when it was lost.
 pub struct Watch {
     requests: Requests,
     state: Arc<WatchState>,
@@ -332,6 +332,9 @@ impl Watch {
             }
             Err(reason) => {
                 self.restarts.inc();
+                if reason.is_an_answer() {
+                    self.state.heard();
+                }
                 if let Some(reason) = self.state.lost(reason) {
                     warn!(resource, %reason, "the watch is lost; what is known stays served");
                 }

@@ -11,7 +11,8 @@ use rustls_pki_types::ServerName;
 ///
 /// rustls' own store is for many servers: it has room for eight sessions of each, and tables to find
 /// them by name, 2.4 KB for each node. This one is kept by the configuration of one node, so there
-/// is one name, and an older session is of no use: one connection is open at a time.
+/// is one name, and one session to resume: two connections at most are open to a node, and only when
+/// both are lost at once does one of them shake hands in full.
 #[derive(Default)]
 pub(super) struct LastSession(Mutex<Last>);
 

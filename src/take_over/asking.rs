@@ -21,15 +21,15 @@ pub(super) struct Held {
 /// Why a server has not told whom it has numbers of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unanswered {
-    /// Nobody answers: there is no connection, or 5xx, which is also what the API server says for who
-    /// does not answer it, or 401, from a server that no longer knows the API server, or nothing in
-    /// time.
+    /// There are no numbers for anybody: there is no connection, or 5xx, which is also what the API
+    /// server says for who does not answer it, or 401, from a server that no longer knows the API
+    /// server, or 404 or no list, from another one in its place, or nothing in time.
     #[error("{0}")]
     Silence(String),
     /// 403: a right is missing.
     #[error("{0}")]
     Forbidden(String),
-    /// What came is another refusal, or no list.
+    /// What came is another refusal.
     #[error("{0}")]
     Refusal(String),
 }
@@ -144,7 +144,10 @@ impl Unanswered {
     fn of(path: &str, error: &kube::Error) -> Self {
         let told = format!("{path}: {}", describe(error));
         let kube::Error::Api(status) = error else {
-            let broken = matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_));
+            let broken = matches!(
+                error,
+                kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::SerdeError(_)
+            );
             return if broken {
                 Self::Silence(told)
             } else {
@@ -154,7 +157,7 @@ impl Unanswered {
         match status.code {
             403 => Self::Forbidden(told),
             // Whom the API server itself did not know could not have asked for anything before.
-            401 | 500.. => Self::Silence(told),
+            401 | 404 | 500.. => Self::Silence(told),
             _ => Self::Refusal(told),
         }
     }

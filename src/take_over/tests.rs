@@ -266,10 +266,11 @@ async fn the_way_back_takes_silence_for_no_numbers_and_a_refusal_for_what_it_is(
             None,
             Some([forbidden, "grant list on nodes and pods of metrics.k8s.io"]),
         ),
+        (Metrics::Status(404, "page not found"), Some(silent), None),
         (
-            Metrics::Status(404, "page not found"),
+            Metrics::Status(429, "too many requests"),
             None,
-            Some(["cannot ask what Loadline has", "page not found"]),
+            Some(["cannot ask what Loadline has", "too many requests"]),
         ),
     ] {
         let said = Mutex::new(Vec::new());

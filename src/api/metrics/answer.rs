@@ -207,14 +207,12 @@ impl<'r> Answer<'r> {
 
     fn share(&self, shared: &Encoded, encode: impl Fn() -> Bytes) -> Response<Bytes> {
         let content_type = self.negotiated.media_type.as_str();
-        if compress::accepts_gzip(self.parts)
-            && let Some(body) = shared.gzip(&encode)
-        {
-            let mut response = response(StatusCode::OK, content_type, body);
+        let (body, compressed) = shared.answer(compress::accepts_gzip(self.parts), encode);
+        let mut response = response(StatusCode::OK, content_type, body);
+        if compressed {
             compress::mark_as_gzip(response.headers_mut());
-            return response;
         }
-        response(StatusCode::OK, content_type, shared.plain(&encode))
+        response
     }
 }
 

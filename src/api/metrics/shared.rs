@@ -1,6 +1,6 @@
 //! Whole lists that all who ask for them share, and those that are made before they are asked for.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -31,14 +31,16 @@ pub(super) struct Encoded {
     plain: OnceLock<Bytes>,
     /// Holds nothing when the body is too small to be compressed.
     gzip: OnceLock<Option<Bytes>>,
+    plain_asked: AtomicBool,
+    gzip_asked: AtomicBool,
 }
 
 /// The snapshot a whole list of this form is answered from.
 ///
 /// It is the current one; but who polls a list does not wait for it to be made: where the last
 /// snapshot has it, that answers for another second, and meanwhile, on a thread of its own, the
-/// next is made with all lists that are made of the last. So a list that is polled is made once
-/// more than it is asked for, and is older than others by a second at most.
+/// next is made with all lists that were asked for of the last. So a list that is polled is made
+/// once more than it is asked for, and is older than others by a second at most.
 pub(super) fn snapshot<T: Watched>(
     sources: &Sources,
     form: ListForm,
@@ -61,8 +63,9 @@ pub(super) fn snapshot<T: Watched>(
     snapshot
 }
 
-/// Lets go of a snapshot of which a list is about to be made, two or three seconds after it answers
-/// no more: a list of all pods is the largest thing there is, and most are asked for once.
+/// Lets go of a snapshot of which a list is about to be made within a second after it answers no
+/// more: a list of all pods is the largest thing there is, and most are asked for once. While watches
+/// look at it, and find nothing new, it goes on to answer.
 pub(super) fn let_go_later<T: Watched>(sources: &Sources, snapshot: &Arc<Snapshot<T>>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
@@ -82,9 +85,10 @@ pub(super) fn let_go_later<T: Watched>(sources: &Sources, snapshot: &Arc<Snapsho
     });
 }
 
-/// Makes the next snapshot, with the lists that are made of this one as far as memory allows.
+/// Makes the next snapshot, with the lists that were asked for of this one as far as memory allows;
+/// leaves it where somebody who could not wait has made another meanwhile.
 fn succeed<T: Watched>(sources: &Sources, past: &Arc<Snapshot<T>>) {
-    sources.snapshots.succeed(past, |next, form, made| {
+    sources.snapshots.succeed(past, |next, form, last| {
         let_go_later(sources, next);
         let asked = form.asked();
         let least = asked.shape.least(asked.media_type);
@@ -96,10 +100,13 @@ fn succeed<T: Watched>(sources: &Sources, past: &Arc<Snapshot<T>>) {
             },
         };
         if let Some(list) = next.list(form) {
-            list.make_as(made, || asked.whole(next));
+            list.make_as(last, || asked.whole(next));
         }
     });
 }
+
+/// All versions have forms.
+const _: () = assert!(GROUP.versions.len() * 2 == ListForm::ALL.len());
 
 impl ListForm {
     pub(super) const ALL: [Self; 4] = [
@@ -149,12 +156,29 @@ impl ListForm {
 }
 
 impl Encoded {
-    /// Makes of `encode` what is made of another.
+    /// The body for somebody who takes gzip, or does not; compressed if the second says so.
+    pub(super) fn answer(&self, gzip: bool, encode: impl Fn() -> Bytes) -> (Bytes, bool) {
+        self.ask(gzip);
+        let compressed = gzip.then(|| self.gzip(&encode)).flatten();
+        compressed.map_or_else(|| (self.plain(&encode), false), |body| (body, true))
+    }
+
+    /// Notes that somebody asks for it.
+    pub(super) fn ask(&self, gzip: bool) {
+        let asked = if gzip {
+            &self.gzip_asked
+        } else {
+            &self.plain_asked
+        };
+        asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes of `encode` what was asked for of another.
     fn make_as(&self, other: &Self, encode: impl Fn() -> Bytes) {
-        if other.is_made(false) {
+        if other.plain_asked.load(Ordering::Relaxed) {
             self.plain(&encode);
         }
-        if other.is_made(true) {
+        if other.gzip_asked.load(Ordering::Relaxed) {
             self.gzip(&encode);
         }
     }
@@ -174,12 +198,12 @@ impl Encoded {
     }
 
     /// The body as it is, made by `encode` if nobody asked before. Who asks meanwhile waits for it.
-    pub(super) fn plain(&self, encode: impl FnOnce() -> Bytes) -> Bytes {
+    fn plain(&self, encode: impl FnOnce() -> Bytes) -> Bytes {
         self.plain.get_or_init(encode).clone()
     }
 
     /// The body compressed, likewise; `None` when it is too small for that.
-    pub(super) fn gzip(&self, encode: impl FnOnce() -> Bytes) -> Option<Bytes> {
+    fn gzip(&self, encode: impl FnOnce() -> Bytes) -> Option<Bytes> {
         let compress = || {
             let plain = self.plain.get().cloned().unwrap_or_else(encode);
             if plain.len() <= compress::THRESHOLD {

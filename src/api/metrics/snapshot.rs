@@ -44,11 +44,13 @@ pub(super) trait Whole: Item {
 
 /// Hands out the current [`Snapshot`]s.
 ///
-/// A snapshot stays as long as the view does not change, and in a large cluster, where some view
-/// changes all the time, for up to a second. Everybody is answered from it meanwhile, whatever the
-/// form asked for, and a whole list is encoded and compressed once however many ask. Who asks for
-/// one namespace gets a snapshot of its own. Bounds: one snapshot of nodes and one of pods is kept,
-/// with at most one body and one compressed body for each of the four list forms.
+/// A snapshot stays as long as the view does not change and somebody looks, and in a large cluster,
+/// where some view changes all the time, for up to a second. Everybody is answered from it meanwhile,
+/// whatever the form asked for, and a whole list is encoded and compressed once however many ask; who
+/// polls one may be answered from it for another second. Who asks for one namespace gets a snapshot
+/// of its own. Bounds: one snapshot of nodes and one of pods is kept, and while it is succeeded the
+/// next one besides, each with at most one body and one compressed body for each of the four list
+/// forms.
 pub(super) struct Snapshots {
     views: Arc<dyn Views>,
     clock: Arc<dyn Clock>,
@@ -134,10 +136,11 @@ impl Snapshots {
         let now = self.clock.monotonic();
         let mut current = T::kept(self).lock();
         let current = current.as_mut()?;
-        let made = current.snapshot.list(form)?.is_made(gzip);
-        if !made || now < current.over() || now >= current.over() + POLLED {
+        let list = current.snapshot.list(form)?;
+        if !list.is_made(gzip) || now < current.over() || now >= current.over() + POLLED {
             return None;
         }
+        list.ask(gzip);
         Some(Past {
             snapshot: Arc::clone(&current.snapshot),
             to_succeed: !std::mem::replace(&mut current.succeeded, true),
@@ -145,37 +148,43 @@ impl Snapshots {
     }
 
     /// Looks at the view again, and puts the snapshot of it in the place of a [`Past`] one when all
-    /// lists that are made of that one are made of it by `make`; unless somebody who could not wait
+    /// lists that were asked for of that one are made of it by `make`; unless somebody who could not wait
     /// for it has put another there.
     pub(super) fn succeed<T: Whole>(
         &self,
         past: &Arc<Snapshot<T>>,
         make: impl Fn(&Arc<Snapshot<T>>, ListForm, &Encoded),
     ) {
+        if !self.keeps(past) {
+            return;
+        }
         let looked = self.clock.monotonic();
         let next = past.then(T::view(&*self.views, None));
         if !Arc::ptr_eq(past, &next) {
-            for form in ListForm::ALL {
-                if let Some(made) = past.list(form) {
-                    make(&next, form, made);
-                }
+            let lists = ListForm::ALL.into_iter().zip(&past.lists);
+            for (form, last) in lists.take_while(|_| self.keeps(past)) {
+                make(&next, form, last);
             }
         }
         let mut current = T::kept(self).lock();
-        if current
-            .as_ref()
-            .is_some_and(|c| Arc::ptr_eq(&c.snapshot, past))
-        {
+        if current.as_ref().is_some_and(|current| current.is_of(past)) {
             *current = Some(Current::new(next, looked));
         }
+    }
+
+    /// Tells whether this is the one that is kept.
+    fn keeps<T: Whole>(&self, snapshot: &Arc<Snapshot<T>>) -> bool {
+        let current = T::kept(self).lock();
+        current
+            .as_ref()
+            .is_some_and(|current| current.is_of(snapshot))
     }
 
     /// Lets go of this snapshot unless it still answers; tells whether it is not kept here.
     pub(super) fn let_go<T: Whole>(&self, snapshot: &Arc<Snapshot<T>>) -> bool {
         let now = self.clock.monotonic();
-        let is_it = |current: &&mut Current<T>| Arc::ptr_eq(&current.snapshot, snapshot);
         let mut current = T::kept(self).lock();
-        match current.as_mut().filter(is_it) {
+        match current.as_ref().filter(|kept| kept.is_of(snapshot)) {
             Some(kept) if now < kept.over() + POLLED => false,
             Some(_) => {
                 *current = None;
@@ -216,6 +225,10 @@ impl Whole for PodView {
 }
 
 impl<T: Item> Current<T> {
+    fn is_of(&self, snapshot: &Arc<Snapshot<T>>) -> bool {
+        Arc::ptr_eq(&self.snapshot, snapshot)
+    }
+
     /// When its time is over.
     fn over(&self) -> Instant {
         self.looked + lifetime(&self.snapshot.view)

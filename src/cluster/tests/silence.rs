@@ -180,6 +180,32 @@ fn an_outage_is_told_from_the_last_time_anything_came() {
     }
 }
 
+#[test]
+fn whoever_refuses_is_not_silent() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    let lines = logged(|| {
+        runtime.block_on(async {
+            let (_sender, stop) = Stop::channel();
+            let begun = Instant::now();
+            let watch = watch(move |_| async move {
+                if begun.elapsed() > Duration::from_secs(600) {
+                    std::future::pending::<()>().await;
+                }
+                let refusal = Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR);
+                Ok(refusal.body(Body::empty()).unwrap())
+            });
+            let _ = timeout(Duration::from_secs(700), watch.run(&mut Nobody, &stop)).await;
+        });
+    });
+    let silent = lines.iter().find_map(|line| {
+        let (_, rest) = line.split_once("silent for ")?;
+        rest.split_once(" s")?.0.parse::<u64>().ok()
+    });
+    // One wait between two attempts, and one request that nobody answered.
+    assert!(silent.is_some_and(|silent| silent <= 60), "{lines:#?}");
+}
+
 fn broken_after_a_minute(kind: io::ErrorKind) -> impl Stream<Item = io::Result<&'static str>> {
     stream::once(async move {
         sleep(Duration::from_secs(60)).await;

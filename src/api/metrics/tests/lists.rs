@@ -266,6 +266,29 @@ async fn who_polls_a_list_is_answered_from_the_last_one_while_the_next_is_made()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_asked_for_once_is_not_made_as_long_as_another_is_polled() {
+    let served = polled();
+    let protobuf = "application/vnd.kubernetes.protobuf";
+    let mut before = served.get("nodes", protobuf).into_body();
+    for version in 3..6 {
+        *served.view.lock() = seen(version, vec![node("n3", &[], usage(version, 1))], vec![]);
+        served.clock.pass(Duration::from_secs(1));
+        let next = async {
+            while served.get("nodes", protobuf).into_body() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), next)
+            .await
+            .unwrap();
+        before = served.get("nodes", protobuf).into_body();
+    }
+    let current = served.api.sources.snapshots.current::<NodeView>();
+    let made = ListForm::ALL.map(|form| current.list(form).unwrap().is_made(false));
+    assert_eq!(made, [false, false, false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_asked_longer_ago_is_answered_from_a_new_one() {
     let served = polled();
     served.clock.pass(Duration::from_millis(1010));
